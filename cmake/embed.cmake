@@ -1,0 +1,15 @@
+# cmake -DOUT= -DROOT= -DFILES= -P embed.cmake: writes a C++ source holding each file's bytes.
+set(body "")
+set(table "")
+set(n 0)
+foreach(file ${FILES})
+  file(RELATIVE_PATH name ${ROOT} ${file})
+  string(REPLACE "/resources/" "/" name ${name})
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(APPEND body "static const unsigned char data_${n}[] = {${bytes}0};\n")
+  string(APPEND table "  if (name == \"${name}\") return {reinterpret_cast<const char*>(data_${n}), sizeof data_${n} - 1};\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"fovea/base/resource.h\"\n#include \"fovea/base/error.h\"\n${body}
+std::string_view fovea::resource(std::string_view name) {\n${table}  fail(ErrorKind::internal, \"no resource named {}\", name);\n}\n")

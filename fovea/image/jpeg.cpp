@@ -1,0 +1,192 @@
+// JPEG through libjpeg-turbo. Its errors leave by longjmp, so every call into it is inside guarded(), whose body owns
+// nothing.
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+// After <cstdio>, which it needs.
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include "fovea/image/decoders.h"
+#include "fovea/image/geometry.h"
+
+namespace fovea {
+namespace {
+
+// A coded 8x8 block takes at least one bit, except with arithmetic coding of flat pictures; 4096 leaves room for those.
+constexpr uint64_t kJpegRatio = 4096;
+// Far more scans than any encoder writes; each costs a pass over the whole picture.
+constexpr int kMaxScans = 200;
+
+struct Trouble {
+  jpeg_error_mgr base;  // first: libjpeg sees only this part
+  std::jmp_buf jump;
+  char message[JMSG_LENGTH_MAX];
+  int code;
+};
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  auto* trouble = reinterpret_cast<Trouble*>(info->err);
+  info->err->format_message(info, trouble->message);
+  trouble->code = info->err->msg_code;
+  std::longjmp(trouble->jump, 1);
+}
+
+// Many good cameras' files give warnings, which are passed over as PIL does; the end of the data is an error.
+void on_message(j_common_ptr info, int level) {
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) on_error(info);
+}
+
+void install(Trouble& trouble) {
+  trouble = {};
+  jpeg_std_error(&trouble.base);
+  trouble.base.error_exit = on_error;
+  trouble.base.emit_message = on_message;
+  trouble.base.output_message = [](j_common_ptr) {};
+}
+
+// Runs body, which must hold no object with a destructor; false when libjpeg reported an error.
+template <class Body>
+bool guarded(Trouble& trouble, const Body& body) {
+  if (setjmp(trouble.jump)) return false;
+  body();
+  return true;
+}
+
+class Reader {
+ public:
+  explicit Reader(const Bytes& bytes) : bytes_(bytes) {
+    install(trouble_);
+    info_.err = &trouble_.base;
+    progress_.progress_monitor = [](j_common_ptr info) {
+      if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
+        info->err->msg_code = JERR_EOI_EXPECTED;
+        on_error(info);
+      }
+    };
+  }
+  Reader(const Reader&) = delete;
+  ~Reader() { jpeg_destroy_decompress(&info_); }
+
+  // Everything before the pixels; checks the claimed size.
+  void read_header() {
+    run([&] {
+      jpeg_create_decompress(&info_);
+      info_.progress = &progress_;
+      jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()),
+                   static_cast<unsigned long>(bytes_.size()));
+      jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
+      jpeg_read_header(&info_, TRUE);
+    });
+    check_claim(bytes_, "JPEG", info_.image_width, info_.image_height, 8, kJpegRatio);
+    if (info_.num_components != 1 && info_.num_components != 3 && info_.num_components != 4) {
+      fail_damaged(bytes_, "JPEG", fmt::format("it has {} channels, not 1, 3 or 4", info_.num_components));
+    }
+  }
+
+  Image read_pixels() {
+    run([&] { jpeg_start_decompress(&info_); });
+    const int channels = info_.output_components;
+    Image image(static_cast<int>(info_.output_width), static_cast<int>(info_.output_height), channels == 1 ? 1 : 3);
+    std::vector<uint8_t> inks(channels == 4 ? size_t{4} * info_.output_width : 0);
+    for (int y = 0; y < image.height(); ++y) {
+      JSAMPROW row = inks.empty() ? image.row(y) : inks.data();
+      run([&] { jpeg_read_scanlines(&info_, &row, 1); });
+      if (inks.empty()) continue;
+      for (int x = 0; x < image.width(); ++x) {
+        uint8_t* ink = &inks[size_t{4} * x];
+        for (int c = 0; c < 4; ++c) ink[c] = static_cast<uint8_t>(255 - ink[c]);  // Adobe stores them inverted
+        cmyk_to_rgb(ink, image.row(y) + 3 * x);
+      }
+    }
+    run([&] { jpeg_finish_decompress(&info_); });
+    return image;
+  }
+
+  int orientation() const {
+    for (auto* marker = info_.marker_list; marker; marker = marker->next) {
+      const auto data = std::as_bytes(std::span(marker->data, marker->data_length));
+      if (data.size() > 6 && std::memcmp(data.data(), "Exif\0", 6) == 0) return exif_orientation(data);
+    }
+    return 1;
+  }
+
+ private:
+  template <class Body>
+  void run(const Body& body) {
+    if (guarded(trouble_, body)) return;
+    const bool ended = trouble_.code == JWRN_JPEG_EOF || trouble_.code == JERR_INPUT_EOF;
+    if (ended) fail_damaged(bytes_, "JPEG", fmt::format("it ends early, after {} bytes", bytes_.size()));
+    fail_damaged(bytes_, "JPEG", trouble_.message);
+  }
+
+  const Bytes& bytes_;
+  jpeg_decompress_struct info_{};
+  jpeg_progress_mgr progress_{};
+  Trouble trouble_;
+};
+
+// Owns the buffer that jpeg_mem_dest allocates.
+struct Writer {
+  Writer() {
+    install(trouble);
+    info.err = &trouble.base;
+  }
+  Writer(const Writer&) = delete;
+  ~Writer() {
+    jpeg_destroy_compress(&info);
+    std::free(data);
+  }
+
+  jpeg_compress_struct info{};
+  Trouble trouble;
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+};
+
+}  // namespace
+
+bool is_jpeg(std::string_view head) { return head.starts_with("\xff\xd8\xff"); }
+
+Image decode_jpeg(const Bytes& bytes, const DecodeOptions& options) {
+  Reader reader(bytes);
+  reader.read_header();
+  Image image = reader.read_pixels();
+  return options.orient ? orient(std::move(image), reader.orientation()) : image;
+}
+
+std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
+  require(!image.empty() && image.width() <= JPEG_MAX_DIMENSION && image.height() <= JPEG_MAX_DIMENSION,
+          ErrorKind::usage, "a JPEG has 1 to {} pixels a side, not {} x {}", JPEG_MAX_DIMENSION, image.width(),
+          image.height());
+  require(quality >= 1 && quality <= 100, ErrorKind::usage, "a JPEG's quality is 1 to 100, not {}", quality);
+  if (image.depth() == 16) return encode_jpeg(image.to_8bit(), quality);
+  if (image.has_alpha()) return encode_jpeg(image.to_rgb(), quality);
+  Writer writer;
+  const bool written = guarded(writer.trouble, [&] {
+    jpeg_compress_struct& info = writer.info;
+    jpeg_create_compress(&info);
+    jpeg_mem_dest(&info, &writer.data, &writer.size);
+    info.image_width = image.width();
+    info.image_height = image.height();
+    info.input_components = image.channels();
+    info.in_color_space = image.channels() == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(&info);
+    jpeg_set_quality(&info, quality, TRUE);
+    const int sampling = quality >= 90 ? 1 : 2;  // of the luma, relative to the colour
+    info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = image.channels() == 1 ? 1 : sampling;
+    info.optimize_coding = TRUE;
+    jpeg_start_compress(&info, TRUE);
+    for (int y = 0; y < image.height(); ++y) {
+      JSAMPROW row = const_cast<uint8_t*>(image.row(y));  // libjpeg does not change it
+      jpeg_write_scanlines(&info, &row, 1);
+    }
+    jpeg_finish_compress(&info);
+  });
+  require(written, ErrorKind::internal, "a JPEG could not be made: {}", writer.trouble.message);
+  const auto* begin = reinterpret_cast<const std::byte*>(writer.data);
+  return {begin, begin + writer.size};
+}
+
+}  // namespace fovea
