@@ -44,6 +44,7 @@ Bytes Bytes::map(const std::filesystem::path& path) {
     ::close(file);
     require(mapped != MAP_FAILED, ErrorKind::io, "cannot map {}: {}", path.string(), std::strerror(reason));
     bytes.data_ = static_cast<const std::byte*>(mapped);
+    bytes.mapped_ = true;
     bytes.owner_ = std::shared_ptr<const void>(mapped, [size = bytes.size_](const void* address) {
       ::munmap(const_cast<void*>(address), size);
     });

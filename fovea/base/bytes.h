@@ -29,6 +29,7 @@ class Bytes {
   bool empty() const { return size_ == 0; }
   std::span<const std::byte> span() const { return {data_, size_}; }
   std::string_view view() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  bool is_mapped() const { return mapped_; }
   const std::string& label() const { return label_; }
 
   // Bytes [offset, offset + size), sharing the buffer. Throws Error{format} when out of range.
@@ -41,6 +42,7 @@ class Bytes {
   std::shared_ptr<const void> owner_;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+  bool mapped_ = false;
   std::string label_;
 };
 

@@ -14,11 +14,8 @@ struct Format {
   Image (*decode)(const Bytes&, const DecodeOptions&);
 };
 
-constexpr Format kFormats[] = {{is_png, decode_png},
-                               {is_jpeg, decode_jpeg},
-                               {is_webp, decode_webp},
-                               {is_tiff, decode_tiff},
-                               {is_ppm, decode_ppm}};
+constexpr Format kFormats[] = {
+    {is_png, decode_png}, {is_jpeg, decode_jpeg}, {is_webp, decode_webp}, {is_tiff, decode_tiff}, {is_ppm, decode_ppm}};
 
 std::string label_of(const Bytes& bytes) { return bytes.label().empty() ? "picture" : bytes.label(); }
 
@@ -58,9 +55,9 @@ void check_claim(const Bytes& bytes, std::string_view format, uint64_t width, ui
           kMaxPixels);
   const uint64_t needed = width * height * bits_per_pixel / 8;  // below 2^28 * 64
   if (needed / ratio > bytes.size()) {
-    fail_damaged(bytes, format,
-                 fmt::format("it claims {} x {} pixels, which cannot come from its {} bytes", width, height,
-                             bytes.size()));
+    fail_damaged(
+        bytes, format,
+        fmt::format("it claims {} x {} pixels, which cannot come from its {} bytes", width, height, bytes.size()));
   }
 }
 

@@ -13,8 +13,9 @@
 namespace fovea {
 
 struct DecodeOptions {
-  // Turn the picture upright as its EXIF or TIFF orientation says (PIL: ImageOps.exif_transpose). Training pipelines
-  // built on torchvision do not; say false to see exactly what they saw.
+  // Turn the picture upright as its EXIF orientation says (PIL: ImageOps.exif_transpose). Training pipelines built on
+  // torchvision do not; say false to see exactly what they saw. A TIFF's own orientation is always applied, as PIL
+  // does.
   bool orient = true;
 };
 
@@ -25,8 +26,8 @@ struct DecodeOptions {
 // - TIFF: the first page. 8- and 16-bit grey, RGB and CMYK directly, everything else that libtiff turns into RGBA.
 // - PPM and PGM: ASCII and raw, scaled to 0..255, or 0..65535 when the file's maximum is above 255.
 // Colour profiles and gamma are ignored. Where several pages exist, the first is taken.
-// Throws Error{format}, naming the bytes' label, for anything else: other formats, damaged or truncated data, sizes above
-// kMaxPixels or beyond what so few bytes can hold.
+// Throws Error{format}, naming the bytes' label, for anything else: other formats, damaged or truncated data, sizes
+// above kMaxPixels or beyond what so few bytes can hold.
 Image decode_image(const Bytes& bytes, const DecodeOptions& options = {});
 
 // decode_image of a file. Throws also Error{io} when it cannot be read.

@@ -12,7 +12,8 @@ Image crop(const Image& image, int x, int y, int width, int height);
 Image pad(const Image& image, int left, int top, int right, int bottom);
 
 // The middle width x height pixels. Follows torchvision's CenterCrop: left = round((W - width) / 2) with halves to the
-// even number, likewise top; a picture that is too small is first padded with zeros, the odd one to the right and bottom.
+// even number, likewise top; a picture that is too small is first padded with zeros, the odd one to the right and
+// bottom.
 Image centre_crop(const Image& image, int width, int height);
 
 // Mirrored left to right, and top to bottom.

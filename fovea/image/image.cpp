@@ -13,8 +13,8 @@ void check_layout(int width, int height, int channels, int depth) {
   require(width >= 0 && height >= 0, ErrorKind::usage, "a picture cannot be {} x {} pixels", width, height);
   require(static_cast<uint64_t>(width) * static_cast<uint64_t>(height) <= kMaxPixels, ErrorKind::usage,
           "a picture of {} x {} pixels is too large: at most {} pixels", width, height, kMaxPixels);
-  require(channels == 1 || channels == 3 || channels == 4, ErrorKind::usage,
-          "a picture has 1, 3 or 4 channels, not {}", channels);
+  require(channels == 1 || channels == 3 || channels == 4, ErrorKind::usage, "a picture has 1, 3 or 4 channels, not {}",
+          channels);
   require(depth == 8 || depth == 16, ErrorKind::usage, "a picture has 8 or 16 bits a sample, not {}", depth);
 }
 

@@ -104,6 +104,7 @@ class Reader {
     return image;
   }
 
+  // Known after the header; libjpeg drops the markers when the pixels have been read.
   int orientation() const {
     for (auto* marker = info_.marker_list; marker; marker = marker->next) {
       const auto data = std::as_bytes(std::span(marker->data, marker->data_length));
@@ -152,8 +153,9 @@ bool is_jpeg(std::string_view head) { return head.starts_with("\xff\xd8\xff"); }
 Image decode_jpeg(const Bytes& bytes, const DecodeOptions& options) {
   Reader reader(bytes);
   reader.read_header();
+  const int orientation = reader.orientation();
   Image image = reader.read_pixels();
-  return options.orient ? orient(std::move(image), reader.orientation()) : image;
+  return options.orient ? orient(std::move(image), orientation) : image;
 }
 
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {

@@ -110,8 +110,9 @@ Image decode_ppm(const Bytes& bytes, const DecodeOptions&) {
   const uint64_t needed = header.ascii ? 2 * samples : samples * (header.maximum > 255 ? 2 : 1) + 1;
   const uint64_t left = bytes.size() - scanner.position();
   if (left < needed) {
-    fail_damaged(bytes, "PPM", fmt::format("it ends early: {} x {} pixels need {}{} bytes after the header, there are {}",
-                                           header.width, header.height, header.ascii ? "at least " : "", needed, left));
+    fail_damaged(bytes, "PPM",
+                 fmt::format("it ends early: {} x {} pixels need {}{} bytes after the header, there are {}",
+                             header.width, header.height, header.ascii ? "at least " : "", needed, left));
   }
   if (!header.ascii && !is_space(bytes.view()[scanner.position()])) {
     fail_damaged(bytes, "PPM", fmt::format("byte {} should be white space", scanner.position()));

@@ -57,7 +57,7 @@ Handle open(Source& source) {
   const auto write = [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; };
   const auto close = [](thandle_t) { return 0; };
   const auto size = [](thandle_t handle) -> toff_t { return source_of(handle).bytes.size(); };
-  // "m": not mapped, "h": read only the header; the directory comes with the first TIFFReadDirectory.
+  // "m": not mapped, so that libtiff always copies.
   return Handle(TIFFClientOpenExt("picture", "rm", &source, read_bytes, write, seek, close, size, nullptr, nullptr,
                                   options.get()),
                 TIFFClose);
@@ -280,7 +280,7 @@ bool is_tiff(std::string_view head) {
          head.starts_with("MM\0+"sv);
 }
 
-Image decode_tiff(const Bytes& bytes, const DecodeOptions& options) {
+Image decode_tiff(const Bytes& bytes, const DecodeOptions&) {
   Source source{bytes};
   const Handle tiff = open(source);
   if (!tiff) fail_damaged(bytes, "TIFF", source.message.empty() ? "its directory cannot be read" : source.message);
@@ -288,10 +288,10 @@ Image decode_tiff(const Bytes& bytes, const DecodeOptions& options) {
   const uint64_t bits = uint64_t{layout.bits} * (layout.is_plain() ? layout.colours() : 1);
   check_claim(bytes, "TIFF", layout.width, layout.height, bits, most_from_a_byte(layout));
   Reader reader(tiff.get(), source, layout);
-  Image image = !layout.is_plain()    ? reader.read_converted()
+  Image image = !layout.is_plain()  ? reader.read_converted()
                 : layout.bits == 16 ? reader.read_plain<uint16_t>()
-                                      : reader.read_plain<uint8_t>();
-  return options.orient ? orient(std::move(image), layout.orientation) : image;
+                                    : reader.read_plain<uint8_t>();
+  return orient(std::move(image), layout.orientation);
 }
 
 }  // namespace fovea

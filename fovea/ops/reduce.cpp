@@ -64,7 +64,9 @@ std::vector<Value> differentiate(const Differentiation& d) {
 
 template <class T> void reduce_all(const Call& call) {
   using C = Compute<T>;
-  using Sum = std::conditional_t<is_float(dtype_of<T>()), double, C>;
+  // A vector<bool> has no elements to refer to.
+  using Whole = std::conditional_t<std::is_same_v<C, bool>, uint8_t, C>;
+  using Sum = std::conditional_t<is_float(dtype_of<T>()), double, Whole>;
   const auto& a = call.as<ReduceAttributes>();
   const Shape& shape = call.inputs[0].shape();
   const Shape kept = kept_shape(shape, a.axes);

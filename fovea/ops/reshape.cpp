@@ -44,7 +44,9 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   auto to = [](std::vector<int64_t> shape) { return Case::Input{.type = {DType::i64, {static_cast<int64_t>(shape.size())}}, .value = Tensor::ints(shape), .differentiate = false}; };
   const Case::Input x{.type = {DType::f32, {2, 3, 4}}};
-  return {{.name = "infer", .inputs = {x, to({4, -1})}}, {.name = "copy", .inputs = {x, to({0, 12})}}, {.name = "extend", .inputs = {x, to({1, 2, 3, 2, 2})}}};
+  return {{.name = "infer", .inputs = {x, to({4, -1})}, .attributes = ReshapeAttributes{}},
+          {.name = "copy", .inputs = {x, to({0, 12})}, .attributes = ReshapeAttributes{}},
+          {.name = "extend", .inputs = {x, to({1, 2, 3, 2, 2})}, .attributes = ReshapeAttributes{.allow_zero = true}}};
 }
 
 Cost cost(const Node&, std::span<const Type>) { return {}; }

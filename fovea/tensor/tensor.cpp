@@ -1,5 +1,7 @@
 #include "fovea/tensor/tensor.h"
 
+#include <sys/mman.h>
+
 #include <cmath>
 #include <limits>
 #include <new>
@@ -68,7 +70,16 @@ Tensor Tensor::over(const Bytes& bytes, DType dtype, Shape shape) {
   result.owner_ = bytes.owner();
   result.data_ = const_cast<std::byte*>(bytes.data());
   result.writable_ = false;
+  result.mapped_ = bytes.is_mapped();
   return result;
+}
+
+void Tensor::release_pages() const {
+  if (!mapped_) return;
+  constexpr uintptr_t page = 4096;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data_) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data_) + bytes()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Tensor Tensor::window(void* memory, DType dtype, Shape shape) {
@@ -89,6 +100,7 @@ std::byte* Tensor::raw() {
     data_ = static_cast<std::byte*>(memory.get());
     owner_ = std::move(memory);
     writable_ = true;
+    mapped_ = false;
   }
   return data_;
 }

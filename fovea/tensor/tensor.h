@@ -61,6 +61,8 @@ class Tensor {
   // Elements converted; float → integer truncates and saturates, → bool is "not zero".
   Tensor cast(DType dtype) const;
   bool same_bits(const Tensor& other) const;
+  // When the tensor lies over a file mapping: lets the system drop its pages from memory (they come back when they are read).
+  void release_pages() const;
 
  private:
   template <class T> void expect() const {
@@ -72,6 +74,7 @@ class Tensor {
   std::byte* data_ = nullptr;
   bool writable_ = false;  // false: a read-only mapping, cloned before the first write
   bool window_ = false;    // true: writes go through, never cloned
+  bool mapped_ = false;    // over a file mapping
 };
 
 template <class T> Tensor Tensor::of(Shape shape, const std::vector<T>& values) {

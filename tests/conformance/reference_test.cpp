@@ -37,9 +37,12 @@ TEST_P(Reference, WritesEveryOutput) {
   const Built built = build(*op, test, DType::f32, 1);
   verify(built.graph);
   const auto results = evaluate(built.graph, built.feeds, built.outputs);
-  for (const Tensor& t : results)
-    if (is_float(t.dtype()))
-      for (int64_t i = 0; i < t.count(); ++i) ASSERT_FALSE(std::isnan(t.at(i))) << "element " << i << " was not written; " << repro(*op, test, 1);
+  for (const Tensor& t : results) {
+    if (!is_float(t.dtype())) continue;
+    for (int64_t i = 0; i < t.count(); ++i) {
+      ASSERT_FALSE(std::isnan(t.at(i))) << "element " << i << " was not written; " << repro(*op, test, 1);
+    }
+  }
 }
 
 TEST_P(Reference, GradientAgreesWithCentralDifferences) {
@@ -90,7 +93,9 @@ TEST_P(Reference, GradientAgreesWithCentralDifferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllOps, Reference, ::testing::ValuesIn(subjects()), [](const auto& info) { return fmt::format("{}_{}_{}", info.param.op->name, info.param.test.name, info.index); });
+INSTANTIATE_TEST_SUITE_P(AllOps, Reference, ::testing::ValuesIn(subjects()), [](const auto& subject) {
+  return fmt::format("{}_{}_{}", subject.param.op->name, subject.param.test.name, subject.index);
+});
 
 }  // namespace
 }  // namespace fovea::testing

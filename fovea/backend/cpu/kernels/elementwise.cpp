@@ -1,0 +1,277 @@
+// y = f(x), f(a, b), f(a, b[channel]). sigmoid(x) = 1 / (1 + exp(−x)). NaN goes through every function.
+// exp and tanh are Highway's (about one and a few units in the last place); exp overflows to infinity above 88.72.
+#include "fovea/backend/cpu/kernels/elementwise.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "fovea/base/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/backend/cpu/kernels/elementwise.cpp"
+#define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include "hwy/foreach_target.h"
+// After foreach_target:
+#include "fovea/backend/cpu/kernels/sixteen-inl.h"
+#include "hwy/contrib/math/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::kernels {
+namespace HWY_NAMESPACE {
+
+HWY_INLINE Vector exponential(Vector x) {
+  const Floats d;
+  const Vector most = hn::Set(d, 88.722839f);
+  const Vector finite = hn::Exp(d, hn::Min(x, most));
+  const Vector result = hn::IfThenElse(hn::Gt(x, most), hn::Set(d, std::numeric_limits<float>::infinity()), finite);
+  return hn::IfThenElse(is_nan(x), x, result);
+}
+
+struct DoCopy {
+  HWY_INLINE Vector operator()(Vector x) const { return x; }
+};
+struct DoRelu {
+  HWY_INLINE Vector operator()(Vector x) const { return rectify(x); }
+};
+struct DoNeg {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::Neg(x); }
+};
+struct DoAbs {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::Abs(x); }
+};
+struct DoSquare {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::Mul(x, x); }
+};
+struct DoSqrt {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::Sqrt(x); }
+};
+struct DoExp {
+  HWY_INLINE Vector operator()(Vector x) const { return exponential(x); }
+};
+struct DoSigmoid {
+  HWY_INLINE Vector operator()(Vector x) const {
+    const Vector one = hn::Set(Floats(), 1.0f);
+    return hn::Div(one, hn::Add(one, exponential(hn::Neg(x))));
+  }
+};
+struct DoTanh {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::IfThenElse(is_nan(x), x, hn::Tanh(Floats(), x)); }
+};
+
+struct DoAdd {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const { return hn::Add(a, b); }
+};
+struct DoSub {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const { return hn::Sub(a, b); }
+};
+struct DoReversedSub {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const { return hn::Sub(b, a); }
+};
+struct DoMul {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const { return hn::Mul(a, b); }
+};
+struct DoDiv {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const { return hn::Div(a, b); }
+};
+struct DoReversedDiv {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const { return hn::Div(b, a); }
+};
+struct DoMax {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    return hn::IfThenElse(is_nan(a), a, hn::IfThenElse(hn::Gt(a, b), a, b));
+  }
+};
+struct DoMin {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    return hn::IfThenElse(is_nan(a), a, hn::IfThenElse(hn::Lt(a, b), a, b));
+  }
+};
+struct DoReluGradient {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    return hn::IfThenElseZero(hn::Gt(b, hn::Zero(Floats())), a);
+  }
+};
+
+// Calls use(functor) for the one that is named.
+template <class Use>
+HWY_INLINE void with_unary(Unary f, const Use& use) {
+  switch (f) {
+    case Unary::copy: return use(DoCopy());
+    case Unary::relu: return use(DoRelu());
+    case Unary::neg: return use(DoNeg());
+    case Unary::abs: return use(DoAbs());
+    case Unary::square: return use(DoSquare());
+    case Unary::sqrt: return use(DoSqrt());
+    case Unary::exp: return use(DoExp());
+    case Unary::sigmoid: return use(DoSigmoid());
+    case Unary::tanh: return use(DoTanh());
+  }
+}
+template <class Use>
+HWY_INLINE void with_binary(Binary f, const Use& use) {
+  switch (f) {
+    case Binary::add: return use(DoAdd());
+    case Binary::sub: return use(DoSub());
+    case Binary::mul: return use(DoMul());
+    case Binary::div: return use(DoDiv());
+    case Binary::max: return use(DoMax());
+    case Binary::min: return use(DoMin());
+    case Binary::relu_gradient: return use(DoReluGradient());
+    case Binary::reversed_sub: return use(DoReversedSub());
+    case Binary::reversed_div: return use(DoReversedDiv());
+  }
+}
+
+// Adapts a function of vectors to sixteen floats.
+template <class F>
+HWY_INLINE Sixteen on_sixteen(const F& f, const Sixteen& a, const Sixteen& b) {
+  Sixteen y;
+#pragma GCC unroll 16
+  for (int k = 0; k < kParts; ++k) y.part[k] = f(a.part[k], b.part[k]);
+  return y;
+}
+
+template <class F>
+HWY_INLINE void map_unary(const F& f, const float* x, float* y, int64_t count) {
+  const Floats d;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) hn::StoreU(f(hn::LoadU(d, x + i)), d, y + i);
+  if (i < count) {
+    HWY_ALIGN float buffer[kLanes] = {};
+    std::memcpy(buffer, x + i, static_cast<size_t>(count - i) * sizeof(float));
+    hn::Store(f(hn::Load(d, buffer)), d, buffer);
+    std::memcpy(y + i, buffer, static_cast<size_t>(count - i) * sizeof(float));
+  }
+}
+
+template <class F>
+HWY_INLINE void map_binary(const F& f, const float* a, const float* b, float* y, int64_t count) {
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) store(on_sixteen(f, load(a + i), load(b + i)), y + i);
+  if (i < count) store_part(on_sixteen(f, load_part(a + i, count - i), load_part(b + i, count - i)), y + i, count - i);
+}
+
+// y = f(a, p, q) for the units [begin, end) of [outer, channels, inner] in order, each of `lanes` elements.
+template <class F>
+HWY_INLINE void map_channel(const F& f, const float* a, const float* p, const float* q, float* y,
+                            const ChannelView& view, int64_t begin, int64_t end) {
+  const int64_t lanes = view.lanes;
+  for (int64_t unit = begin; unit < end;) {
+    const int64_t channel = unit / view.inner % view.channels;
+    const int64_t stop = std::min(end, (unit / view.inner + 1) * view.inner);
+    const float *from = a + unit * lanes, *pc = p + channel * lanes, *qc = q + channel * lanes;
+    float* to = y + unit * lanes;
+    int64_t count = (stop - unit) * lanes, i = 0;
+    if (lanes == 1 || lanes == 8 || lanes == 16) {
+      const Sixteen pv = lanes == 1 ? broadcast(*pc) : lanes == 16 ? load(pc) : load_part(pc, 8);
+      const Sixteen qv = lanes == 1 ? broadcast(*qc) : lanes == 16 ? load(qc) : load_part(qc, 8);
+      if (lanes == 8) {
+        float twice_p[16], twice_q[16];
+        for (int k = 0; k < 16; ++k) twice_p[k] = pc[k % 8], twice_q[k] = qc[k % 8];
+        const Sixteen pt = load(twice_p), qt = load(twice_q);
+        for (; i + 16 <= count; i += 16) store(f(load(from + i), pt, qt), to + i);
+      }
+      for (; i + 16 <= count; i += 16) store(f(load(from + i), pv, qv), to + i);
+      if (i < count) store_part(f(load_part(from + i, count - i), pv, qv), to + i, count - i);
+    } else {
+      for (int64_t u = unit; u < stop; ++u, from += lanes, to += lanes) {
+        for (i = 0; i + 16 <= lanes; i += 16) store(f(load(from + i), load(pc + i), load(qc + i)), to + i);
+        const int64_t rest = lanes - i;
+        if (rest > 0)
+          store_part(f(load_part(from + i, rest), load_part(pc + i, rest), load_part(qc + i, rest)), to + i, rest);
+      }
+    }
+    unit = stop;
+  }
+}
+
+void unary_range(Unary f, const float* x, float* y, int64_t count) {
+  with_unary(f, [&](auto function) HWY_ATTR { map_unary(function, x, y, count); });
+}
+void binary_range(Binary f, const float* a, const float* b, float* y, int64_t count) {
+  with_binary(f, [&](auto function) HWY_ATTR { map_binary(function, a, b, y, count); });
+}
+
+template <class F>
+struct IgnoreSecond {
+  F f;
+  HWY_INLINE Sixteen operator()(const Sixteen& a, const Sixteen& p, const Sixteen&) const {
+    return on_sixteen(f, a, p);
+  }
+};
+template <bool kRectify>
+struct Affine {
+  HWY_INLINE Sixteen operator()(const Sixteen& x, const Sixteen& scale, const Sixteen& shift) const {
+    const Sixteen y = mul_add(x, scale, shift);
+    return kRectify ? rectify(y) : y;
+  }
+};
+
+void binary_channel_range(Binary f, const float* a, const float* b, float* y, const ChannelView& view, int64_t begin,
+                          int64_t end) {
+  with_binary(f, [&](auto function) HWY_ATTR {
+    map_channel(IgnoreSecond<decltype(function)>{function}, a, b, b, y, view, begin, end);
+  });
+}
+void affine_range(const float* x, const float* scale, const float* shift, float* y, const ChannelView& view,
+                  bool rectify_result, int64_t begin, int64_t end) {
+  if (rectify_result) map_channel(Affine<true>(), x, scale, shift, y, view, begin, end);
+  else map_channel(Affine<false>(), x, scale, shift, y, view, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace fovea::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::kernels {
+
+HWY_EXPORT(unary_range);
+HWY_EXPORT(binary_range);
+HWY_EXPORT(binary_channel_range);
+HWY_EXPORT(affine_range);
+
+namespace {
+
+constexpr int64_t kGrain = 8192;  // floats a thread must have to be worth waking
+constexpr int64_t kLine = 64;     // parts begin at whole lines
+
+// Calls body(begin, end) on parts of [0, count), each beginning at a multiple of kLine.
+template <class Body>
+void in_parts(int64_t count, int64_t grain, const Body& body) {
+  parallel_ranges((count + kLine - 1) / kLine, grain / kLine,
+                  [&](int64_t begin, int64_t end) { body(begin * kLine, std::min(count, end * kLine)); });
+}
+
+int64_t unit_grain(const ChannelView& view) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(view.lanes, 1)); }
+
+}  // namespace
+
+void unary(Unary f, const float* x, float* y, int64_t count) {
+  const bool heavy = f == Unary::exp || f == Unary::sigmoid || f == Unary::tanh;
+  in_parts(count, heavy ? kGrain / 4 : kGrain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(unary_range)(f, x + begin, y + begin, end - begin);
+  });
+}
+
+void binary(Binary f, const float* a, const float* b, float* y, int64_t count) {
+  in_parts(count, kGrain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(binary_range)(f, a + begin, b + begin, y + begin, end - begin);
+  });
+}
+
+void binary_channel(Binary f, const float* a, const float* b, float* y, const ChannelView& view) {
+  parallel_ranges(view.outer * view.channels * view.inner, unit_grain(view), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(binary_channel_range)(f, a, b, y, view, begin, end);
+  });
+}
+
+void channel_affine(const float* x, const float* scale, const float* shift, float* y, const ChannelView& view,
+                    bool rectify) {
+  parallel_ranges(view.outer * view.channels * view.inner, unit_grain(view), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(affine_range)(x, scale, shift, y, view, rectify, begin, end);
+  });
+}
+
+}  // namespace fovea::kernels
+#endif

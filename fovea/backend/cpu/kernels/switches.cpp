@@ -1,0 +1,211 @@
+// y[p] = max_k x[p·stride − pad + k·dilation], switches[p] = where it was; x[switches[p]] += d[p].
+// Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014.
+#include "fovea/backend/cpu/kernels/switches.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "fovea/base/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/backend/cpu/kernels/switches.cpp"
+#define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include "hwy/foreach_target.h"
+// After foreach_target:
+#include "fovea/backend/cpu/kernels/sixteen-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::kernels {
+namespace HWY_NAMESPACE {
+
+using Positions = hn::Rebind<int32_t, Floats>;
+
+// The window's part inside the input: taps [begin, end) along an axis.
+struct Span {
+  int64_t begin, end, first;
+};
+HWY_INLINE Span clip(int64_t output, int64_t stride, int64_t pad, int64_t kernel, int64_t dilation, int64_t size) {
+  const int64_t start = output * stride - pad;
+  const int64_t begin = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  const int64_t end = start >= size ? 0 : std::min(kernel, (size - 1 - start) / dilation + 1);
+  return {std::min(begin, end), end, start};
+}
+
+// kLanes elements of one window. `x_step` is the distance of their first elements' memory: 1 when they are lanes of a pixel.
+// A maximum is replaced by a greater value or by the first NaN.
+template <bool kWantSwitches, class Load>
+HWY_INLINE void window(const PoolShape& s, const Span& rows, const Span& columns, const Load& load_at, float* y,
+                       int32_t* switches) {
+  const Floats d;
+  const Positions di;
+  Vector best = hn::Set(d, -std::numeric_limits<float>::infinity());
+  // Where nothing is greater than −∞, the first position stands.
+  const int64_t origin = std::max<int64_t>(
+      0, (rows.first + rows.begin * s.dilation_y) * s.width + columns.first + columns.begin * s.dilation_x);
+  auto where = hn::Set(di, static_cast<int32_t>(origin));
+  for (int64_t ky = rows.begin; ky < rows.end; ++ky)
+    for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
+      const int64_t at = (rows.first + ky * s.dilation_y) * s.width + columns.first + kx * s.dilation_x;
+      const Vector value = load_at(at);
+      const auto better = hn::And(hn::Or(hn::Gt(value, best), is_nan(value)), hn::Eq(best, best));
+      best = hn::IfThenElse(better, value, best);
+      if constexpr (kWantSwitches)
+        where = hn::IfThenElse(hn::RebindMask(di, better), hn::Set(di, static_cast<int32_t>(at)), where);
+    }
+  if (rows.begin >= rows.end || columns.begin >= columns.end) {
+    best = hn::Set(d, std::numeric_limits<float>::lowest());
+    where = hn::Zero(di);
+  }
+  hn::StoreU(best, d, y);
+  if constexpr (kWantSwitches) hn::StoreU(where, di, switches);
+}
+
+// One element, as `window`.
+HWY_INLINE void one_window(const PoolShape& s, const Span& rows, const Span& columns, const float* x, float* y,
+                           int32_t* switches) {
+  float best = std::numeric_limits<float>::lowest();
+  int64_t where = -1;
+  for (int64_t ky = rows.begin; ky < rows.end; ++ky)
+    for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
+      const int64_t at = (rows.first + ky * s.dilation_y) * s.width + columns.first + kx * s.dilation_x;
+      const float value = x[at * s.lanes];
+      if (where < 0 || value > best || (value != value && best == best)) best = value, where = at;
+    }
+  *y = best;
+  if (switches) *switches = static_cast<int32_t>(std::max<int64_t>(where, 0));
+}
+
+// Rows [begin, end) of [planes, out_height].
+template <bool kWantSwitches>
+void pool_rows(const PoolShape& s, const float* x, float* y, int32_t* switches, int64_t begin, int64_t end) {
+  const Floats d;
+  for (int64_t index = begin; index < end; ++index) {
+    const int64_t plane = index / s.out_height, row = index % s.out_height;
+    const float* from = x + plane * s.height * s.width * s.lanes;
+    const Span rows = clip(row, s.stride_y, s.pad_top, s.kernel_height, s.dilation_y, s.height);
+    for (int64_t column = 0; column < s.out_width;) {
+      const Span columns = clip(column, s.stride_x, s.pad_left, s.kernel_width, s.dilation_x, s.width);
+      const int64_t to = (index * s.out_width + column) * s.lanes;
+      int32_t* to_switch = kWantSwitches ? switches + to : nullptr;
+      int64_t lane = 0;
+      for (; lane + kLanes <= s.lanes; lane += kLanes)
+        window<kWantSwitches>(
+            s, rows, columns, [&](int64_t at) HWY_ATTR { return hn::LoadU(d, from + at * s.lanes + lane); },
+            y + to + lane, kWantSwitches ? to_switch + lane : nullptr);
+      for (; lane < s.lanes; ++lane)
+        one_window(s, rows, columns, from + lane, y + to + lane, kWantSwitches ? to_switch + lane : nullptr);
+      ++column;
+    }
+  }
+}
+
+// Rows of plain planes. Where whole vectors of windows lie inside, consecutive windows share a vector: their positions are
+// base + stride · lane, so values are gathered and switches offset by the same ramp.
+template <bool kWantSwitches>
+void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* switches, int64_t begin, int64_t end) {
+  const Floats d;
+  const Positions di;
+  const auto ramp = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(s.stride_x)));
+  const int64_t reach = (s.kernel_width - 1) * s.dilation_x;
+  for (int64_t index = begin; index < end; ++index) {
+    const int64_t plane = index / s.out_height, row = index % s.out_height;
+    const float* from = x + plane * s.height * s.width;
+    const Span rows = clip(row, s.stride_y, s.pad_top, s.kernel_height, s.dilation_y, s.height);
+    for (int64_t column = 0; column < s.out_width;) {
+      const Span columns = clip(column, s.stride_x, s.pad_left, s.kernel_width, s.dilation_x, s.width);
+      const int64_t to = index * s.out_width + column;
+      int32_t* to_switch = kWantSwitches ? switches + to : nullptr;
+      const bool inside = columns.first >= 0 && columns.first + (kLanes - 1) * s.stride_x + reach < s.width &&
+                          column + kLanes <= s.out_width && rows.begin < rows.end;
+      if (!inside) {
+        one_window(s, rows, columns, from, y + to, to_switch);
+        ++column;
+        continue;
+      }
+      window<kWantSwitches>(
+          s, rows, columns,
+          [&](int64_t at) HWY_ATTR {
+            return s.stride_x == 1 ? hn::LoadU(d, from + at) : hn::GatherIndex(d, from + at, ramp);
+          },
+          y + to, to_switch);
+      if constexpr (kWantSwitches) hn::StoreU(hn::Add(hn::LoadU(di, to_switch), ramp), di, to_switch);
+      column += kLanes;
+    }
+  }
+}
+
+void max_pool_range(const PoolShape& s, const float* x, float* y, int32_t* switches, int64_t begin, int64_t end) {
+  if (s.lanes == 1) {
+    if (switches) pool_plain_rows<true>(s, x, y, switches, begin, end);
+    else pool_plain_rows<false>(s, x, y, nullptr, begin, end);
+  } else {
+    if (switches) pool_rows<true>(s, x, y, switches, begin, end);
+    else pool_rows<false>(s, x, y, nullptr, begin, end);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace fovea::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::kernels {
+
+HWY_EXPORT(max_pool_range);
+
+namespace {
+
+int64_t grain(int64_t floats) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(floats, 1)); }
+
+// Calls body(plane, first lane, end lane) for all planes, cut into groups of at most 16 lanes.
+template <class Body>
+void for_planes(int64_t planes, int64_t lanes, int64_t work, const Body& body) {
+  const int64_t groups = (lanes + 15) / 16;
+  parallel_for(planes * groups, grain(work * std::min<int64_t>(lanes, 16)), [&](int64_t i) {
+    const int64_t first = i % groups * 16;
+    body(i / groups, first, std::min(first + 16, lanes));
+  });
+}
+
+}  // namespace
+
+void max_pool(const PoolShape& s, const float* x, float* y, int32_t* switches) {
+  parallel_ranges(s.planes * s.out_height, grain(s.out_width * s.lanes * s.kernel_height * s.kernel_width / 4),
+                  [&](int64_t begin, int64_t end) {
+                    HWY_DYNAMIC_DISPATCH(max_pool_range)(s, x, y, switches, begin, end);
+                  });
+}
+
+void unpool(const float* d, const int32_t* switches, float* x, int64_t planes, int64_t positions, int64_t size,
+            int64_t lanes) {
+  for_planes(planes, lanes, size + positions, [&](int64_t plane, int64_t first, int64_t end) {
+    float* to = x + plane * size * lanes;
+    if (end - first == lanes) {
+      std::fill(to, to + size * lanes, 0.0f);
+    } else {
+      for (int64_t p = 0; p < size; ++p) std::fill(to + p * lanes + first, to + p * lanes + end, 0.0f);
+    }
+    for (int64_t p = 0; p < positions; ++p) {
+      const int64_t from = (plane * positions + p) * lanes;
+      for (int64_t lane = first; lane < end; ++lane) {
+        const int64_t at = switches[from + lane];
+        if (at >= 0 && at < size) to[at * lanes + lane] += d[from + lane];
+      }
+    }
+  });
+}
+
+void take_switches(const float* x, const int32_t* switches, float* y, int64_t planes, int64_t positions, int64_t size,
+                   int64_t lanes) {
+  for_planes(planes, lanes, positions, [&](int64_t plane, int64_t first, int64_t end) {
+    const float* from = x + plane * size * lanes;
+    for (int64_t p = 0; p < positions; ++p)
+      for (int64_t lane = first; lane < end; ++lane) {
+        const int64_t to = (plane * positions + p) * lanes + lane, at = switches[to];
+        y[to] = at >= 0 && at < size ? from[at * lanes + lane] : 0.0f;
+      }
+  });
+}
+
+}  // namespace fovea::kernels
+#endif

@@ -1,0 +1,184 @@
+#include "fovea/commands/classify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "fovea/image/codec.h"
+#include "fovea/insight/guesses.h"
+#include "fovea/model/conventions.h"
+#include "fovea/model/labels.h"
+#include "fovea/model/preprocess.h"
+#include "fovea/report/figure.h"
+#include "fovea/report/table.h"
+
+namespace fs = std::filesystem;
+
+namespace fovea {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Truth = std::map<std::string, int64_t>;
+
+// Lines "file,class[,…]" (a header line may come first) or "file class". Files are compared by their last part.
+Truth read_truth(const fs::path& path) {
+  require_file(path, "a file of true classes");
+  const Bytes bytes = Bytes::map(path);
+  Truth truth;
+  std::string_view text = bytes.view();
+  for (int number = 1; !text.empty(); ++number) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    if (line.empty() || line[0] == '#') continue;
+    const bool comma = line.find(',') != line.npos;
+    const size_t cut = comma ? line.find(',') : line.rfind(' ');
+    std::string_view rest = cut == line.npos ? "" : line.substr(cut + 1);
+    rest = rest.substr(0, rest.find(','));
+    int64_t index = -1;
+    const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), index);
+    if (number == 1 && parsed.ec != std::errc()) continue;
+    require(parsed.ec == std::errc() && parsed.ptr == rest.data() + rest.size() && index >= 0, ErrorKind::format,
+            "{} line {}: expected \"file,class\" or \"file class\" with a class number", path.string(), number);
+    truth[fs::path(line.substr(0, cut)).filename().string()] = index;
+  }
+  require(!truth.empty(), ErrorKind::format, "{}: holds no lines \"file,class\"", path.string());
+  return truth;
+}
+
+struct Classified {
+  fs::path file;
+  std::vector<Guess> guesses;  // at least five
+  std::optional<int64_t> truth;
+};
+
+struct Score {
+  int64_t known = 0, top1 = 0, top5 = 0;
+  void count(const Classified& a) {
+    if (!a.truth) return;
+    ++known;
+    for (size_t i = 0; i < std::min<size_t>(5, a.guesses.size()); ++i) {
+      if (a.guesses[i].index != *a.truth) continue;
+      ++top5;
+      top1 += i == 0;
+    }
+  }
+};
+
+std::string answer_text(const Classified& answer, const Meaning& meaning, size_t top) {
+  std::string text = coloured(printable(answer.file.string()), Ink::bold);
+  if (answer.truth) text += coloured(fmt::format("  (truly {})", printable(class_name(meaning.classes, *answer.truth))), Ink::dim);
+  text += "\n";
+  for (size_t i = 0; i < std::min(top, answer.guesses.size()); ++i) {
+    const Guess& g = answer.guesses[i];
+    const std::string shape = bar(g.probability, 30), name = printable(g.name);
+    const std::string space(30 - std::min<size_t>(30, shown_width(shape)), ' ');
+    const bool right = answer.truth && *answer.truth == g.index;
+    text += fmt::format("  {}{} {:6.2f} %  {}\n", coloured(shape, right ? Ink::green : Ink::blue), space, g.probability * 100,
+                        right ? coloured(name, Ink::green) : name);
+  }
+  return text;
+}
+
+Json answer_json(const Classified& answer, size_t top) {
+  Json guesses = Json::array();
+  for (size_t i = 0; i < std::min(top, answer.guesses.size()); ++i)
+    guesses.push_back({{"class", answer.guesses[i].index}, {"name", answer.guesses[i].name}, {"probability", answer.guesses[i].probability}, {"score", answer.guesses[i].score}});
+  Json j = {{"file", answer.file.string()}, {"guesses", guesses}};
+  if (answer.truth) j["truth"] = *answer.truth;
+  return j;
+}
+
+GuessPanel panel_of(const Classified& answer, Image picture, const Meaning& meaning, size_t top) {
+  GuessPanel panel{std::move(picture), answer.truth ? class_name(meaning.classes, *answer.truth) : answer.file.filename().string(), {}};
+  for (size_t i = 0; i < std::min(top, answer.guesses.size()); ++i)
+    panel.bars.push_back({answer.guesses[i].name, answer.guesses[i].probability, answer.truth && *answer.truth == answer.guesses[i].index});
+  return panel;
+}
+
+void check_output(const ClassifyOptions& options) {
+  if (options.output.empty()) return;
+  const fs::path folder = fs::path(options.output).has_parent_path() ? fs::path(options.output).parent_path() : fs::path(".");
+  writing([&] {
+    require(fs::is_directory(folder), ErrorKind::io, "{}: cannot be written: there is no folder {}", options.output, folder.string());
+  });
+}
+
+}  // namespace
+
+OptionList describe(ClassifyOptions& o) {
+  return OptionList{describe(o.model)[0], {"IMAGE", "", "pictures, or folders of pictures", &o.images, true},
+                    {"--top", "N", "guesses a picture", &o.top, false, {}, 1, 1000},
+                    {"--truth", "FILE", "true classes, lines \"file,class\" or \"file class\": prints the error rates", &o.truth},
+                    {"-o,--output", "FILE.png", "a sheet of the pictures with their guesses", &o.output}} +
+         OptionList{describe(o.model).begin() + 1, describe(o.model).end()} + describe(o.engine);
+}
+
+Report run(const Context& context, const ClassifyOptions& options) {
+  check_output(options);
+  const std::vector<fs::path> files = picture_paths(options.images);
+  Truth truth;
+  if (!options.truth.empty()) truth = read_truth(options.truth);
+  const Model model = open(context, options.model);
+  const Value input = picture_input(model), scores = scores_output(model);
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage, "it is not known how pictures become this network's input");
+  const Engine engine(options.engine);
+  Program program = engine.compile(model, std::vector<Value>{scores});
+  const auto top = static_cast<size_t>(options.top);
+  Report report;
+  Score score;
+  Json images = Json::array();
+  std::vector<GuessPanel> panels;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+    context.report({"classifying", static_cast<int64_t>(i), static_cast<int64_t>(files.size()), files[i].filename().string()});
+    const Image picture = fit_picture(read_image(files[i]), *model.meaning.preprocess);
+    const Tensor result = program.run({{model.graph.node(input).name, normalise(picture, *model.meaning.preprocess)}})[0];
+    Classified answer{files[i], best_guesses(result, model.meaning, std::max<int64_t>(5, options.top)), {}};
+    if (const auto found = truth.find(files[i].filename().string()); found != truth.end()) answer.truth = found->second;
+    score.count(answer);
+    report.text += answer_text(answer, model.meaning, top);
+    images.push_back(answer_json(answer, top));
+    if (!options.output.empty()) panels.push_back(panel_of(answer, picture, model.meaning, top));
+  }
+  context.report({"classifying", static_cast<int64_t>(files.size()), static_cast<int64_t>(files.size()), ""});
+  Json json = {{"model", printable(model.meaning.name)}, {"images", images}};
+  if (!truth.empty()) {
+    require(score.known > 0, ErrorKind::usage, "{}: names none of the {} pictures", options.truth, files.size());
+    const auto error = [&](int64_t right) { return 1.0 - static_cast<double>(right) / static_cast<double>(score.known); };
+    report.text += fmt::format("\n{} pictures: top-1 {} right ({:.1f} % error), top-5 {} right ({:.1f} % error)\n", score.known,
+                               score.top1, 100 * error(score.top1), score.top5, 100 * error(score.top5));
+    json["known"] = score.known;
+    json["top1"] = score.top1;
+    json["top5"] = score.top5;
+    json["top1_error"] = error(score.top1);
+    json["top5_error"] = error(score.top5);
+  }
+  if (!options.output.empty()) {
+    writing([&] { write_image(options.output, guess_sheet(panels, panels.size() > 12 ? 6 : 4)); });
+    report.files.push_back(options.output);
+    report.text += "wrote " + options.output + "\n";
+    json["output"] = options.output;
+  }
+  report.set_json(json);
+  return report;
+}
+
+Command classify_command() {
+  return make_command<ClassifyOptions>(
+      "classify", "what the network takes pictures for",
+      "Prints the best guesses for each picture with their probabilities. Scores become probabilities by softmax unless the network ends in one.",
+      {{"fovea classify model.onnx cat.jpg", "the five best guesses"},
+       {"fovea classify model.onnx photos/ -o sheet.png", "a sheet of all pictures in a folder, guesses beneath"},
+       {"fovea classify model.onnx photos/ --truth labels.csv", "the top-1 and top-5 error"},
+       {"fovea classify model.onnx cat.jpg --preprocess caffe --labels names.txt", "another convention, own class names"}},
+      run);
+}
+
+}  // namespace fovea

@@ -1,0 +1,175 @@
+#include "fovea/commands/model_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "fovea/backend/cpu/cpu.h"
+#include "fovea/base/rng.h"
+#include "fovea/formats/open.h"
+#include "fovea/model/conventions.h"
+#include "fovea/model/preprocess.h"
+#include "fovea/ops/input.h"
+#include "fovea/report/table.h"
+#include "fovea/transform/respecialise.h"
+
+namespace fs = std::filesystem;
+
+namespace fovea {
+
+OptionList describe(ModelOptions& o) {
+  return {
+      {"MODEL", "", "the network: an ONNX file", &o.model, true},
+      {"--preprocess", "NAME", "how pictures are prepared, instead of what the file says", &o.preprocess, false, preset_names()},
+      {"--size", "N", "side of the network's input; with --crop, the picture's short side before the crop", &o.size, false, {}, 0, 16384},
+      {"--crop", "N", "side of the middle that is cut out, in pixels, or up to 1 its share of the short side", &o.crop, false, {}, 0, 16384},
+      {"--labels", "FILE", "names of the classes, one a line; \"imagenet\" is built in", &o.labels},
+  };
+}
+
+OptionList describe(EngineOptions& o) {
+  return {
+      {"--exact", "", "forbid algorithms that round differently (Winograd)", &o.exact},
+      {"--bf16", "", "allow convolutions and matrix products to round their operands to bf16", &o.bf16},
+      {"--no-tune", "", "take the first choice of each layer instead of measuring", &o.no_tune},
+      {"--level", "N", "0: no optimisation, 1: simplify, 2: and fuse, 3: and share memory", &o.level, false, {}, 0, 3},
+      {"--backend", "NAME", "what computes", &o.backend, false, {"cpu", "reference"}},
+  };
+}
+
+namespace {
+
+std::vector<std::string> neighbours_of(const fs::path& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  for (fs::directory_iterator it(folder, error), end; !error && it != end && names.size() < 5000; it.increment(error))
+    names.push_back(it->path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_picture_name(const fs::path& path) {
+  static const std::vector<std::string> kEndings = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"};
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
+
+}  // namespace
+
+void require_file(const fs::path& path, std::string_view what) {
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  if (fs::exists(status)) {
+    require(!fs::is_directory(status), ErrorKind::io, "{}: is a folder, expected {}", path.string(), what);
+    return;
+  }
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  require(fs::exists(folder, error), ErrorKind::io, "{}: no such file (there is no folder {})", path.string(), folder.string());
+  fail(ErrorKind::io, "{}: no such file{}", path.string(), did_you_mean(path.filename().string(), neighbours_of(path)));
+}
+
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  writing([&] {
+    require(!error && fs::is_directory(path), ErrorKind::io, "{}: cannot make this folder: {}", path.string(),
+            error ? error.message() : "a file of that name exists");
+  });
+}
+
+Model open(const Context& context, const ModelOptions& options) {
+  require_file(options.model, "a model file");
+  Model model = open_model(options.model);
+  if (model.meaning.name.empty()) model.meaning.name = fs::path(options.model).stem().string();
+  for (const std::string& note : complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
+    context.note(fmt::format("{}: {}", fs::path(options.model).filename().string(), note));
+  return model;
+}
+
+Engine::Engine(const EngineOptions& options) {
+  if (options.backend == "reference") {
+    backend = &reference_backend();
+  } else {
+    own = cpu_backend({options.exact, options.bf16});
+    backend = own.get();
+  }
+  compile_options.exact = options.exact;
+  compile_options.bf16 = options.bf16;
+  compile_options.tune = !options.no_tune;
+  compile_options.level = static_cast<int>(options.level);
+}
+
+Program Engine::compile(const Model& model, std::span<const Value> wants) const {
+  return fovea::compile(model.graph, wants, model.weights, *backend, compile_options);
+}
+
+Model with_batch(const Model& model, int64_t batch) {
+  Model result = model;
+  std::map<std::string, Type> types;
+  for (const Value v : model.graph.inputs()) {
+    const Node& node = model.graph.node(v);
+    Type type = node.outputs[0];
+    if (node.attributes.as<InputAttributes>().bound || type.shape.rank() < 2 || type.shape[0] == batch) continue;
+    type.shape[0] = batch;
+    types[node.name] = type;
+  }
+  if (types.empty()) return result;
+  try {
+    result.graph = respecialise(model.graph, types);
+  } catch (const Error& e) {
+    throw Error(ErrorKind::usage, fmt::format("the network does not take a batch of {}: {}", batch, e.message()));
+  }
+  return result;
+}
+
+std::map<std::string, Tensor> random_feeds(const Graph& graph, uint64_t seed) {
+  std::map<std::string, Tensor> feeds;
+  for (const Value v : graph.inputs()) {
+    const Node& node = graph.node(v);
+    if (node.attributes.as<InputAttributes>().bound) continue;
+    const Rng rng = Rng(seed).fork(node.name);
+    Tensor tensor(DType::f32, node.outputs[0].shape);
+    auto data = tensor.data<float>();
+    for (size_t i = 0; i < data.size(); ++i) data[i] = rng.uniform(i) * 2 - 1;
+    feeds[node.name] = node.outputs[0].dtype == DType::f32 ? tensor : tensor.cast(node.outputs[0].dtype);
+  }
+  return feeds;
+}
+
+std::vector<fs::path> picture_paths(const std::vector<std::string>& arguments) {
+  std::vector<fs::path> result;
+  for (const std::string& argument : arguments) {
+    std::error_code error;
+    if (!fs::is_directory(argument, error)) {
+      require_file(argument, "a picture");
+      result.emplace_back(argument);
+      continue;
+    }
+    std::vector<fs::path> found;
+    for (fs::directory_iterator it(argument, error), end; !error && it != end; it.increment(error))
+      if (is_picture_name(it->path()) && !it->is_directory(error)) found.push_back(it->path());
+    require(!error, ErrorKind::io, "{}: cannot read this folder: {}", argument, error.message());
+    require(!found.empty(), ErrorKind::usage, "{}: holds no pictures (.jpg, .png, .webp, .tif, .ppm, .pgm)", argument);
+    std::sort(found.begin(), found.end());
+    result.insert(result.end(), found.begin(), found.end());
+  }
+  return result;
+}
+
+size_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line))
+    if (line.starts_with("VmHWM:")) return static_cast<size_t>(std::stoull(line.substr(6))) * 1024;
+  return 0;
+}
+
+std::string json_text(const nlohmann::ordered_json& value) {
+  return value.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace fovea

@@ -1,0 +1,67 @@
+// Options that several commands share: which model, what it means, and how it is computed.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fovea/backend/backend.h"
+#include "fovea/commands/command.h"
+#include "fovea/compile/program.h"
+#include "fovea/model/model.h"
+
+namespace fovea {
+
+struct ModelOptions {
+  std::string model;
+  std::string preprocess, labels;
+  int64_t size = 0;
+  double crop = 0;
+};
+OptionList describe(ModelOptions& options);
+
+struct EngineOptions {
+  std::string backend = "cpu";  // cpu, reference
+  bool exact = false, bf16 = false;
+  bool no_tune = false;
+  int64_t level = 3;
+};
+OptionList describe(EngineOptions& options);
+
+// Reads the model and completes its meaning; what had to be assumed is noted. Throws what reading throws, and Error{io} for a
+// missing file, with the name that was perhaps meant.
+Model open(const Context& context, const ModelOptions& options);
+
+// A program with the backend that it came from.
+struct Engine {
+  explicit Engine(const EngineOptions& options);
+  std::unique_ptr<Backend> own;
+  Backend* backend;
+  CompileOptions compile_options;
+  Program compile(const Model& model, std::span<const Value> wants) const;
+};
+
+// The model for N pictures at once. Throws Error{usage} when the network's shapes are fixed to one.
+Model with_batch(const Model& model, int64_t batch);
+
+// Random inputs for a model that is only timed: uniform in [-1, 1).
+std::map<std::string, Tensor> random_feeds(const Graph& graph, uint64_t seed);
+
+// Paths of pictures: files as they are, folders as the pictures in them by name. Throws Error{io} for a missing path (with the
+// nearest name) and Error{usage} for a folder without pictures.
+std::vector<std::filesystem::path> picture_paths(const std::vector<std::string>& arguments);
+
+// Throws Error{io} when there is no such file: says what is there instead.
+void require_file(const std::filesystem::path& path, std::string_view what);
+
+// Makes a folder for results. Throws Error{io} when that cannot be.
+void make_folder(const std::filesystem::path& path);
+
+// VmHWM: the most memory that this process has held, in bytes.
+size_t peak_memory();
+
+// One page of JSON text; broken UTF-8 in names is replaced.
+std::string json_text(const nlohmann::ordered_json& value);
+
+}  // namespace fovea

@@ -1,0 +1,18 @@
+// The transforms that compile applies before it asks the backend, in order, by level.
+#pragma once
+
+#include "fovea/compile/program.h"
+#include "fovea/transform/rewrite.h"
+
+namespace fovea {
+
+struct Optimised {
+  Graph graph;
+  std::vector<Value> wants;
+  std::vector<Carry> carry;
+  Weights weights;
+};
+
+Optimised optimise(const Graph& graph, std::span<const Value> wants, const Weights& weights, const CompileOptions& options);
+
+}  // namespace fovea

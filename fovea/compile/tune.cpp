@@ -1,0 +1,99 @@
+// Choosing between implementations by measuring once and remembering.
+#include <chrono>
+#include <fstream>
+#include <mutex>
+#include <unordered_map>
+
+#include "fovea/base/memory.h"
+#include "fovea/compile/plan.h"
+#include "fovea/compile/tune.h"
+
+namespace fovea {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Cache {
+ public:
+  Cache() {
+    const std::filesystem::path path = tuning_file();
+    if (path.empty()) return;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+      if (const size_t tab = line.find('\t'); tab != std::string::npos) entries_[line.substr(tab + 1)] = line.substr(0, tab);
+  }
+  const std::string* find(const std::string& key) const {
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : &found->second;
+  }
+  // Kept for this process at once; appended to the file as one line, so that concurrent processes do not lose each other's entries.
+  void remember(const std::string& key, const std::string& implementation) {
+    entries_[key] = implementation;
+    const std::filesystem::path path = tuning_file();
+    if (path.empty()) return;
+    std::error_code ignored;
+    std::filesystem::create_directories(path.parent_path(), ignored);
+    std::ofstream(path, std::ios::app) << implementation + '\t' + key + '\n' << std::flush;  // a cache that cannot be written only costs time
+  }
+
+ private:
+  std::unordered_map<std::string, std::string> entries_;
+};
+
+Cache& cache() {
+  static Cache the_cache;
+  return the_cache;
+}
+
+std::mutex cache_lock;
+
+double measure(const Lowering& lowering) {
+  std::vector<Block> blocks;
+  std::vector<std::byte*> in, out;
+  for (const Layout& layout : lowering.inputs) in.push_back(blocks.emplace_back(layout.bytes).data());
+  for (const Layout& layout : lowering.outputs) out.push_back(blocks.emplace_back(layout.bytes).data());
+  const Block scratch(lowering.scratch);
+  const Buffers buffers{in, out, scratch.data()};
+  lowering.run(buffers);  // first touch
+  double best = 1e30, total = 0;
+  for (int run = 0; run < 12 && (run < 4 || total < 0.03); ++run) {
+    const auto start = Clock::now();
+    lowering.run(buffers);
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::min(best, seconds);
+    total += seconds;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::filesystem::path tuning_file() {
+  if (const char* given = std::getenv("FOVEA_CACHE")) return *given ? std::filesystem::path(given) / "tuning.txt" : std::filesystem::path();
+  if (const char* cache_home = std::getenv("XDG_CACHE_HOME"); cache_home && *cache_home) return std::filesystem::path(cache_home) / "fovea" / "tuning.txt";
+  if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "fovea" / "tuning.txt";
+  return {};
+}
+
+size_t choose_fastest(const Answer& answer, const std::string& key) {
+  const std::scoped_lock lock(cache_lock);
+  std::string full = key;
+  for (const Lowering& choice : answer.choices) full += " | " + choice.implementation;
+  if (const std::string* known = cache().find(full))
+    for (size_t i = 0; i < answer.choices.size(); ++i)
+      if (answer.choices[i].implementation == *known) return i;
+  size_t best = 0;
+  double best_seconds = 1e30;
+  for (size_t i = 0; i < answer.choices.size(); ++i) {
+    const double seconds = measure(answer.choices[i]);
+    if (seconds < best_seconds) {
+      best_seconds = seconds;
+      best = i;
+    }
+  }
+  cache().remember(full, answer.choices[best].implementation);
+  return best;
+}
+
+}  // namespace fovea

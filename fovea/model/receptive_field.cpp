@@ -1,0 +1,204 @@
+#include "fovea/model/receptive_field.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "fovea/ops/average_pool.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/fused_conv.h"
+#include "fovea/ops/max_pool.h"
+#include "fovea/ops/window.h"
+
+// A window of K elements, D apart, moving by S and beginning P before the first position, on a value whose units have the field
+// (size r, stride s, offset o): size r + (K-1) D s, stride s S, offset o - P s. Source: Araujo, Norris, Sim, "Computing receptive
+// fields of convolutional neural networks", Distill 2019, equations 2 to 5, with the offset of the field's first pixel.
+
+namespace fovea {
+
+namespace {
+
+using Fields = std::vector<ReceptiveField>;
+
+ReceptiveField everything(int64_t length) { return {static_cast<double>(length), 0, 0, true}; }
+
+// The smallest field that holds both, for units 0 to count - 1.
+ReceptiveField join(const ReceptiveField& a, const ReceptiveField& b, int64_t count) {
+  if (a.whole) return a;
+  if (b.whole) return b;
+  ReceptiveField r;
+  r.stride = std::max(a.stride, b.stride);
+  const double last = static_cast<double>(std::max<int64_t>(count, 1) - 1);
+  const double begin_a = std::min(a.offset, a.offset + last * (a.stride - r.stride));
+  const double begin_b = std::min(b.offset, b.offset + last * (b.stride - r.stride));
+  const double end_a = std::max(a.offset + a.size, a.offset + a.size + last * (a.stride - r.stride));
+  const double end_b = std::max(b.offset + b.size, b.offset + b.size + last * (b.stride - r.stride));
+  r.offset = std::min(begin_a, begin_b);
+  r.size = std::max(end_a, end_b) - r.offset;
+  return r;
+}
+
+ReceptiveField through(const ReceptiveField& f, const WindowAxis& a) {
+  if (f.whole) return f;
+  return {f.size + static_cast<double>((a.kernel - 1) * a.dilation) * f.stride, f.stride * static_cast<double>(a.stride),
+          f.offset - static_cast<double>(a.pad_begin) * f.stride};
+}
+
+// The adjoint of a window: position i receives from the units j with i = j S - P + k D, 0 <= k < K.
+ReceptiveField through_adjoint(const ReceptiveField& f, const WindowAxis& a) {
+  if (f.whole) return f;
+  const double reach = static_cast<double>((a.kernel - 1) * a.dilation), step = f.stride / static_cast<double>(a.stride);
+  return {f.size + reach * step, step, f.offset + (static_cast<double>(a.pad_begin) - reach) * step};
+}
+
+// Units of the result sit at the input's position (i + 0.5) / scale - 0.5 and look `reach` positions to each side.
+ReceptiveField through_resize(const ReceptiveField& f, int64_t from, int64_t to, double reach) {
+  if (f.whole || from == to) return f;
+  const double ratio = static_cast<double>(from) / static_cast<double>(to), wide = reach * std::max(1.0, ratio);
+  return {f.size + 2 * wide * f.stride, f.stride * ratio, f.offset + (0.5 * ratio - 0.5 - wide) * f.stride};
+}
+
+// All units at once: what a fully connected layer after this value sees.
+ReceptiveField collapsed(const ReceptiveField& f, int64_t count, int64_t length) {
+  if (f.whole || count > 1) return everything(length);
+  return f;
+}
+
+struct Walk {
+  const Graph& graph;
+  std::vector<int64_t> lengths;  // the input's spatial sizes
+  std::vector<Fields> fields;
+
+  std::vector<int64_t> spatial(Value v) const {
+    const Shape& s = graph.shape(v);
+    std::vector<int64_t> sizes(lengths.size(), 1);
+    if (s.size() == lengths.size() + 2) sizes.assign(s.begin() + 2, s.end());
+    return sizes;
+  }
+  bool is_map(Value v) const { return graph.shape(v).size() == lengths.size() + 2; }
+  const Fields& of(Value v) const { return fields[static_cast<size_t>(v.node)]; }
+
+  Fields joined(const Node& node) const {
+    Fields result;
+    const std::vector<int64_t> counts = spatial_of_output(node);
+    for (const Value v : node.inputs) {
+      if (!v || of(v).empty()) continue;
+      if (result.empty()) result = of(v);
+      else for (size_t k = 0; k < result.size(); ++k) result[k] = join(result[k], of(v)[k], counts[k]);
+    }
+    return result;
+  }
+  std::vector<int64_t> spatial_of_output(const Node& node) const {
+    std::vector<int64_t> sizes(lengths.size(), 1);
+    const Shape& s = node.outputs[0].shape;
+    if (s.size() == lengths.size() + 2) sizes.assign(s.begin() + 2, s.end());
+    return sizes;
+  }
+  Fields all_of(const Node& node) const {
+    Fields result;
+    for (const Value v : node.inputs) {
+      if (!v || of(v).empty()) continue;
+      const auto counts = spatial(v);
+      const bool map = is_map(v);
+      for (size_t k = 0; k < lengths.size(); ++k) {
+        const ReceptiveField f = collapsed(of(v)[k], map ? counts[k] : 1, lengths[k]);
+        if (result.size() <= k) result.push_back(f);
+        else result[k] = join(result[k], f, 1);
+      }
+    }
+    return result;
+  }
+};
+
+template <class A> std::vector<WindowAxis> axes_of(const Walk& walk, const A& a, const Ints& kernel, Value x) {
+  bool ceil = false;
+  if constexpr (requires { a.ceil; }) ceil = a.ceil;
+  return window_axes(walk.spatial(x), {kernel, a.stride, a.dilation, a.pad, a.auto_pad, ceil});
+}
+
+Ints kernel_of(const Graph& graph, Value weight) {
+  const Shape& w = graph.shape(weight);
+  return Ints(w.begin() + 2, w.end());
+}
+
+// The geometry of a sliding window, or nothing when the node is none.
+std::vector<WindowAxis> window_of(const Walk& walk, const Node& node) {
+  const Value x = node.inputs.empty() ? Value{} : node.inputs[0];
+  if (!x || !walk.is_map(x)) return {};
+  if (node.op == &ops::conv)
+    return axes_of(walk, node.attributes.as<ConvAttributes>(), kernel_of(walk.graph, node.inputs[1]), x);
+  if (node.op == &ops::fused_conv)
+    return axes_of(walk, node.attributes.as<FusedConvAttributes>(), kernel_of(walk.graph, node.inputs[1]), x);
+  if (node.op == &ops::max_pool) {
+    const auto& a = node.attributes.as<MaxPoolAttributes>();
+    return axes_of(walk, a, a.kernel, x);
+  }
+  if (node.op == &ops::average_pool) {
+    const auto& a = node.attributes.as<AveragePoolAttributes>();
+    return axes_of(walk, a, a.kernel, x);
+  }
+  return {};
+}
+
+bool is_pointwise(const Node& node) {
+  static constexpr std::string_view kNames[] = {
+      "add", "sub", "mul", "div", "pow", "min", "max", "mean", "where", "batch_norm", "channel_affine", "lrn", "prelu",
+      "clip", "dropout", "gate", "concat", "split", "expand", "sum_to", "cast", "identity", "equal", "greater", "less", "mod"};
+  return node.op->elementwise || std::find(std::begin(kNames), std::end(kNames), node.op->name) != std::end(kNames);
+}
+
+// Operators that keep or move positions, told by their result: same spatial sizes and not mixing them, or resized.
+Fields fields_of(const Walk& walk, const Node& node) {
+  const Value x = node.inputs.empty() ? Value{} : node.inputs[0];
+  if (const auto axes = window_of(walk, node); !axes.empty() && !walk.of(x).empty()) {
+    Fields result;
+    for (size_t k = 0; k < axes.size(); ++k) result.push_back(through(walk.of(x)[k], axes[k]));
+    if (node.op == &ops::fused_conv && node.inputs.size() > 3 && node.inputs[3] && !walk.of(node.inputs[3]).empty())
+      for (size_t k = 0; k < axes.size(); ++k) result[k] = join(result[k], walk.of(node.inputs[3])[k], axes[k].output);
+    return result;
+  }
+  if (node.op == &ops::conv_input_gradient && walk.is_map(x) && !walk.of(x).empty()) {
+    const auto& a = node.attributes.as<ConvAdjointAttributes>();
+    const std::vector<int64_t> sizes(a.sizes.begin(), a.sizes.end());
+    const auto axes = window_axes(sizes, {kernel_of(walk.graph, node.inputs[1]), a.stride, a.dilation, a.pad, "", false});
+    Fields result;
+    for (size_t k = 0; k < axes.size(); ++k) result.push_back(through_adjoint(walk.of(x)[k], axes[k]));
+    return result;
+  }
+  if (is_pointwise(node)) return walk.joined(node);
+  const std::string_view op = node.op->name;
+  if ((op == "resize" || op == "upsample") && walk.is_map(x) && !walk.of(x).empty()) {
+    const std::string text = node.attributes.text(true);
+    const double reach = text.find("cubic") != text.npos ? 2 : text.find("linear") != text.npos ? 1 : 0.5;
+    const auto from = walk.spatial(x), to = walk.spatial_of_output(node);
+    Fields result;
+    for (size_t k = 0; k < from.size(); ++k) result.push_back(through_resize(walk.of(x)[k], from[k], to[k], reach));
+    return result;
+  }
+  // Softmax over channels and reshapes that keep the positions as they are.
+  if ((op == "softmax" || op == "log_softmax" || op == "reduce" || op == "arg_max") && walk.is_map(x) &&
+      walk.spatial(x) == walk.spatial_of_output(node) && node.outputs[0].shape.size() == walk.lengths.size() + 2)
+    return walk.joined(node);
+  return walk.all_of(node);
+}
+
+}  // namespace
+
+std::vector<std::vector<ReceptiveField>> receptive_fields(const Graph& graph, Value input) {
+  const Shape& shape = graph.shape(input);
+  std::vector<std::vector<ReceptiveField>> none(static_cast<size_t>(graph.size()));
+  if (shape.rank() < 3) return none;
+  Walk walk{graph, {shape.begin() + 2, shape.end()}, std::move(none)};
+  walk.fields[static_cast<size_t>(input.node)].assign(walk.lengths.size(), ReceptiveField{});
+  for (int i = 0; i < graph.size(); ++i)
+    if (i != input.node) walk.fields[static_cast<size_t>(i)] = fields_of(walk, graph.node(i));
+  return walk.fields;
+}
+
+Interval seen_by(const ReceptiveField& field, int64_t index, int64_t length) {
+  const double begin = field.offset + field.stride * static_cast<double>(index);
+  const auto low = static_cast<int64_t>(std::floor(begin)), high = static_cast<int64_t>(std::ceil(begin + field.size));
+  return {std::clamp<int64_t>(low, 0, length), std::clamp<int64_t>(high, 0, length)};
+}
+
+}  // namespace fovea

@@ -1,0 +1,103 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "fovea/graph/op.h"
+#include "fovea/transform/rewrite.h"
+
+namespace fovea {
+
+namespace {
+
+
+bool is_full_of(const Tensor* known, double value) {
+  if (!known || known->count() == 0 || known->count() > 4096) return false;
+  for (int64_t i = 0; i < known->count(); ++i)
+    if (known->at(i) != value) return false;
+  return true;
+}
+
+// The input that a node merely passes on, or "not given".
+Value passed_on(const Graph& graph, const Node& node) {
+  const std::string_view op = node.op->name;
+  if (op == "identity" || op == "dropout") return node.outputs[0] == graph.type(node.inputs[0]) && (op == "identity" || node.inputs.size() < 2) ? node.inputs[0] : Value{};
+  if (op == "reshape" || op == "expand" || op == "flatten" || op == "cast" || op == "squeeze" || op == "unsqueeze" || op == "slice" || op == "pad" || op == "tile")
+    return node.outputs[0] == graph.type(node.inputs[0]) && !(op == "pad" || op == "slice") ? node.inputs[0] : Value{};
+  if (op == "concat" && node.inputs.size() == 1) return node.inputs[0];
+  if (op == "add" || op == "mul")
+    for (const size_t k : {0, 1})
+      if (graph.type(node.inputs[1 - k]) == node.outputs[0] && is_full_of(graph.known(node.inputs[k]), op == "add" ? 0 : 1)) return node.inputs[1 - k];
+  return {};
+}
+
+}  // namespace
+
+void rewrite(const Graph& graph, std::span<const Value> wants, const Replace& replace, Rewritten& result) {
+  std::vector<bool> keep = reachable(graph, wants);
+  for (const Value input : graph.inputs()) keep[static_cast<size_t>(input.node)] = true;
+  result.map = copy(graph, result.graph, replace, &keep);
+  for (const NamedValue& output : graph.outputs)
+    if (keep[static_cast<size_t>(output.value.node)]) result.graph.outputs.push_back({output.name, result.map(output.value)});
+}
+
+Rewritten eliminate_dead_code(const Graph& graph, std::span<const Value> wants) {
+  Rewritten result;
+  rewrite(graph, wants, {}, result);
+  return result;
+}
+
+Rewritten simplify(const Graph& graph, std::span<const Value> wants) {
+  Rewritten result;
+  const auto every_use = uses(graph);
+  const Replace replace = [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
+    const Node& node = graph.node(index);
+    const Value through = passed_on(graph, node);
+    if (!through) return {};
+    for (size_t k = 1; k < node.outputs.size(); ++k)
+      if (!every_use[static_cast<size_t>(index)][k].empty()) return {};  // a second output (a mask) is in use
+    for (size_t k = 0; k < node.inputs.size(); ++k)
+      if (node.inputs[k] == through) return {inputs[k]};
+    return {};
+  };
+  rewrite(graph, wants, replace, result);
+  return result;
+}
+
+Rewritten eliminate_common_subexpressions(const Graph& graph, std::span<const Value> wants) {
+  // Works on old indices: same[i] is the earliest node equal to i.
+  std::vector<int> same(static_cast<size_t>(graph.size()));
+  std::unordered_multimap<size_t, int> seen;
+  const auto canonical = [&](Value v) { return v ? Value{same[static_cast<size_t>(v.node)], v.output} : v; };
+  for (int i = 0; i < graph.size(); ++i) {
+    const Node& node = graph.node(i);
+    same[static_cast<size_t>(i)] = i;
+    if (node.op->name == "input" || node.op->name == "parameter") continue;
+    size_t hash = node.attributes.hash() ^ std::hash<std::string_view>{}(node.op->name);
+    for (const Value input : node.inputs) hash = hash * 1000003 + static_cast<size_t>(canonical(input).node * 8 + input.output);
+    const auto [begin, end] = seen.equal_range(hash);
+    for (auto it = begin; it != end; ++it) {
+      const Node& other = graph.node(it->second);
+      if (other.op != node.op || other.inputs.size() != node.inputs.size() || !(other.attributes == node.attributes)) continue;
+      bool equal = true;
+      for (size_t k = 0; k < node.inputs.size(); ++k) equal = equal && canonical(node.inputs[k]) == canonical(other.inputs[k]);
+      if (equal) {
+        same[static_cast<size_t>(i)] = it->second;
+        break;
+      }
+    }
+    if (same[static_cast<size_t>(i)] == i) seen.emplace(hash, i);
+  }
+  Rewritten result;
+  std::vector<std::vector<Value>> images(static_cast<size_t>(graph.size()));
+  const Replace replace = [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
+    const int first = same[static_cast<size_t>(index)];
+    if (first != index && !images[static_cast<size_t>(first)].empty()) return images[static_cast<size_t>(first)];
+    const Node& node = graph.node(index);
+    const Value added = result.graph.add(*node.op, {inputs.begin(), inputs.end()}, node.attributes, node.name, node.origin);
+    for (size_t k = 0; k < node.outputs.size(); ++k) images[static_cast<size_t>(index)].push_back({added.node, static_cast<int>(k)});
+    return images[static_cast<size_t>(index)];
+  };
+  rewrite(graph, wants, replace, result);
+  return result;
+}
+
+}  // namespace fovea

@@ -1,0 +1,386 @@
+// Our own kernels against plain loops in double, on every instruction set that this machine has.
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+
+// As the kernels have it: those are the targets that exist.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include <hwy/aligned_allocator.h>
+#include <hwy/targets.h>
+
+#include "fovea/backend/cpu/kernels/elementwise.h"
+#include "fovea/backend/cpu/kernels/gemm_rows.h"
+#include "fovea/backend/cpu/kernels/image_gradient.h"
+#include "fovea/backend/cpu/kernels/reduce.h"
+#include "fovea/backend/cpu/kernels/switches.h"
+#include "fovea/backend/cpu/kernels/winograd.h"
+#include "fovea/base/parallel.h"
+
+namespace fovea::kernels {
+namespace {
+
+void on_every_target(const std::function<void()>& test) {
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(target);
+    SCOPED_TRACE(hwy::TargetName(target));
+    test();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().DeInit();
+}
+
+std::vector<float> random_floats(size_t count, uint32_t seed, float low = -1, float high = 1) {
+  std::vector<float> x(count);
+  uint32_t state = seed * 2654435761u + 12345u;
+  for (float& v : x) {
+    state = state * 1664525u + 1013904223u;
+    v = low + (high - low) * static_cast<float>(state >> 8) / 16777216.0f;
+  }
+  return x;
+}
+
+size_t at(int64_t i) { return static_cast<size_t>(i); }
+
+// plain [N,C,H·W] → [N,C/16,H·W,16], padded lanes 0.
+std::vector<float> to_blocked(const std::vector<float>& x, int64_t n, int64_t c, int64_t plane) {
+  const int64_t blocks = (c + 15) / 16;
+  std::vector<float> y(at(n * blocks * plane * 16), 0.0f);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < c; ++k)
+      for (int64_t p = 0; p < plane; ++p) y[at(((i * blocks + k / 16) * plane + p) * 16 + k % 16)] = x[at((i * c + k) * plane + p)];
+  return y;
+}
+std::vector<float> from_blocked(const std::vector<float>& y, int64_t n, int64_t c, int64_t plane) {
+  const int64_t blocks = (c + 15) / 16;
+  std::vector<float> x(at(n * c * plane));
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < c; ++k)
+      for (int64_t p = 0; p < plane; ++p) x[at((i * c + k) * plane + p)] = y[at(((i * blocks + k / 16) * plane + p) * 16 + k % 16)];
+  return x;
+}
+
+TEST(kernels, gemm_rows) {
+  on_every_target([] {
+    for (const int64_t inputs : {1, 15, 16, 33, 64, 97, 1030})
+      for (const int64_t outputs : {1, 7, 8, 33, 100})
+        for (int64_t rows = 1; rows <= kGemmRowsMost; ++rows) {
+          const auto x = random_floats(at(rows * inputs), 1), w = random_floats(at(inputs * outputs), 2), b = random_floats(at(outputs), 3);
+          std::vector<float> y(at(rows * outputs), NAN), z = y, single = y;
+          gemm_rows(x.data(), w.data(), b.data(), y.data(), rows, inputs, outputs, true);
+          std::vector<uint16_t> half(w.size());
+          round_to_bf16(w.data(), half.data(), static_cast<int64_t>(w.size()));
+          gemm_rows_bf16(x.data(), half.data(), nullptr, z.data(), rows, inputs, outputs, false);
+          for (int64_t r = 0; r < rows; ++r)
+            for (int64_t o = 0; o < outputs; ++o) {
+              double sum = b[at(o)], half_sum = 0, scale = 0;
+              for (int64_t i = 0; i < inputs; ++i) {
+                const uint32_t bits = static_cast<uint32_t>(half[at(o * inputs + i)]) << 16;
+                float weight;
+                std::memcpy(&weight, &bits, 4);
+                EXPECT_NEAR(weight, w[at(o * inputs + i)], std::abs(w[at(o * inputs + i)]) / 256);
+                sum += double(x[at(r * inputs + i)]) * w[at(o * inputs + i)];
+                half_sum += double(x[at(r * inputs + i)]) * weight;
+                scale += std::abs(double(x[at(r * inputs + i)]) * w[at(o * inputs + i)]);
+              }
+              const double tolerance = 1e-6 * (1 + scale);
+              EXPECT_NEAR(y[at(r * outputs + o)], std::max(sum, 0.0), tolerance) << inputs << " " << outputs << " " << rows;
+              EXPECT_NEAR(z[at(r * outputs + o)], half_sum, tolerance);
+            }
+          // A row alone gives the same bits.
+          gemm_rows(x.data(), w.data(), b.data(), single.data(), 1, inputs, outputs, true);
+          EXPECT_EQ(0, std::memcmp(single.data(), y.data(), at(outputs) * sizeof(float)));
+        }
+  });
+}
+
+TEST(kernels, results_do_not_depend_on_threads) {
+  const auto x = random_floats(3000, 1), w = random_floats(3000 * 70, 2);
+  std::vector<float> one(70), many(70);
+  set_thread_count(1);
+  gemm_rows(x.data(), w.data(), nullptr, one.data(), 1, 3000, 70, false);
+  set_thread_count(3);
+  gemm_rows(x.data(), w.data(), nullptr, many.data(), 1, 3000, 70, false);
+  set_thread_count(0);
+  EXPECT_EQ(one, many);
+}
+
+TEST(kernels, unary) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  on_every_target([&] {
+    for (const int64_t count : {1, 5, 16, 31, 1000, 20011}) {
+      auto x = random_floats(at(count), 4, -20, 20);
+      if (count > 100) x[50] = NAN, x[51] = -120, x[52] = 120, x[53] = infinity, x[54] = -infinity, x[55] = -0.0f;
+      std::vector<float> y(x.size());
+      const auto check = [&](Unary f, auto g, double relative) {
+        unary(f, x.data(), y.data(), count);
+        for (size_t i = 0; i < x.size(); ++i) {
+          const double want = static_cast<float>(g(double(x[i])));
+          if (std::isnan(want)) EXPECT_TRUE(std::isnan(y[i])) << x[i];
+          else if (std::isinf(want)) EXPECT_EQ(y[i], want) << x[i];
+          else EXPECT_NEAR(y[i], want, relative * std::abs(want) + 2e-38) << x[i];
+        }
+      };
+      check(Unary::copy, [](double v) { return v; }, 0);
+      check(Unary::relu, [](double v) { return v < 0 ? 0 : v; }, 0);
+      check(Unary::neg, [](double v) { return -v; }, 0);
+      check(Unary::abs, [](double v) { return std::abs(v); }, 0);
+      check(Unary::square, [](double v) { return v * v; }, 1e-7);
+      check(Unary::sqrt, [](double v) { return std::sqrt(v); }, 1e-7);
+      check(Unary::exp, [](double v) { return std::exp(v); }, 3e-7);
+      check(Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 5e-7);
+      check(Unary::tanh, [](double v) { return std::tanh(v); }, 5e-7);
+    }
+  });
+}
+
+float apply(Binary f, float a, float b) {
+  switch (f) {
+    case Binary::add: return a + b;
+    case Binary::sub: return a - b;
+    case Binary::mul: return a * b;
+    case Binary::div: return a / b;
+    case Binary::max: return std::max(a, b);
+    case Binary::min: return std::min(a, b);
+    case Binary::relu_gradient: return b > 0 ? a : 0;
+    case Binary::reversed_sub: return b - a;
+    case Binary::reversed_div: return b / a;
+  }
+  return NAN;
+}
+
+constexpr Binary kBinaries[] = {Binary::add, Binary::sub, Binary::mul,           Binary::div,          Binary::max,
+                                Binary::min, Binary::relu_gradient, Binary::reversed_sub, Binary::reversed_div};
+
+TEST(kernels, binary) {
+  on_every_target([] {
+    for (const int64_t count : {1, 17, 20000}) {
+      const auto a = random_floats(at(count), 5), b = random_floats(at(count), 6);
+      std::vector<float> y(a.size());
+      for (const Binary f : kBinaries) {
+        binary(f, a.data(), b.data(), y.data(), count);
+        for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], apply(f, a[i], b[i]));
+      }
+    }
+  });
+}
+
+TEST(kernels, channels_in_every_layout) {
+  on_every_target([] {
+    const ChannelView views[] = {{2, 3, 35, 1}, {2, 3, 35, 16}, {2, 3, 35, 8}, {7, 1, 1, 37}, {1, 1, 20001, 1}, {3, 1, 5, 40}, {1, 2, 5000, 16}};
+    for (const ChannelView& v : views) {
+      const auto a = random_floats(at(v.count()), 7), scale = random_floats(at(v.channels * v.lanes), 8), shift = random_floats(at(v.channels * v.lanes), 9);
+      std::vector<float> y(a.size());
+      const auto parameter = [&](int64_t i) { return at(i / v.lanes / v.inner % v.channels * v.lanes + i % v.lanes); };
+      for (const Binary f : kBinaries) {
+        binary_channel(f, a.data(), scale.data(), y.data(), v);
+        for (int64_t i = 0; i < v.count(); ++i) EXPECT_EQ(y[at(i)], apply(f, a[at(i)], scale[parameter(i)]));
+      }
+      for (const bool rectify : {false, true}) {
+        channel_affine(a.data(), scale.data(), shift.data(), y.data(), v, rectify);
+        for (int64_t i = 0; i < v.count(); ++i) {
+          const double want = double(a[at(i)]) * scale[parameter(i)] + shift[parameter(i)];
+          EXPECT_NEAR(y[at(i)], rectify ? std::max(want, 0.0) : want, 3e-7);
+        }
+      }
+    }
+  });
+}
+
+struct Convolution {
+  int64_t n, i, h, w, o, kernel_h, kernel_w, stride, dilation, pad_top, pad_left, pad_bottom, pad_right;
+  int64_t oh() const { return (h + pad_top + pad_bottom - (kernel_h - 1) * dilation - 1) / stride + 1; }
+  int64_t ow() const { return (w + pad_left + pad_right - (kernel_w - 1) * dilation - 1) / stride + 1; }
+  // f(index of x, index of w, index of y)
+  template <class F>
+  void each_product(F f) const {
+    for (int64_t b = 0; b < n; ++b)
+      for (int64_t q = 0; q < o; ++q)
+        for (int64_t y = 0; y < oh(); ++y)
+          for (int64_t x = 0; x < ow(); ++x)
+            for (int64_t c = 0; c < i; ++c)
+              for (int64_t ky = 0; ky < kernel_h; ++ky)
+                for (int64_t kx = 0; kx < kernel_w; ++kx) {
+                  const int64_t row = y * stride - pad_top + ky * dilation, column = x * stride - pad_left + kx * dilation;
+                  if (row < 0 || column < 0 || row >= h || column >= w) continue;
+                  f(at(((b * i + c) * h + row) * w + column), at(((q * i + c) * kernel_h + ky) * kernel_w + kx), at(((b * o + q) * oh() + y) * ow() + x));
+                }
+  }
+};
+
+double relative_error(const std::vector<float>& got, const std::vector<double>& want) {
+  double error = 0, norm = 0;
+  for (size_t k = 0; k < want.size(); ++k) error += (got[k] - want[k]) * (got[k] - want[k]), norm += want[k] * want[k];
+  return std::sqrt(error / norm);
+}
+
+void check_winograd(const Convolution& c, int tile, int threads, bool adjoint) {
+  SCOPED_TRACE(fmt::format("{}x{}x{}x{} to {} tile {} threads {} adjoint {}", c.n, c.i, c.h, c.w, c.o, tile, threads, adjoint));
+  const auto x = random_floats(at(c.n * c.i * c.h * c.w), 10);
+  auto w = random_floats(at(c.o * c.i * 9), 11);
+  const auto bias = random_floats(at((c.o + 15) / 16 * 16), 12);
+  const auto residual = random_floats(at(c.n * c.o * c.oh() * c.ow()), 13);
+  std::vector<double> want(residual.size());
+  for (size_t k = 0; k < want.size(); ++k) want[k] = double(residual[k]) + bias[k / at(c.oh() * c.ow()) % at(c.o)];
+  c.each_product([&](size_t ix, size_t iw, size_t iy) { want[iy] += double(x[ix]) * w[iw]; });
+  for (double& v : want) v = std::max(v, 0.0);
+  if (adjoint) {  // the same convolution, its weights given as those of the forward one
+    std::vector<float> turned(w.size());
+    for (int64_t o = 0; o < c.o; ++o)
+      for (int64_t i = 0; i < c.i; ++i)
+        for (int64_t k = 0; k < 9; ++k) turned[at((i * c.o + o) * 9 + 8 - k)] = w[at((o * c.i + i) * 9 + k)];
+    w = turned;
+  }
+  const WinogradPlan plan = plan_winograd({c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.pad_top, c.pad_left, strides_nChw16c(c.i, c.h, c.w),
+                                           strides_nChw16c(c.o, c.oh(), c.ow())}, tile, threads);
+  std::vector<float> transformed(plan.weight_floats, NAN);
+  winograd_weights(plan, w.data(), adjoint, transformed.data());
+  const auto xb = to_blocked(x, c.n, c.i, c.h * c.w), rb = to_blocked(residual, c.n, c.o, c.oh() * c.ow());
+  std::vector<float> padded_bias(bias);
+  for (size_t k = at(c.o); k < padded_bias.size(); ++k) padded_bias[k] = 0;
+  std::vector<float> y(rb.size(), NAN), again = y;
+  const auto scratch = hwy::AllocateAligned<char>(plan.scratch_bytes);
+  winograd(plan, xb.data(), transformed.data(), padded_bias.data(), rb.data(), y.data(), true, scratch.get());
+  EXPECT_LT(relative_error(from_blocked(y, c.n, c.o, c.oh() * c.ow()), want), tile == 4 ? 5e-6 : 2e-5);
+  EXPECT_EQ(to_blocked(from_blocked(y, c.n, c.o, c.oh() * c.ow()), c.n, c.o, c.oh() * c.ow()), y) << "padded lanes";
+  set_thread_count(1);
+  winograd(plan, xb.data(), transformed.data(), padded_bias.data(), rb.data(), again.data(), true, scratch.get());
+  set_thread_count(0);
+  EXPECT_EQ(y, again);
+}
+
+TEST(kernels, winograd) {
+  on_every_target([] {
+    for (const int tile : {4, 6}) {
+      check_winograd({1, 16, 12, 12, 32, 3, 3, 1, 1, 1, 1, 1, 1}, tile, 2, false);
+      check_winograd({2, 17, 7, 9, 50, 3, 3, 1, 1, 1, 1, 1, 1}, tile, 3, false);
+      check_winograd({1, 32, 13, 30, 16, 3, 3, 1, 1, 0, 2, 1, 0}, tile, 1, true);
+      check_winograd({1, 3, 3, 3, 9, 3, 3, 1, 1, 0, 0, 0, 0}, tile, 2, false);
+    }
+  });
+  for (const int tile : {4, 6}) {
+    check_winograd({1, 64, 40, 44, 64, 3, 3, 1, 1, 1, 1, 1, 1}, tile, 2, false);   // own chunks
+    check_winograd({1, 256, 14, 14, 256, 3, 3, 1, 1, 1, 1, 1, 1}, tile, 2, true);  // shared chunks
+  }
+}
+
+TEST(kernels, winograd_nhwc) {
+  const Convolution c{1, 32, 9, 11, 48, 3, 3, 1, 1, 1, 1, 1, 1};
+  const auto x = random_floats(at(c.i * c.h * c.w), 1), w = random_floats(at(c.o * c.i * 9), 2);
+  std::vector<double> want(at(c.o * c.h * c.w), 0.0);
+  c.each_product([&](size_t ix, size_t iw, size_t iy) { want[iy] += double(x[ix]) * w[iw]; });
+  std::vector<float> last(x.size()), y(want.size()), plain(want.size());
+  for (int64_t p = 0; p < c.h * c.w; ++p)
+    for (int64_t k = 0; k < c.i; ++k) last[at(p * c.i + k)] = x[at(k * c.h * c.w + p)];
+  const WinogradPlan plan = plan_winograd({1, c.i, c.h, c.w, c.o, c.h, c.w, 1, 1, strides_nhwc(c.i, c.h, c.w), strides_nhwc(c.o, c.h, c.w)}, 4, 2);
+  std::vector<float> transformed(plan.weight_floats);
+  winograd_weights(plan, w.data(), false, transformed.data());
+  const auto scratch = hwy::AllocateAligned<char>(plan.scratch_bytes);
+  winograd(plan, last.data(), transformed.data(), nullptr, nullptr, y.data(), false, scratch.get());
+  for (int64_t p = 0; p < c.h * c.w; ++p)
+    for (int64_t k = 0; k < c.o; ++k) plain[at(k * c.h * c.w + p)] = y[at(p * c.o + k)];
+  EXPECT_LT(relative_error(plain, want), 2e-6);
+}
+
+TEST(kernels, image_gradient) {
+  const Convolution cases[] = {{2, 3, 13, 29, 20, 3, 3, 1, 1, 1, 1, 1, 1},   {1, 3, 40, 37, 64, 7, 7, 2, 1, 3, 3, 3, 3},
+                               {1, 3, 63, 71, 16, 11, 11, 4, 1, 2, 2, 2, 2}, {1, 1, 28, 28, 6, 5, 5, 1, 1, 0, 0, 0, 0},
+                               {1, 2, 9, 50, 33, 3, 5, 2, 1, 1, 0, 0, 2},    {1, 4, 12, 41, 16, 3, 3, 1, 2, 2, 2, 2, 2},
+                               {1, 3, 9, 9, 16, 1, 1, 3, 1, 0, 0, 0, 0}};
+  on_every_target([&] {
+    for (const Convolution& c : cases) {
+      SCOPED_TRACE(fmt::format("{} channels, kernel {} stride {}", c.i, c.kernel_h, c.stride));
+      const auto d = random_floats(at(c.n * c.o * c.oh() * c.ow()), 14), w = random_floats(at(c.o * c.i * c.kernel_h * c.kernel_w), 15);
+      std::vector<double> want(at(c.n * c.i * c.h * c.w), 0.0), scale(want);
+      c.each_product([&](size_t ix, size_t iw, size_t iy) { want[ix] += double(d[iy]) * w[iw], scale[ix] += std::abs(double(d[iy]) * w[iw]); });
+      const ImageGradientShape s{c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.kernel_h, c.kernel_w, c.stride, c.stride, c.dilation, c.dilation, c.pad_top, c.pad_left,
+                                 strides_nChw16c(c.o, c.oh(), c.ow())};
+      std::vector<float> prepared(image_gradient_weight_floats(s)), dx(want.size(), NAN);
+      image_gradient_weights(s, w.data(), prepared.data());
+      const auto blocked = to_blocked(d, c.n, c.o, c.oh() * c.ow());
+      image_gradient(s, blocked.data(), prepared.data(), dx.data());
+      for (size_t k = 0; k < want.size(); ++k) ASSERT_NEAR(dx[k], want[k], 1e-6 * (scale[k] + 1)) << k;
+    }
+  });
+}
+
+TEST(kernels, max_pool_and_switches) {
+  struct Sample {
+    int64_t h, w, kernel_h, kernel_w, stride, dilation, pad;
+  };
+  on_every_target([] {
+    for (const Sample& s : {Sample{12, 50, 2, 2, 2, 1, 0}, {13, 41, 3, 3, 2, 1, 1}, {9, 40, 3, 2, 1, 2, 0}, {5, 6, 2, 2, 2, 1, 1}})
+      for (const int64_t lanes : {1, 5, 8, 16, 33}) {
+        const int64_t oh = (s.h + 2 * s.pad - (s.kernel_h - 1) * s.dilation - 1) / s.stride + 1, ow = (s.w + 2 * s.pad - (s.kernel_w - 1) * s.dilation - 1) / s.stride + 1;
+        auto x = random_floats(at(3 * s.h * s.w * lanes), 16);
+        for (size_t k = 0; k < x.size(); k += 3) x[k] = std::round(x[k] * 4);  // ties
+        x[7] = NAN;
+        std::vector<float> y(at(3 * oh * ow * lanes), 99), z = y, taken(y.size());
+        std::vector<int32_t> switches(y.size(), -7);
+        const PoolShape shape{3, s.h, s.w, lanes, oh, ow, s.kernel_h, s.kernel_w, s.stride, s.stride, s.dilation, s.dilation, s.pad, s.pad};
+        max_pool(shape, x.data(), y.data(), switches.data());
+        max_pool(shape, x.data(), z.data(), nullptr);
+        for (int64_t p = 0; p < 3; ++p)
+          for (int64_t r = 0; r < oh; ++r)
+            for (int64_t c = 0; c < ow; ++c)
+              for (int64_t lane = 0; lane < lanes; ++lane) {
+                float best = 0;
+                int64_t where = -1;
+                for (int64_t ky = 0; ky < s.kernel_h; ++ky)
+                  for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+                    const int64_t row = r * s.stride - s.pad + ky * s.dilation, column = c * s.stride - s.pad + kx * s.dilation;
+                    if (row < 0 || column < 0 || row >= s.h || column >= s.w) continue;
+                    const float v = x[at(((p * s.h + row) * s.w + column) * lanes + lane)];
+                    if (where < 0 || v > best || (v != v && best == best)) best = v, where = row * s.w + column;
+                  }
+                const size_t k = at(((p * oh + r) * ow + c) * lanes + lane);
+                ASSERT_EQ(switches[k], where);
+                if (best == best) {
+                  ASSERT_EQ(y[k], best);
+                  ASSERT_EQ(z[k], best);
+                } else {
+                  ASSERT_TRUE(y[k] != y[k]);
+                }
+              }
+        take_switches(x.data(), switches.data(), taken.data(), 3, oh * ow, s.h * s.w, lanes);
+        EXPECT_EQ(0, std::memcmp(taken.data(), y.data(), y.size() * sizeof(float)));
+        const auto d = random_floats(y.size(), 17);
+        std::vector<float> back(x.size(), NAN), want(x.size(), 0.0f);
+        unpool(d.data(), switches.data(), back.data(), 3, oh * ow, s.h * s.w, lanes);
+        for (size_t k = 0; k < y.size(); ++k) {
+          const int64_t plane = static_cast<int64_t>(k) / (oh * ow * lanes);
+          want[at((plane * s.h * s.w + switches[k]) * lanes + static_cast<int64_t>(k) % lanes)] += d[k];
+        }
+        EXPECT_EQ(back, want);
+      }
+  });
+}
+
+TEST(kernels, reduce) {
+  on_every_target([] {
+    struct Sample {
+      int64_t outer, reduced, inner;
+    };
+    for (const Sample& s : {Sample{3, 7, 1}, {2, 1000, 1}, {1, 100003, 1}, {1, 64, 37}, {5, 9, 16}, {2, 300, 200}, {40, 3000, 1}})
+      for (const Reduction kind : {Reduction::sum, Reduction::mean}) {
+        const auto x = random_floats(at(s.outer * s.reduced * s.inner), 18);
+        std::vector<float> y(at(s.outer * s.inner), NAN), again(y);
+        reduce(kind, x.data(), y.data(), s.outer, s.reduced, s.inner);
+        for (int64_t o = 0; o < s.outer; ++o)
+          for (int64_t i = 0; i < s.inner; ++i) {
+            double sum = 0;
+            for (int64_t r = 0; r < s.reduced; ++r) sum += x[at((o * s.reduced + r) * s.inner + i)];
+            const double scale = kind == Reduction::mean ? 1.0 / static_cast<double>(s.reduced) : 1;
+            EXPECT_NEAR(y[at(o * s.inner + i)], sum * scale, 2e-6 * std::sqrt(static_cast<double>(s.reduced)) * scale * 4);
+          }
+        set_thread_count(3);
+        reduce(kind, x.data(), again.data(), s.outer, s.reduced, s.inner);
+        set_thread_count(0);
+        EXPECT_EQ(y, again);
+      }
+  });
+}
+
+}  // namespace
+}  // namespace fovea::kernels
