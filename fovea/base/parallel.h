@@ -21,7 +21,7 @@ void bind_threads();
 // Calls body(begin, end) on contiguous, nearly equal parts of [0, count), one part a thread. The partition depends only on
 // count, grain and the number of threads. Runs inline when count <= grain.
 template <class Body>
-void parallel_ranges(int64_t count, int64_t grain, const Body& body) {
+void parallel_ranges(int64_t count, [[maybe_unused]] int64_t grain, const Body& body) {
   if (count <= 0) return;
 #ifdef _OPENMP
   const int64_t parts = std::min<int64_t>(thread_count(), (count + grain - 1) / std::max<int64_t>(grain, 1));

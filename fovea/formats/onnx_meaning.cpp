@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/graph/op.h"
+#include "fovea/model/preprocess.h"
 
 namespace fovea {
 
@@ -34,25 +35,9 @@ bool is_softmax(const Graph& graph, Value value) {
   return false;
 }
 
-// What is assumed when the file says nothing: torchvision's convention for colour, grey values for one channel (0..255 for
-// CNTK's networks, as in its MNIST example, else 0..1), at the network's own size.
+// What is assumed when the file says nothing. CNTK's networks of one channel, such as its MNIST example, take 0..255.
 Preprocess conventional(const Shape& input, const std::string& producer) {
-  Preprocess p;
-  p.crop_height = input[2];
-  p.crop_width = input[3];
-  if (input[1] == 1) {
-    p.name = "unit";
-    p.colour = "grey";
-    p.scale = producer == "CNTK" ? 1.0 : 1.0 / 255;
-    if (producer == "CNTK") p.name = "custom";
-    p.resize = "stretch";
-    p.size = input[2];
-    return p;
-  }
-  p.mean = {0.485, 0.456, 0.406};
-  p.std = {0.229, 0.224, 0.225};
-  p.size = std::max<int64_t>(1, std::min(input[2], input[3]) * 256 / 224);
-  return p;
+  return producer == "CNTK" && input[1] == 1 ? preset("mnist", input[2], input[3]) : assumed_preprocess(input);
 }
 
 std::vector<std::string> lines(std::string_view text) {

@@ -14,37 +14,32 @@ namespace fs = std::filesystem;
 namespace {
 
 // input_0.pb, input_1.pb, … of one data set.
-std::vector<onnx::TensorProto> read_all(const fs::path& folder, std::string_view prefix, std::vector<Tensor>& tensors) {
-  std::vector<onnx::TensorProto> protos;
+std::vector<Tensor> read_all(const fs::path& folder, std::string_view prefix) {
+  std::vector<Tensor> tensors;
   for (int i = 0;; ++i) {
     const fs::path path = folder / fmt::format("{}_{}.pb", prefix, i);
-    if (!fs::exists(path)) return protos;
+    if (!fs::exists(path)) return tensors;
     const Bytes file = Bytes::map(path);
-    protos.push_back(parse_onnx_tensor(file));
     try {
-      tensors.push_back(tensor_from_onnx(protos.back(), {file, {}}));
+      tensors.push_back(tensor_from_onnx(parse_onnx_tensor(file), {file, {}}));
     } catch (const Error& error) {
       throw error.within(path.filename().string());
     }
   }
 }
 
-// Which graph input each tensor is for: by its name where that fits, else by position; inputs with initializers come in only where
-// there are enough tensors for them all.
-std::vector<std::string> input_names(const onnx::GraphProto& graph, const std::vector<onnx::TensorProto>& given) {
+// Which graph input each tensor is for, by position; inputs with initializers count only where there are tensors for them. (The names inside
+// the tensors cannot be trusted: those of light_squeezenet name another input.)
+std::vector<std::string> input_names(const onnx::GraphProto& graph, size_t given) {
   std::vector<std::string> all, free;
   for (const auto& input : graph.input()) {
     all.push_back(input.name());
     const bool weight = std::any_of(graph.initializer().begin(), graph.initializer().end(), [&](const auto& t) { return t.name() == input.name(); });
     if (!weight) free.push_back(input.name());
   }
-  const auto& order = given.size() > free.size() ? all : free;
-  require(given.size() <= order.size(), ErrorKind::format, "{} input files for {} inputs", given.size(), order.size());
-  std::vector<std::string> names;
-  for (size_t i = 0; i < given.size(); ++i) {
-    const bool fits = !given[i].name().empty() && std::find(all.begin(), all.end(), given[i].name()) != all.end();
-    names.push_back(fits ? given[i].name() : order[i]);
-  }
+  std::vector<std::string> names = given > free.size() ? all : free;
+  require(given <= names.size(), ErrorKind::format, "{} input files for {} inputs", given, names.size());
+  names.resize(given);
   return names;
 }
 
@@ -61,11 +56,9 @@ std::string run_set(const fs::path& model_path, const fs::path& set, const Vecto
   const Bytes file = Bytes::map(model_path);
   const onnx::ModelProto proto = parse_onnx_model(file);
   refuse_other_types(proto.graph());
-  std::vector<Tensor> inputs, wanted;
-  const auto given = read_all(set, "input", inputs);
-  read_all(set, "output", wanted);
+  const std::vector<Tensor> inputs = read_all(set, "input"), wanted = read_all(set, "output");
   require(!wanted.empty(), ErrorKind::format, "no output files");
-  const std::vector<std::string> names = input_names(proto.graph(), given);
+  const std::vector<std::string> names = input_names(proto.graph(), inputs.size());
   OnnxOptions options;
   std::map<std::string, Tensor> feeds;
   for (size_t i = 0; i < inputs.size(); ++i) {

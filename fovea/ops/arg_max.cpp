@@ -1,5 +1,6 @@
 // arg_max, arg_min: the index along one axis of the largest (smallest) element; of equal ones the first, or the last
-// with select_last. NaN counts as the extreme, as in numpy. Source: ONNX ArgMax-13, ArgMin-13.
+// with select_last. NaN counts as the extreme, as in numpy.
+// Source: ONNX ArgMax-13, ArgMin-13.
 #include "fovea/ops/arg_max.h"
 
 namespace fovea {

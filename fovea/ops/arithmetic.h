@@ -22,18 +22,21 @@ inline Inferred infer_number(const Inference& in) {
   return infer_same(in);
 }
 
-template <class T> T subtract(T a, T b) {
+template <class T>
+T subtract(T a, T b) {
   if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
   else return a - b;
 }
 
-template <class T> T multiply(T a, T b) {
+template <class T>
+T multiply(T a, T b) {
   if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   else return a * b;
 }
 
 // Integers truncate towards zero; an integer divided by 0 gives 0, the smallest divided by -1 wraps to itself.
-template <class T> T divide(T a, T b) {
+template <class T>
+T divide(T a, T b) {
   if constexpr (std::is_same_v<T, bool>) {
     return b ? a : false;
   } else if constexpr (std::is_integral_v<T>) {

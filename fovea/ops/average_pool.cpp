@@ -1,8 +1,10 @@
-// average_pool:          y[n,c,p] = (1/m[p]) Σ_k x[n,c,p·stride − pad + k·dilation], positions outside of the input
-// count as 0 average_pool_gradient: the adjoint, x[n,c,p·stride − pad + k·dilation] += d[n,c,p] / m[p] The divisor m[p]
-// counts the window's elements inside the input, or with include_pad inside the input and its padding; what a last,
-// partial window of ceil mode covers beyond the end padding never counts. With `sum`, m = 1. A window that counts
-// nothing gives 0. Source: ONNX AveragePool-19 (dilation, ceil), PyTorch avg_pool2d (the same divisors).
+// average_pool:          y[n,c,p] = (1/m[p]) Σ_k x[n,c,p·stride − pad + k·dilation]; outside of the input x counts as 0
+// average_pool_gradient: the adjoint, x[n,c,p·stride − pad + k·dilation] += d[n,c,p] / m[p]
+//
+// The divisor m[p] counts the window's elements inside the input, or with include_pad inside the input and its padding;
+// what a last, partial window of ceil mode covers beyond the end padding never counts. With `sum`, m = 1. A window that
+// counts nothing gives 0.
+// Source: ONNX AveragePool-19 (dilation, ceil), PyTorch avg_pool2d (the same divisors).
 #include "fovea/ops/average_pool.h"
 
 #include "fovea/ops/window.h"

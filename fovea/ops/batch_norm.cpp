@@ -1,5 +1,5 @@
-// batch_norm: y[n,c,p] = (x[n,c,p] − mean[c]) · r[c] · scale[c] + bias[c],  r = (variance + ε)^(−1/2), the statistics
-// being given. With z = (x − mean) · r: dx = d · scale · r, dscale = Σ d z, dbias = Σ d, dmean = −Σ d · scale · r,
+// batch_norm: y[n,c,p] = (x[n,c,p] − mean[c]) · r[c] · scale[c] + bias[c],  r = (variance + ε)^(−1/2), all given.
+// With z = (x − mean) · r: dx = d · scale · r, dscale = Σ d z, dbias = Σ d, dmean = −Σ d · scale · r,
 // dvariance = −½ Σ d · scale · z · r². The gradients are compositions, so any order exists.
 // Source: ONNX BatchNormalization-15; Ioffe & Szegedy, "Batch normalization", ICML 2015, algorithm 2.
 #include "fovea/ops/batch_norm.h"

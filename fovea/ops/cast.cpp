@@ -1,5 +1,5 @@
-// cast: the same values as another element type. Float to integer truncates towards zero and saturates (NaN gives 0); to bool is
-// "not zero"; to a narrower float rounds to nearest even. Source: ONNX Cast-13.
+// cast: the same values as another element type. Float to integer truncates towards zero and saturates (NaN gives 0);
+// to bool is "not zero"; to a narrower float rounds to nearest even. Source: ONNX Cast-13.
 #include "fovea/ops/cast.h"
 
 namespace fovea {

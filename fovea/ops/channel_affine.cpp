@@ -45,7 +45,7 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {2, 17, 5, 3}}}, s{.type = {DType::f32, {17}}};
-  return {{.name = "plain", .inputs = {x, s, s}}, {.name = "relu", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{"relu"}},
+  return {{.name = "plain", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{}}, {.name = "relu", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{"relu"}},
           {.name = "wide", .inputs = {{.type = {DType::f32, {1, 32, 6, 7}}}, {.type = {DType::f32, {32}}}, {.type = {DType::f32, {32}}}}, .attributes = ChannelAffineAttributes{"relu"}}};
 }
 

@@ -1,6 +1,7 @@
-// clip: y = min(max, max(min, x)), so that max wins where min > max. Bounds are attributes, or inputs 1 and 2, which then replace them.
-// dy/dx = 1 where y = x (both ends included, as in PyTorch); the gradient of other elements goes to the bound that they met.
-// NaN stays NaN. Source: ONNX Clip-13, and Clip-6 for the attributes.
+// clip: y = min(max, max(min, x)), so that max wins where min > max. Bounds are attributes, or inputs 1 and 2, which
+// then replace them.
+// dy/dx = 1 where y = x (both ends included, as in PyTorch); the gradient of other elements goes to the bound that they
+// met. NaN stays NaN. Source: ONNX Clip-13, and Clip-6 for the attributes.
 #include "fovea/ops/clip.h"
 
 #include "fovea/ops/arithmetic.h"
@@ -18,8 +19,10 @@ namespace {
 Inferred infer(const Inference& in) {
   for (const size_t i : {size_t{1}, size_t{2}}) {
     if (!in.has(i)) continue;
-    require(in.shape(i).count() == 1 && in.shape(i).rank() <= 1, ErrorKind::shape, "bound {} must be one number, it is {}", i, to_string(in.shape(i)));
-    require(in.dtype(i) == in.dtype(0), ErrorKind::type, "bound {} is {}, the input is {}", i, to_string(in.dtype(i)), to_string(in.dtype(0)));
+    require(in.shape(i).count() == 1 && in.shape(i).rank() <= 1, ErrorKind::shape,
+            "bound {} must be one number, it is {}", i, to_string(in.shape(i)));
+    require(in.dtype(i) == in.dtype(0), ErrorKind::type, "bound {} is {}, the input is {}", i, to_string(in.dtype(i)),
+            to_string(in.dtype(0)));
   }
   return infer_number(in);
 }
@@ -61,7 +64,8 @@ std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {2, 3, 5, 7}}, .low = -3, .high = 3, .kink = 1};
   const Case::Input integers{.type = {DType::i8, {2, 3, 5}}, .low = -100, .high = 100};
   // One random bound on either side of nothing in particular: clear of the elements with probability one.
-  const Case::Input low{.type = {DType::f32, {}}, .low = -1, .high = -0.5}, high{.type = {DType::f32, {1}}, .low = 0.5, .high = 1};
+  const Case::Input low{.type = {DType::f32, {}}, .low = -1, .high = -0.5},
+      high{.type = {DType::f32, {1}}, .low = 0.5, .high = 1};
   const Case::Input none{.given = false};
   const ClipAttributes both{-1, 1}, open;
   return {{.name = "attributes", .inputs = {x}, .attributes = both},
@@ -72,7 +76,9 @@ std::vector<Case> cases() {
           {.name = "i8", .inputs = {integers}, .attributes = ClipAttributes{-20, 30}, .gradient = false}};
 }
 
-Cost cost(const Node& node, std::span<const Type>) { return {.flops = 2 * static_cast<double>(node.outputs[0].shape.count())}; }
+Cost cost(const Node& node, std::span<const Type>) {
+  return {.flops = 2 * static_cast<double>(node.outputs[0].shape.count())};
+}
 
 }  // namespace
 
@@ -91,6 +97,8 @@ const Op clip = {
 }
 
 Value clip(Graph& graph, Value x, ClipAttributes attributes) { return graph.add(ops::clip, {x}, attributes); }
-Value clip(Graph& graph, Value x, Value min, Value max) { return graph.add(ops::clip, {x, min, max}, ClipAttributes{}); }
+Value clip(Graph& graph, Value x, Value min, Value max) {
+  return graph.add(ops::clip, {x, min, max}, ClipAttributes{});
+}
 
 }  // namespace fovea

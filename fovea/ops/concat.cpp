@@ -16,8 +16,10 @@ Inferred infer(const Inference& in) {
     const Shape& next = in.shape(i);
     bool fits = next.size() == to.size();
     for (size_t k = 0; fits && k < to.size(); ++k) fits = k == axis || next[k] == to[k];
-    require(fits, ErrorKind::shape, "input {} is {}, input 0 is {}: they may differ along axis {} only", i, to_string(next), to_string(in.shape(0)), axis);
-    require(in.dtype(i) == in.dtype(0), ErrorKind::type, "input {} is {}, input 0 is {}", i, to_string(in.dtype(i)), to_string(in.dtype(0)));
+    require(fits, ErrorKind::shape, "input {} is {}, input 0 is {}: they may differ along axis {} only", i,
+            to_string(next), to_string(in.shape(0)), axis);
+    require(in.dtype(i) == in.dtype(0), ErrorKind::type, "input {} is {}, input 0 is {}", i, to_string(in.dtype(i)),
+            to_string(in.dtype(0)));
     to[axis] += next[axis];
   }
   return Type{in.dtype(0), to};
@@ -44,19 +46,25 @@ void reference(const Call& call) {
   size_t start = 0;
   for (const Tensor& from : call.inputs) {
     const size_t width = outer == 0 ? 0 : from.bytes() / static_cast<size_t>(outer);
-    for (size_t i = 0; width > 0 && i < static_cast<size_t>(outer); ++i) std::memcpy(to + i * row + start, from.raw() + i * width, width);
+    for (size_t i = 0; width > 0 && i < static_cast<size_t>(outer); ++i)
+      std::memcpy(to + i * row + start, from.raw() + i * width, width);
     start += width;
   }
 }
 
 std::vector<Case> cases() {
   auto one = [](std::string name, int64_t axis, std::vector<Shape> shapes, DType dtype = DType::f32) {
-    Case result{.name = std::move(name), .inputs = {}, .attributes = ConcatAttributes{axis}, .gradient = dtype == DType::f32};
+    Case result{
+        .name = std::move(name), .inputs = {}, .attributes = ConcatAttributes{axis}, .gradient = dtype == DType::f32};
     for (Shape& shape : shapes) result.inputs.push_back({.type = {dtype, std::move(shape)}});
     return result;
   };
-  return {one("channels", 1, {{2, 3, 4, 5}, {2, 1, 4, 5}, {2, 5, 4, 5}}), one("last", -1, {{2, 3}, {2, 4}}),       one("batch", 0, {{1, 3}, {4, 3}}),
-          one("alone", 0, {{3, 5}}),                                      one("empty", 0, {{3, 5}, {0, 5}, {1, 5}}), one("i64", 0, {{1}, {3}}, DType::i64)};
+  return {one("channels", 1, {{2, 3, 4, 5}, {2, 1, 4, 5}, {2, 5, 4, 5}}),
+          one("last", -1, {{2, 3}, {2, 4}}),
+          one("batch", 0, {{1, 3}, {4, 3}}),
+          one("alone", 0, {{3, 5}}),
+          one("empty", 0, {{3, 5}, {0, 5}, {1, 5}}),
+          one("i64", 0, {{1}, {3}}, DType::i64)};
 }
 
 }  // namespace
@@ -74,6 +82,8 @@ const Op concat = {
 };
 }
 
-Value concat(Graph& graph, std::vector<Value> inputs, int64_t axis) { return graph.add(ops::concat, std::move(inputs), ConcatAttributes{axis}); }
+Value concat(Graph& graph, std::vector<Value> inputs, int64_t axis) {
+  return graph.add(ops::concat, std::move(inputs), ConcatAttributes{axis});
+}
 
 }  // namespace fovea

@@ -13,7 +13,8 @@ namespace ops {
 extern const Op concat;
 }
 
-// The inputs (one or more) one after the other along an axis; other sizes and the element types must agree. Throws Error{shape}.
+// The inputs (one or more) one after the other along an axis; other sizes and the element types must agree. Throws
+// Error{shape}.
 // Source: ONNX Concat-13.
 Value concat(Graph& graph, std::vector<Value> inputs, int64_t axis = 1);
 

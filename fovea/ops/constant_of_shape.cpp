@@ -22,10 +22,11 @@ void reference(const Call& call) {
 }
 
 std::vector<Case> cases() {
-  return {{.name = "default", .inputs = {known_ints({2, 3})}, .attributes = ConstantOfShapeAttributes{}},
-          {.name = "i64", .inputs = {known_ints({3})}, .attributes = ConstantOfShapeAttributes{Tensor::ints({7})}},
-          {.name = "empty", .inputs = {known_ints({2, 0})}, .attributes = ConstantOfShapeAttributes{Tensor::scalar(1.0F)}},
-          {.name = "scalar", .inputs = {known_ints({})}, .attributes = ConstantOfShapeAttributes{Tensor::scalar(1.0F)}}};
+  return {
+      {.name = "default", .inputs = {known_ints({2, 3})}, .attributes = ConstantOfShapeAttributes{}},
+      {.name = "i64", .inputs = {known_ints({3})}, .attributes = ConstantOfShapeAttributes{Tensor::ints({7})}},
+      {.name = "empty", .inputs = {known_ints({2, 0})}, .attributes = ConstantOfShapeAttributes{Tensor::scalar(1.0F)}},
+      {.name = "scalar", .inputs = {known_ints({})}, .attributes = ConstantOfShapeAttributes{Tensor::scalar(1.0F)}}};
 }
 
 }  // namespace

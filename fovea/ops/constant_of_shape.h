@@ -13,7 +13,8 @@ namespace ops {
 extern const Op constant_of_shape;
 }
 
-// A tensor of the given shape (a vector of i64 known at build time) filled with one value; its type is the value's, f32 zero by default.
+// A tensor of the given shape (a vector of i64 known at build time) filled with one value; its type is the value's, f32
+// zero by default.
 // Source: ONNX ConstantOfShape-9.
 Value constant_of_shape(Graph& graph, Value shape, ConstantOfShapeAttributes attributes = {});
 

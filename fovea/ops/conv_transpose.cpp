@@ -1,7 +1,8 @@
-// conv_transpose: y[n,o,q] = bias[o] + Σ_{i,p,k: p·stride − pad + k·dilation = q} x[n,i,p] · w[i,o,k]: the adjoint of
-// conv in its input. Output sizes: (in − 1) · stride + output_padding + (k − 1) · dilation + 1 − pads, or output_shape,
-// from which the pads follow. Source: ONNX ConvTranspose-11; Zeiler et al., "Deconvolutional networks", CVPR 2010;
-// Dumoulin & Visin, arXiv 1603.07285.
+// conv_transpose: y[n,o,q] = bias[o] + Σ_{i,p,k: p·stride − pad + k·dilation = q} x[n,i,p] · w[i,o,k]
+// This is the adjoint of conv in its input. The output has (in − 1) · stride + output_padding + (k − 1) · dilation + 1
+// positions less the pads, or those that output_shape asks for, from which the pads follow.
+// Source: ONNX ConvTranspose-11; Zeiler et al., "Deconvolutional networks", CVPR 2010; Dumoulin & Visin, "A guide to
+// convolution arithmetic for deep learning", arXiv 1603.07285.
 #include "fovea/ops/conv_transpose.h"
 
 #include "fovea/ops/add.h"

@@ -1,5 +1,5 @@
-// cumsum: y[p] = Σ_{q ≤ p} x[q] along an axis; q < p when exclusive; from the end when reversed. Floating point is summed in double.
-// Its adjoint is the same sum from the other end. Source: ONNX CumSum-14.
+// cumsum: y[p] = Σ_{q ≤ p} x[q] along an axis; q < p when exclusive; from the end when reversed. Floating point is
+// summed in double. Its adjoint is the same sum from the other end. Source: ONNX CumSum-14.
 #include "fovea/ops/cumsum.h"
 
 #include "fovea/ops/arithmetic.h"
@@ -23,7 +23,8 @@ void reference(const Call& call) {
   const auto& a = call.as<CumsumAttributes>();
   const Shape& shape = call.inputs[0].shape();
   const int64_t axis = normal_axis(a.axis, shape.rank(), "cumsum");
-  const int64_t size = shape[static_cast<size_t>(axis)], inner = shape.count(axis + 1, shape.rank()), lines = size == 0 ? 0 : shape.count() / size;
+  const int64_t size = shape[static_cast<size_t>(axis)], inner = shape.count(axis + 1, shape.rank()),
+                lines = size == 0 ? 0 : shape.count() / size;
   dispatch(call.inputs[0].dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     using Sum = std::conditional_t<is_float(dtype_of<T>()), double, uint64_t>;  // integers wrap around
@@ -47,7 +48,9 @@ std::vector<Case> cases() {
   for (const int64_t axis : {0, 1, -1})
     for (const bool exclusive : {false, true})
       for (const bool reverse : {false, true})
-        result.push_back({.name = "odd", .inputs = {{.type = {DType::f32, {3, 4, 5}}}}, .attributes = CumsumAttributes{axis, exclusive, reverse}});
+        result.push_back({.name = "odd",
+                          .inputs = {{.type = {DType::f32, {3, 4, 5}}}},
+                          .attributes = CumsumAttributes{axis, exclusive, reverse}});
   return result;
 }
 

@@ -1,5 +1,6 @@
-// depth_to_space: y[n, c, h·B + i, w·B + j] = x[n, (i·B + j)·C' + c, h, w] for DCR, x[n, c·B² + i·B + j, h, w] for CRD; C' = C / B².
-// Its adjoint and inverse is space_to_depth. Source: ONNX DepthToSpace-13; CRD is the pixel shuffle of Shi et al., CVPR 2016.
+// depth_to_space: y[n, c, h·B + i, w·B + j] = x[n, (i·B + j)·C' + c, h, w] for DCR, x[n, c·B² + i·B + j, h, w] for CRD;
+// C' = C / B². Its adjoint and inverse is space_to_depth. Source: ONNX DepthToSpace-13; CRD is the pixel shuffle of Shi
+// et al., CVPR 2016.
 #include "fovea/ops/depth_to_space.h"
 
 #include "fovea/ops/movement.h"
@@ -13,7 +14,8 @@ Inferred infer(const Inference& in) {
   const auto& a = in.as<DepthToSpaceAttributes>();
   const Shape& x = in.shape(0);
   require(a.mode == "DCR" || a.mode == "CRD", ErrorKind::usage, "mode is '{}', expected DCR or CRD", a.mode);
-  require(x.rank() == 4 && a.block >= 1 && a.block < 1 << 15 && x[1] % (a.block * a.block) == 0, ErrorKind::shape, "the channels of {} are not blocks of {} x {}", to_string(x), a.block, a.block);
+  require(x.rank() == 4 && a.block >= 1 && a.block < 1 << 15 && x[1] % (a.block * a.block) == 0, ErrorKind::shape,
+          "the channels of {} are not blocks of {} x {}", to_string(x), a.block, a.block);
   return Type{in.dtype(0), {x[0], x[1] / (a.block * a.block), x[2] * a.block, x[3] * a.block}};
 }
 
@@ -40,8 +42,12 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   std::vector<Case> result;
   for (const std::string mode : {"DCR", "CRD"}) {
-    result.push_back({.name = mode, .inputs = {{.type = {DType::f32, {2, 12, 3, 5}}}}, .attributes = DepthToSpaceAttributes{2, mode}});
-    result.push_back({.name = mode + "_3", .inputs = {{.type = {DType::f32, {1, 9, 2, 1}}}}, .attributes = DepthToSpaceAttributes{3, mode}});
+    result.push_back({.name = mode,
+                      .inputs = {{.type = {DType::f32, {2, 12, 3, 5}}}},
+                      .attributes = DepthToSpaceAttributes{2, mode}});
+    result.push_back({.name = mode + "_3",
+                      .inputs = {{.type = {DType::f32, {1, 9, 2, 1}}}},
+                      .attributes = DepthToSpaceAttributes{3, mode}});
   }
   return result;
 }
@@ -62,6 +68,8 @@ const Op depth_to_space = {
 };
 }
 
-Value depth_to_space(Graph& graph, Value x, DepthToSpaceAttributes attributes) { return graph.add(ops::depth_to_space, {x}, std::move(attributes)); }
+Value depth_to_space(Graph& graph, Value x, DepthToSpaceAttributes attributes) {
+  return graph.add(ops::depth_to_space, {x}, std::move(attributes));
+}
 
 }  // namespace fovea

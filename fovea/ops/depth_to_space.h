@@ -14,7 +14,8 @@ namespace ops {
 extern const Op depth_to_space;
 }
 
-// Blocks of channels become squares of B × B pixels: [N,C,H,W] → [N,C/B²,H·B,W·B]. Throws Error{shape} where the sizes do not divide.
+// Blocks of channels become squares of B × B pixels: [N,C,H,W] → [N,C/B²,H·B,W·B]. Throws Error{shape} where the sizes
+// do not divide.
 // Source: ONNX DepthToSpace-13.
 Value depth_to_space(Graph& graph, Value x, DepthToSpaceAttributes attributes);
 

@@ -1,6 +1,7 @@
-// dropout: mask[i] = u_i ≥ rate with u_i = Rng(key).uniform(i), i the row-major index; y[i] = mask[i] ? x[i] / (1 −
-// rate) : 0. The gradient multiplies by the same mask and scale. Rate 0 keeps every element. Source: ONNX Dropout-13;
-// Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
+// dropout: mask[i] = u_i ≥ rate, u_i = Rng(key).uniform(i), i the row-major index; y[i] = mask[i] ? x[i]/(1 − rate) : 0
+// The gradient multiplies by the same mask and scale. Rate 0 keeps every element.
+// Source: ONNX Dropout-13; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+// JMLR 15, 2014.
 #include "fovea/ops/dropout.h"
 
 #include "fovea/base/rng.h"

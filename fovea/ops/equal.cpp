@@ -14,10 +14,11 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   auto one = [](DType dtype, Shape a, Shape b) {
     return Case{.name = fmt::format("{}_rank{}", to_string(dtype), b.rank()),
-                .inputs = {{.type = {dtype, std::move(a)}, .low = 0, .high = 3}, {.type = {dtype, std::move(b)}, .low = 0, .high = 3}}};
+                .inputs = {{.type = {dtype, std::move(a)}, .low = 0, .high = 3},
+                           {.type = {dtype, std::move(b)}, .low = 0, .high = 3}}};
   };
-  return {one(DType::i64, {2, 3, 5}, {2, 3, 5}), one(DType::i32, {2, 3, 5}, {3, 1}), one(DType::boolean, {2, 3, 5}, {5}),
-          one(DType::f32, {7}, {})};
+  return {one(DType::i64, {2, 3, 5}, {2, 3, 5}), one(DType::i32, {2, 3, 5}, {3, 1}),
+          one(DType::boolean, {2, 3, 5}, {5}), one(DType::f32, {7}, {})};
 }
 
 }  // namespace

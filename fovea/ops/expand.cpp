@@ -1,9 +1,10 @@
-// expand: y = x repeated along its axes of size 1, to the broadcast of x's shape and a given one. Its adjoint is sum_to.
+// expand: y = x repeated along its axes of size 1, to the broadcast of x's shape and a given one. Its adjoint is
+// sum_to.
 // Source: ONNX Expand-13.
 #include "fovea/ops/expand.h"
 
-#include "fovea/ops/input.h"
 #include "fovea/ops/elementwise.h"
+#include "fovea/ops/input.h"
 #include "fovea/ops/sum_to.h"
 
 namespace fovea {
@@ -34,13 +35,14 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   auto one = [](std::string name, DType dtype, Shape x, std::vector<int64_t> to) {
     const Type type{DType::i64, {static_cast<int64_t>(to.size())}};
-    return Case{.name = std::move(name),
-                .inputs = {{.type = {dtype, std::move(x)}}, {.type = type, .value = Tensor::ints(to), .differentiate = false}},
-                .gradient = dtype == DType::f32};
+    return Case{
+        .name = std::move(name),
+        .inputs = {{.type = {dtype, std::move(x)}}, {.type = type, .value = Tensor::ints(to), .differentiate = false}},
+        .gradient = dtype == DType::f32};
   };
-  return {one("rows", DType::f32, {3, 1}, {3, 4}),        one("in_front", DType::f32, {3, 5}, {2, 1, 1}),
-          one("two_way", DType::f32, {3, 1}, {2, 1, 6}),  one("scalar", DType::f32, {}, {2, 3}),
-          one("same", DType::f32, {2, 3}, {2, 3}),        one("i64", DType::i64, {1, 3}, {5, 1})};
+  return {one("rows", DType::f32, {3, 1}, {3, 4}),       one("in_front", DType::f32, {3, 5}, {2, 1, 1}),
+          one("two_way", DType::f32, {3, 1}, {2, 1, 6}), one("scalar", DType::f32, {}, {2, 3}),
+          one("same", DType::f32, {2, 3}, {2, 3}),       one("i64", DType::i64, {1, 3}, {5, 1})};
 }
 
 Cost cost(const Node&, std::span<const Type>) { return {}; }

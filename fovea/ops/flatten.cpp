@@ -16,7 +16,9 @@ Inferred infer(const Inference& in) {
   return Type{in.dtype(0), {from.count(0, axis), from.count(axis, from.rank())}};
 }
 
-std::vector<Value> differentiate(const Differentiation& d) { return {reshape(d.graph, d.d_output(), d.shape(d.input(0)))}; }
+std::vector<Value> differentiate(const Differentiation& d) {
+  return {reshape(d.graph, d.d_output(), d.shape(d.input(0)))};
+}
 
 void reference(const Call& call) {
   if (call.inputs[0].bytes() > 0) std::memcpy(call.outputs[0].raw(), call.inputs[0].raw(), call.inputs[0].bytes());
@@ -25,7 +27,8 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   std::vector<Case> result;
   for (const int64_t axis : {1, 0, 2, 4, -1, -3})
-    result.push_back({.name = "odd", .inputs = {{.type = {DType::f32, {2, 3, 4, 5}}}}, .attributes = FlattenAttributes{axis}});
+    result.push_back(
+        {.name = "odd", .inputs = {{.type = {DType::f32, {2, 3, 4, 5}}}}, .attributes = FlattenAttributes{axis}});
   return result;
 }
 

@@ -1,6 +1,5 @@
-// gate: y = open ? x : 0 for the whole tensor. A closed gate hides even NaN and infinity. Its gradient passes the same
-// gate. Source: ours; stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016) is its use in
-// training.
+// gate: y = open ? x : 0 for the whole tensor. A closed gate hides even NaN and infinity. Its gradient is gated too.
+// Source: ours; stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016) uses it in training.
 #include "fovea/ops/gate.h"
 
 namespace fovea {

@@ -1,5 +1,5 @@
-// gather: y[o, i, r] = x[o, indices[i], r], o standing for the axes before the one gathered, r for those after it, i for all of the indices'.
-// Its adjoint is scatter_add. Source: ONNX Gather-13.
+// gather: y[o, i, r] = x[o, indices[i], r], o standing for the axes before the one gathered, r for those after it, i
+// for all of the indices'. Its adjoint is scatter_add. Source: ONNX Gather-13.
 #include "fovea/ops/gather.h"
 
 #include "fovea/ops/indices.h"
@@ -38,13 +38,19 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {3, 5, 4}}};
-  auto at = [](const Tensor& indices) { return Case::Input{.type = {indices.dtype(), indices.shape()}, .value = indices, .differentiate = false}; };
+  auto at = [](const Tensor& indices) {
+    return Case::Input{.type = {indices.dtype(), indices.shape()}, .value = indices, .differentiate = false};
+  };
   return {{.name = "rows", .inputs = {x, at(Tensor::ints({2, 0, -1, 2}))}, .attributes = GatherAttributes{0}},
-          {.name = "matrix", .inputs = {x, at(Tensor::of<int32_t>({2, 3}, {4, 0, -5, 1, 1, 2}))}, .attributes = GatherAttributes{1}},
+          {.name = "matrix",
+           .inputs = {x, at(Tensor::of<int32_t>({2, 3}, {4, 0, -5, 1, 1, 2}))},
+           .attributes = GatherAttributes{1}},
           {.name = "last", .inputs = {x, at(Tensor::ints({3, -1}))}, .attributes = GatherAttributes{-1}},
           {.name = "one", .inputs = {x, at(Tensor::scalar<int64_t>(-2))}, .attributes = GatherAttributes{1}},
           {.name = "none", .inputs = {x, at(Tensor::ints({}))}, .attributes = GatherAttributes{0}},
-          {.name = "run_time", .inputs = {x, {.type = {DType::i64, {4}}, .low = -2.9, .high = 2.9}}, .attributes = GatherAttributes{0}}};
+          {.name = "run_time",
+           .inputs = {x, {.type = {DType::i64, {4}}, .low = -2.9, .high = 2.9}},
+           .attributes = GatherAttributes{0}}};
 }
 
 }  // namespace
@@ -63,6 +69,8 @@ const Op gather = {
 };
 }
 
-Value gather(Graph& graph, Value x, Value indices, int64_t axis) { return graph.add(ops::gather, {x, indices}, GatherAttributes{axis}); }
+Value gather(Graph& graph, Value x, Value indices, int64_t axis) {
+  return graph.add(ops::gather, {x, indices}, GatherAttributes{axis});
+}
 
 }  // namespace fovea

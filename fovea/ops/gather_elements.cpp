@@ -1,5 +1,6 @@
 // gather_elements:       y[p] = x[p with indices[p] on the axis]
-// scatter_elements_add:  y[q] = Σ_{p: p with indices[p] on the axis = q} d[p], its adjoint; summed in double and in order.
+// scatter_elements_add:  y[q] = Σ_{p: p with indices[p] on the axis = q} d[p], its adjoint; summed in double and in
+// order.
 // Source: ONNX GatherElements-13, ScatterElements-18 (reduction add).
 #include "fovea/ops/gather_elements.h"
 
@@ -15,13 +16,15 @@ size_t check(const Inference& in, const Shape& whole, const Shape& some, int64_t
   const auto axis = static_cast<size_t>(normal_axis(named_axis, whole.rank(), "gather_elements"));
   bool fits = whole.size() == some.size();
   for (size_t k = 0; fits && k < whole.size(); ++k) fits = k == axis || some[k] <= whole[k];
-  require(fits, ErrorKind::shape, "indices {} do not fit into {} along axis {}", to_string(some), to_string(whole), axis);
+  require(fits, ErrorKind::shape, "indices {} do not fit into {} along axis {}", to_string(some), to_string(whole),
+          axis);
   check_indices(in, 1, whole[axis]);
   return axis;
 }
 
 // Calls f(position in `some`, position in `whole`).
-template <class F> void for_each_element(const Tensor& indices, const Shape& whole, int64_t named_axis, F f) {
+template <class F>
+void for_each_element(const Tensor& indices, const Shape& whole, int64_t named_axis, F f) {
   const auto axis = static_cast<size_t>(normal_axis(named_axis, whole.rank(), "gather_elements"));
   const auto at = normal_indices(indices, whole[axis]);
   const auto strides = whole.strides();
@@ -55,14 +58,16 @@ void reference_gather(const Call& call) {
     using T = typename decltype(tag)::type;
     const auto x = call.inputs[0].data<T>();
     const auto y = call.outputs[0].data<T>();
-    for_each_element(call.inputs[1], call.inputs[0].shape(), call.as<GatherElementsAttributes>().axis, [&](size_t i, size_t from) { y[i] = x[from]; });
+    for_each_element(call.inputs[1], call.inputs[0].shape(), call.as<GatherElementsAttributes>().axis,
+                     [&](size_t i, size_t from) { y[i] = x[from]; });
   });
 }
 
 Inferred infer_scatter(const Inference& in) {
   const auto& a = in.as<ScatterElementsAddAttributes>();
   require(in.dtype(0) != DType::boolean, ErrorKind::type, "cannot add bool");
-  require(in.shape(0) == in.shape(1), ErrorKind::shape, "gradient is {}, indices are {}", to_string(in.shape(0)), to_string(in.shape(1)));
+  require(in.shape(0) == in.shape(1), ErrorKind::shape, "gradient is {}, indices are {}", to_string(in.shape(0)),
+          to_string(in.shape(1)));
   check(in, a.shape, in.shape(1), a.axis);
   return Type{in.dtype(0), a.shape};
 }
@@ -89,8 +94,14 @@ std::vector<Case> cases(bool gather) {
   for (const int64_t axis : {0, 1, -1}) {
     const Tensor indices = Tensor::of<int64_t>({2, 3, 2}, {0, 1, -1, 1, 0, 0, 1, -2, 1, 0, 1, 1});
     const Case::Input at{.type = {DType::i64, indices.shape()}, .value = indices, .differentiate = false};
-    if (gather) result.push_back({.name = "odd", .inputs = {{.type = {DType::f32, {3, 4, 5}}}, at}, .attributes = GatherElementsAttributes{axis}});
-    else result.push_back({.name = "odd", .inputs = {{.type = {DType::f32, {2, 3, 2}}}, at}, .attributes = ScatterElementsAddAttributes{axis, {3, 4, 5}}});
+    if (gather)
+      result.push_back({.name = "odd",
+                        .inputs = {{.type = {DType::f32, {3, 4, 5}}}, at},
+                        .attributes = GatherElementsAttributes{axis}});
+    else
+      result.push_back({.name = "odd",
+                        .inputs = {{.type = {DType::f32, {2, 3, 2}}}, at},
+                        .attributes = ScatterElementsAddAttributes{axis, {3, 4, 5}}});
   }
   return result;
 }

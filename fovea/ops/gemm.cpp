@@ -1,5 +1,5 @@
-// gemm: y = alpha · a' · b' + beta · c, a' = a or its transpose, c broadcast one way to y's shape; without c that term
-// is 0. Source: ONNX Gemm-13; Dongarra et al., "A set of level 3 basic linear algebra subprograms", 1990.
+// gemm: y = alpha · a' · b' + beta · c, a' = a or its transpose, c broadcast one way to y's shape, or 0 when not given.
+// Source: ONNX Gemm-13; Dongarra et al., "A set of level 3 basic linear algebra subprograms", 1990.
 #include "fovea/ops/gemm.h"
 
 #include "fovea/ops/elementwise.h"

@@ -16,10 +16,13 @@ std::vector<int64_t> normal(const Tensor& indices, int64_t size, ErrorKind kind)
 }  // namespace
 
 void check_indices(const Inference& in, size_t i, int64_t size) {
-  require(in.dtype(i) == DType::i32 || in.dtype(i) == DType::i64, ErrorKind::type, "indices are {}, expected i32 or i64", to_string(in.dtype(i)));
+  require(in.dtype(i) == DType::i32 || in.dtype(i) == DType::i64, ErrorKind::type,
+          "indices are {}, expected i32 or i64", to_string(in.dtype(i)));
   if (in.known[i]) normal(*in.known[i], size, ErrorKind::shape);
 }
 
-std::vector<int64_t> normal_indices(const Tensor& indices, int64_t size) { return normal(indices, size, ErrorKind::usage); }
+std::vector<int64_t> normal_indices(const Tensor& indices, int64_t size) {
+  return normal(indices, size, ErrorKind::usage);
+}
 
 }  // namespace fovea

@@ -1,7 +1,9 @@
-// lrn:          y[c] = x[c] · s[c]^−β,  s[c] = bias + α/size · Σ_{j = c−⌊(size−1)/2⌋}^{c+⌈(size−1)/2⌉} x[j]²  (channels
-// that exist) lrn_gradient: dx[c] = d[c] · s[c]^−β − 2αβ/size · x[c] · Σ_{j: c in the window of j} d[j] · x[j] ·
-// s[j]^(−β−1) Source: ONNX LRN-13; Caffe LRN (across channels); Krizhevsky, Sutskever & Hinton, "ImageNet
-// classification with deep convolutional neural networks", NIPS 2012, section 3.3 (there α is not divided by size).
+// lrn:          y[c] = x[c] · s[c]^−β,  s[c] = bias + α/size · Σ_j x[j]²,  j from c − ⌊(size−1)/2⌋ to c + ⌈(size−1)/2⌉
+//               among the channels that exist
+// lrn_gradient: dx[c] = d[c] · s[c]^−β − 2αβ/size · x[c] · Σ_j d[j] · x[j] · s[j]^(−β−1) over the j whose window has c
+//
+// Source: ONNX LRN-13; Caffe LRN (across channels); Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep
+// convolutional neural networks", NIPS 2012, section 3.3 (there α is not divided by size).
 #include "fovea/ops/lrn.h"
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// matmul: y[...,i,j] = Σ_k a'[...,i,k] · b'[...,k,j], a' = a or a with its last two axes swapped; leading axes
-// broadcast. Vectors: a [K] is a row, b [K] a column; the added axis is dropped from y. An inner size of 0 gives zeros.
+// matmul: y[...,i,j] = Σ_k a'[...,i,k] · b'[...,k,j], a' = a or a with its last two axes swapped; other axes broadcast.
+// Vectors: a [K] is a row, b [K] a column; the added axis is dropped from y. An inner size of 0 gives zeros.
 // Source: ONNX MatMul-13, numpy.matmul. The transpositions are ours: gradients need them.
 #include "fovea/ops/matmul.h"
 

@@ -21,7 +21,8 @@ void move_bits(const std::byte* source, std::byte* target, std::span<const AxisT
   const AxisTable& inner = tables[rank - 1];
   const size_t width = inner.size();
   bool contiguous = true;
-  for (size_t i = 0; i < width; ++i) contiguous = contiguous && inner[i] != kOutside && inner[i] == inner[0] + static_cast<int64_t>(i);
+  for (size_t i = 0; i < width; ++i)
+    contiguous = contiguous && inner[i] != kOutside && inner[i] == inner[0] + static_cast<int64_t>(i);
   std::vector<size_t> position(rank, 0);
   for (;;) {
     int64_t base = 0;
@@ -70,7 +71,9 @@ void move_elements(const Tensor& from, Tensor& to, std::span<const AxisTable> ta
 Cost no_flops(const Node&, std::span<const Type>) { return {}; }
 
 Case::Input known_ints(const std::vector<int64_t>& values) {
-  return {.type = {DType::i64, {static_cast<int64_t>(values.size())}}, .value = Tensor::ints(values), .differentiate = false};
+  return {.type = {DType::i64, {static_cast<int64_t>(values.size())}},
+          .value = Tensor::ints(values),
+          .differentiate = false};
 }
 
 }  // namespace fovea

@@ -1,6 +1,6 @@
 // normalise: y = (x − μ) · r, μ = mean of x, v = mean of (x − μ)², r = (v + ε)^(−1/2), over some axes of each sample.
-// Instance, layer and group normalisation differ only in the axes and in how scale and bias broadcast. Source: ONNX
-// InstanceNormalization-6, LayerNormalization-17, GroupNormalization-21.
+// Instance, layer and group normalisation differ only in the axes and in how scale and bias broadcast.
+// Source: ONNX InstanceNormalization-6, LayerNormalization-17, GroupNormalization-21.
 #include "fovea/ops/normalise.h"
 
 #include "fovea/ops/add.h"

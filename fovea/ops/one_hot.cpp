@@ -1,5 +1,5 @@
-// one_hot: y[o, k, r] = on where k = indices[o, r], off elsewhere. Negative indices count from the end; those outside of [-depth, depth) are
-// off everywhere. Source: ONNX OneHot-11.
+// one_hot: y[o, k, r] = on where k = indices[o, r], off elsewhere. Negative indices count from the end; those outside
+// of [-depth, depth) are off everywhere. Source: ONNX OneHot-11.
 #include "fovea/ops/one_hot.h"
 
 #include "fovea/ops/movement.h"
@@ -9,8 +9,10 @@ namespace fovea {
 namespace {
 
 Inferred infer(const Inference& in) {
-  require(in.shape(1).count() == 1 && in.shape(2) == Shape{2}, ErrorKind::shape, "depth is {} and values are {}, expected one number and two", to_string(in.shape(1)), to_string(in.shape(2)));
-  const int64_t depth = is_float(in.dtype(1)) ? static_cast<int64_t>(in.doubles(1, "the depth")[0]) : in.ints(1, "the depth")[0];
+  require(in.shape(1).count() == 1 && in.shape(2) == Shape{2}, ErrorKind::shape,
+          "depth is {} and values are {}, expected one number and two", to_string(in.shape(1)), to_string(in.shape(2)));
+  const int64_t depth =
+      is_float(in.dtype(1)) ? static_cast<int64_t>(in.doubles(1, "the depth")[0]) : in.ints(1, "the depth")[0];
   require(depth >= 0 && is_sane({depth}, 1), ErrorKind::shape, "depth is {}", depth);
   Shape to = in.shape(0);
   const int64_t axis = normal_axis(in.as<OneHotAttributes>().axis, to.rank() + 1, "one_hot");
@@ -40,9 +42,10 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   std::vector<Case> result;
   for (const int64_t axis : {-1, 0, 1})
-    result.push_back({.name = "odd",
-                      .inputs = {{.type = {DType::i64, {3, 4}}, .low = -7, .high = 7}, known_ints({5}), {.type = {DType::f32, {2}}}},
-                      .attributes = OneHotAttributes{axis}});
+    result.push_back(
+        {.name = "odd",
+         .inputs = {{.type = {DType::i64, {3, 4}}, .low = -7, .high = 7}, known_ints({5}), {.type = {DType::f32, {2}}}},
+         .attributes = OneHotAttributes{axis}});
   return result;
 }
 

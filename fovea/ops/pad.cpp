@@ -1,6 +1,7 @@
-// pad: positions added before and after each axis; negative pads crop. constant: one value; reflect: … 2 1 [0 1 2] 1 0 …, repeated as often as
-// needed; edge: 0 0 [0 1 2] 2 2; wrap: 1 2 [0 1 2] 0 1. The gradient of constant padding is cropped; that of the other modes adds what
-// stands at the added positions to the elements they repeat. Source: ONNX Pad-19; numpy.pad.
+// pad: positions added before and after each axis; negative pads crop. constant: one value; reflect: … 2 1 [0 1 2] 1 0
+// …, repeated as often as needed; edge: 0 0 [0 1 2] 2 2; wrap: 1 2 [0 1 2] 0 1. The gradient of constant padding is
+// cropped; that of the other modes adds what stands at the added positions to the elements they repeat. Source: ONNX
+// Pad-19; numpy.pad.
 #include "fovea/ops/pad.h"
 
 #include <algorithm>
@@ -25,9 +26,12 @@ Pads spread(const Shape& shape, const std::vector<int64_t>& pads, const std::vec
   require(pads.size() == 2 * n, ErrorKind::shape, "{} pads for {} axes of {}", pads.size(), n, to_string(shape));
   Pads result{Ints(std::vector<int64_t>(shape.size(), 0)), Ints(std::vector<int64_t>(shape.size(), 0))};
   for (size_t i = 0; i < n; ++i) {
-    const auto axis = static_cast<size_t>(axes ? normal_axis((*axes)[i], shape.rank(), "pad") : static_cast<int64_t>(i));
+    const auto axis =
+        static_cast<size_t>(axes ? normal_axis((*axes)[i], shape.rank(), "pad") : static_cast<int64_t>(i));
     constexpr int64_t limit = int64_t{1} << 40;
-    require(std::max({pads[i], pads[n + i], -pads[i], -pads[n + i]}) < limit && pads[i] > -limit && pads[n + i] > -limit, ErrorKind::shape, "pads {} and {} are too large", pads[i], pads[n + i]);
+    require(
+        std::max({pads[i], pads[n + i], -pads[i], -pads[n + i]}) < limit && pads[i] > -limit && pads[n + i] > -limit,
+        ErrorKind::shape, "pads {} and {} are too large", pads[i], pads[n + i]);
     result.begin[axis] = pads[i];
     result.end[axis] = pads[n + i];
   }
@@ -46,16 +50,21 @@ int64_t source(const std::string& mode, int64_t at, int64_t size) {
 
 Inferred infer(const Inference& in) {
   const std::string& mode = in.as<PadAttributes>().mode;
-  require(mode == "constant" || mode == "reflect" || mode == "edge" || mode == "wrap", ErrorKind::usage, "mode is '{}', expected constant, reflect, edge or wrap", mode);
+  require(mode == "constant" || mode == "reflect" || mode == "edge" || mode == "wrap", ErrorKind::usage,
+          "mode is '{}', expected constant, reflect, edge or wrap", mode);
   const Shape& from = in.shape(0);
   const std::vector<int64_t> axes = in.has(3) ? in.ints(3, "the axes to pad") : std::vector<int64_t>{};
   const Pads pads = spread(from, in.ints(1, "the padding"), in.has(3) ? &axes : nullptr);
-  if (in.has(2)) require(in.shape(2).count() == 1 && in.dtype(2) == in.dtype(0), ErrorKind::shape, "the value is {}, expected one {}", to_string(in.type(2)), to_string(in.dtype(0)));
+  if (in.has(2))
+    require(in.shape(2).count() == 1 && in.dtype(2) == in.dtype(0), ErrorKind::shape,
+            "the value is {}, expected one {}", to_string(in.type(2)), to_string(in.dtype(0)));
   Shape to;
   for (size_t k = 0; k < from.size(); ++k) {
     to.push_back(from[k] + pads.begin[k] + pads.end[k]);
-    require(to[k] >= 0, ErrorKind::shape, "pads of {} and {} crop more than axis {} of {}", pads.begin[k], pads.end[k], k, to_string(from));
-    require(mode == "constant" || from[k] > 0 || to[k] == 0, ErrorKind::shape, "axis {} of {} has nothing to repeat", k, to_string(from));
+    require(to[k] >= 0, ErrorKind::shape, "pads of {} and {} crop more than axis {} of {}", pads.begin[k], pads.end[k],
+            k, to_string(from));
+    require(mode == "constant" || from[k] > 0 || to[k] == 0, ErrorKind::shape, "axis {} of {} has nothing to repeat", k,
+            to_string(from));
   }
   return Type{in.dtype(0), to};
 }
@@ -84,7 +93,8 @@ std::vector<Value> differentiate(const Differentiation& d) {
   for (size_t k = 0; k < shape.size(); ++k) {
     if (pads.begin[k] == 0 && pads.end[k] == 0) continue;
     std::vector<int64_t> indices;
-    for (int64_t p = 0; p < shape[k] + pads.begin[k] + pads.end[k]; ++p) indices.push_back(source(mode, p - pads.begin[k], shape[k]));
+    for (int64_t p = 0; p < shape[k] + pads.begin[k] + pads.end[k]; ++p)
+      indices.push_back(source(mode, p - pads.begin[k], shape[k]));
     sum = scatter_add(g, sum, ints(g, indices), {.axis = static_cast<int64_t>(k), .size = shape[k]});
   }
   result[0] = sum;
@@ -115,11 +125,16 @@ std::vector<Case> cases() {
     const PadAttributes a{mode};
     result.push_back({.name = mode, .inputs = {x, known_ints({0, 0, 1, 2, 0, 1, 0, 3})}, .attributes = a});
     result.push_back({.name = mode + "_crop", .inputs = {x, known_ints({0, 1, -1, 2, 0, 0, 1, -2})}, .attributes = a});
-    result.push_back({.name = mode + "_far", .inputs = {{.type = {DType::f32, {3}}}, known_ints({8, 7})}, .attributes = a});
-    result.push_back({.name = mode + "_axes", .inputs = {x, known_ints({1, 2, 0, 1}), none, known_ints({-1, 1})}, .attributes = a});
+    result.push_back(
+        {.name = mode + "_far", .inputs = {{.type = {DType::f32, {3}}}, known_ints({8, 7})}, .attributes = a});
+    result.push_back(
+        {.name = mode + "_axes", .inputs = {x, known_ints({1, 2, 0, 1}), none, known_ints({-1, 1})}, .attributes = a});
   }
-  result.push_back({.name = "value", .inputs = {x, known_ints({0, 0, 1, 2, 0, 1, 0, 3}), value}, .attributes = PadAttributes{}});
-  result.push_back({.name = "one_reflected", .inputs = {{.type = {DType::f32, {1}}}, known_ints({2, 2})}, .attributes = PadAttributes{"reflect"}});
+  result.push_back(
+      {.name = "value", .inputs = {x, known_ints({0, 0, 1, 2, 0, 1, 0, 3}), value}, .attributes = PadAttributes{}});
+  result.push_back({.name = "one_reflected",
+                    .inputs = {{.type = {DType::f32, {1}}}, known_ints({2, 2})},
+                    .attributes = PadAttributes{"reflect"}});
   return result;
 }
 

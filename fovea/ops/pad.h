@@ -13,8 +13,8 @@ namespace ops {
 extern const Op pad;
 }
 
-// x with positions added before and after each axis. pads: all begins, then all ends, for the axes named (all when not given), known at
-// build time; negative ones crop. value: one number of x's type for mode constant, 0 when not given.
+// x with positions added before and after each axis. pads: all begins, then all ends, for the axes named (all when not
+// given), known at build time; negative ones crop. value: one number of x's type for mode constant, 0 when not given.
 // Throws Error{shape}, Error{usage} for another mode. Source: ONNX Pad-19.
 Value pad(Graph& graph, Value x, Value pads, Value value = {}, Value axes = {}, PadAttributes attributes = {});
 // The same for all axes of x, with numbers.

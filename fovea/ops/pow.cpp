@@ -1,5 +1,5 @@
-// pow: z = x^y, broadcast. x and y may be of different types; z has x's. Two integers give the exact integer, wrapped around; a negative
-// exponent of an integer truncates (0 for |x| > 1). Mixed ones are computed in double and truncated.
+// pow: z = x^y, broadcast. x and y may be of different types; z has x's. Two integers give the exact integer, wrapped
+// around; a negative exponent of an integer truncates (0 for |x| > 1). Mixed ones are computed in double and truncated.
 // dz/dx = y x^(y-1); dz/dy = z ln x where x > 0, 0 elsewhere. Source: ONNX Pow-15.
 #include "fovea/ops/pow.h"
 
@@ -18,8 +18,8 @@ namespace fovea {
 namespace {
 
 Inferred infer(const Inference& in) {
-  require(in.dtype(0) != DType::boolean && in.dtype(1) != DType::boolean, ErrorKind::type, "expected numbers, got {} and {}",
-          to_string(in.dtype(0)), to_string(in.dtype(1)));
+  require(in.dtype(0) != DType::boolean && in.dtype(1) != DType::boolean, ErrorKind::type,
+          "expected numbers, got {} and {}", to_string(in.dtype(0)), to_string(in.dtype(1)));
   return Type{in.dtype(0), broadcast(in.shape(0), in.shape(1))};
 }
 
@@ -39,7 +39,8 @@ std::vector<Value> differentiate(const Differentiation& d) {
   return result;
 }
 
-template <class T> T integer_power(T base, int64_t exponent) {
+template <class T>
+T integer_power(T base, int64_t exponent) {
   if (exponent < 0) {
     if (base == T(1)) return T(1);
     if constexpr (std::is_signed_v<T>)
@@ -65,7 +66,8 @@ void reference(const Call& call) {
         const T* x = base.data<T>().data();
         const int64_t* y = wide.data<int64_t>().data();
         T* z = to.data<T>().data();
-        for_broadcast(to.shape(), base.shape(), wide.shape(), [&](int64_t i, int64_t ix, int64_t iy) { z[i] = integer_power(x[ix], y[iy]); });
+        for_broadcast(to.shape(), base.shape(), wide.shape(),
+                      [&](int64_t i, int64_t ix, int64_t iy) { z[i] = integer_power(x[ix], y[iy]); });
       }
     });
     return;
@@ -74,7 +76,8 @@ void reference(const Call& call) {
   Tensor result(DType::f64, to.shape());
   const double *x = x_wide.data<double>().data(), *y = y_wide.data<double>().data();
   double* z = result.data<double>().data();
-  for_broadcast(to.shape(), base.shape(), exponent.shape(), [&](int64_t i, int64_t ix, int64_t iy) { z[i] = std::pow(x[ix], y[iy]); });
+  for_broadcast(to.shape(), base.shape(), exponent.shape(),
+                [&](int64_t i, int64_t ix, int64_t iy) { z[i] = std::pow(x[ix], y[iy]); });
   result = result.cast(to.dtype());
   if (result.bytes() > 0) std::memcpy(to.raw(), result.raw(), result.bytes());
 }
@@ -92,7 +95,9 @@ std::vector<Case> cases() {
   return result;
 }
 
-Cost cost(const Node& node, std::span<const Type>) { return {.flops = 30 * static_cast<double>(node.outputs[0].shape.count())}; }
+Cost cost(const Node& node, std::span<const Type>) {
+  return {.flops = 30 * static_cast<double>(node.outputs[0].shape.count())};
+}
 
 }  // namespace
 
@@ -109,6 +114,8 @@ const Op pow = {
 }
 
 Value pow(Graph& graph, Value base, Value exponent) { return graph.add(ops::pow, {base, exponent}); }
-Value pow(Graph& graph, Value base, double exponent) { return pow(graph, base, scalar(graph, exponent, graph.dtype(base))); }
+Value pow(Graph& graph, Value base, double exponent) {
+  return pow(graph, base, scalar(graph, exponent, graph.dtype(base)));
+}
 
 }  // namespace fovea

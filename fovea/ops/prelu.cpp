@@ -1,4 +1,5 @@
-// prelu: y = s x below 0, x elsewhere, s broadcast to x. dy/dx = s below 0, 1 elsewhere; dy/ds = x below 0, 0 elsewhere.
+// prelu: y = s x below 0, x elsewhere, s broadcast to x. dy/dx = s below 0, 1 elsewhere; dy/ds = x below 0, 0
+// elsewhere.
 // Source: ONNX PRelu-16; He et al., "Delving deep into rectifiers", ICCV 2015.
 #include "fovea/ops/prelu.h"
 
@@ -43,7 +44,8 @@ std::vector<Case> cases() {
   std::vector<Case> result;
   for (const Shape& slope : {Shape{2, 3, 4, 5}, Shape{3, 1, 1}, Shape{1}, Shape{}})
     result.push_back({.name = fmt::format("slope_rank{}", slope.rank()),
-                      .inputs = {{.type = {DType::f32, {2, 3, 4, 5}}, .low = -3, .high = 3, .kink = 0}, {.type = {DType::f32, slope}}}});
+                      .inputs = {{.type = {DType::f32, {2, 3, 4, 5}}, .low = -3, .high = 3, .kink = 0},
+                                 {.type = {DType::f32, slope}}}});
   return result;
 }
 

@@ -1,7 +1,9 @@
-// resize:          y = the product over the axes of (weights of the axis) applied to x; the extrapolation value beyond
-// a cropped region resize_gradient: the transposed weights applied to d The weights are in resize_weights.cpp: they
-// depend on shapes and attributes only, so both are linear and each other's adjoint. Integers are computed in double
-// and truncated. Source: ONNX Resize-19, Upsample-9.
+// resize:          y = (the weights of each axis) applied to x; the extrapolation value beyond a cropped region
+// resize_gradient: the transposed weights applied to d
+//
+// The weights (resize_weights.cpp) depend on shapes and attributes only, so both are linear and each other's adjoint.
+// Integers are computed in double and truncated.
+// Source: ONNX Resize-19, Upsample-9.
 #include "fovea/ops/resize.h"
 
 #include "fovea/ops/input.h"

@@ -12,15 +12,19 @@ Inferred infer(const Inference& in) {
   return in.type(0);
 }
 
-std::vector<Value> differentiate(const Differentiation& d) { return {reverse(d.graph, d.d_output(), d.as<ReverseAttributes>().axes)}; }
+std::vector<Value> differentiate(const Differentiation& d) {
+  return {reverse(d.graph, d.d_output(), d.as<ReverseAttributes>().axes)};
+}
 
 void reference(const Call& call) {
   const Shape& shape = call.outputs[0].shape();
   const auto strides = shape.strides();
   std::vector<bool> backwards(shape.size(), false);
-  for (const int64_t axis : call.as<ReverseAttributes>().axes) backwards[static_cast<size_t>(normal_axis(axis, shape.rank(), "reverse"))] = true;
+  for (const int64_t axis : call.as<ReverseAttributes>().axes)
+    backwards[static_cast<size_t>(normal_axis(axis, shape.rank(), "reverse"))] = true;
   std::vector<AxisTable> tables;
-  for (size_t k = 0; k < shape.size(); ++k) tables.push_back(stepped(shape[k], backwards[k] ? shape[k] - 1 : 0, backwards[k] ? -1 : 1, strides[k]));
+  for (size_t k = 0; k < shape.size(); ++k)
+    tables.push_back(stepped(shape[k], backwards[k] ? shape[k] - 1 : 0, backwards[k] ? -1 : 1, strides[k]));
   move_elements(call.inputs[0], call.outputs[0], tables);
 }
 
@@ -47,6 +51,8 @@ const Op reverse = {
 };
 }
 
-Value reverse(Graph& graph, Value x, Ints axes) { return graph.add(ops::reverse, {x}, ReverseAttributes{std::move(axes)}); }
+Value reverse(Graph& graph, Value x, Ints axes) {
+  return graph.add(ops::reverse, {x}, ReverseAttributes{std::move(axes)});
+}
 
 }  // namespace fovea

@@ -29,7 +29,8 @@ void reference(const Call& call) {
   for (size_t k = 0; k < shape.size(); ++k) {
     int64_t shift = 0;
     for (size_t i = 0; i < a.axes.size(); ++i)
-      if (static_cast<size_t>(normal_axis(a.axes[i], shape.rank(), "roll")) == k && shape[k] > 0) shift = (shift + a.shifts[i] % shape[k]) % shape[k];
+      if (static_cast<size_t>(normal_axis(a.axes[i], shape.rank(), "roll")) == k && shape[k] > 0)
+        shift = (shift + a.shifts[i] % shape[k]) % shape[k];
     AxisTable table = stepped(shape[k], -shift, 1, 1);
     for (int64_t& entry : table) entry = (entry % shape[k] + shape[k]) % shape[k] * strides[k];
     tables.push_back(std::move(table));
@@ -60,6 +61,8 @@ const Op roll = {
 };
 }
 
-Value roll(Graph& graph, Value x, Ints shifts, Ints axes) { return graph.add(ops::roll, {x}, RollAttributes{std::move(shifts), std::move(axes)}); }
+Value roll(Graph& graph, Value x, Ints shifts, Ints axes) {
+  return graph.add(ops::roll, {x}, RollAttributes{std::move(shifts), std::move(axes)});
+}
 
 }  // namespace fovea

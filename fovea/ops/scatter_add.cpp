@@ -1,4 +1,5 @@
-// scatter_add: y[o, s, r] = Σ_{i: indices[i] = s} d[o, i, r], summed in double and in the order of i. The adjoint of gather, and gather is its.
+// scatter_add: y[o, s, r] = Σ_{i: indices[i] = s} d[o, i, r], summed in double and in the order of i. The adjoint of
+// gather, and gather is its.
 #include "fovea/ops/scatter_add.h"
 
 #include "fovea/ops/gather.h"
@@ -14,7 +15,8 @@ Inferred infer(const Inference& in) {
   const Shape &from = in.shape(0), &indices = in.shape(1);
   require(in.dtype(0) != DType::boolean, ErrorKind::type, "cannot add bool");
   bool fits = a.axis >= 0 && a.size >= 0 && a.axis + indices.rank() <= from.rank();
-  for (int64_t k = 0; fits && k < indices.rank(); ++k) fits = from[static_cast<size_t>(a.axis + k)] == indices[static_cast<size_t>(k)];
+  for (int64_t k = 0; fits && k < indices.rank(); ++k)
+    fits = from[static_cast<size_t>(a.axis + k)] == indices[static_cast<size_t>(k)];
   require(fits, ErrorKind::shape, "indices {} at axis {} do not match {}", to_string(indices), a.axis, to_string(from));
   check_indices(in, 1, a.size);
   Shape to(from.begin(), from.begin() + a.axis);
@@ -48,12 +50,18 @@ void reference(const Call& call) {
 }
 
 std::vector<Case> cases() {
-  auto at = [](const Tensor& indices) { return Case::Input{.type = {indices.dtype(), indices.shape()}, .value = indices, .differentiate = false}; };
-  return {{.name = "rows", .inputs = {{.type = {DType::f32, {4, 5}}}, at(Tensor::ints({2, 0, -1, 2}))}, .attributes = ScatterAddAttributes{0, 3}},
+  auto at = [](const Tensor& indices) {
+    return Case::Input{.type = {indices.dtype(), indices.shape()}, .value = indices, .differentiate = false};
+  };
+  return {{.name = "rows",
+           .inputs = {{.type = {DType::f32, {4, 5}}}, at(Tensor::ints({2, 0, -1, 2}))},
+           .attributes = ScatterAddAttributes{0, 3}},
           {.name = "matrix",
            .inputs = {{.type = {DType::f32, {3, 2, 3, 4}}}, at(Tensor::of<int32_t>({2, 3}, {4, 0, -5, 1, 1, 2}))},
            .attributes = ScatterAddAttributes{1, 5}},
-          {.name = "one", .inputs = {{.type = {DType::f32, {3, 4}}}, at(Tensor::scalar<int64_t>(1))}, .attributes = ScatterAddAttributes{1, 2}}};
+          {.name = "one",
+           .inputs = {{.type = {DType::f32, {3, 4}}}, at(Tensor::scalar<int64_t>(1))},
+           .attributes = ScatterAddAttributes{1, 2}}};
 }
 
 Cost cost(const Node&, std::span<const Type> in) { return {.flops = static_cast<double>(in[0].shape.count())}; }

@@ -1,4 +1,5 @@
-// shape: the sizes of x's axes [start, end), negative ones from the end, both clamped. Known at build time: where shape arithmetic begins.
+// shape: the sizes of x's axes [start, end), negative ones from the end, both clamped. Known at build time: where shape
+// arithmetic begins.
 // Source: ONNX Shape-15.
 #include "fovea/ops/shape.h"
 
@@ -31,7 +32,8 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   std::vector<Case> result;
-  for (const ShapeAttributes& a : std::vector<ShapeAttributes>{{}, {.start = 1, .end = -1}, {.start = -2}, {.start = -9, .end = 9}, {.start = 3, .end = 1}})
+  for (const ShapeAttributes& a : std::vector<ShapeAttributes>{
+           {}, {.start = 1, .end = -1}, {.start = -2}, {.start = -9, .end = 9}, {.start = 3, .end = 1}})
     result.push_back({.name = "odd", .inputs = {{.type = {DType::f32, {2, 3, 5, 7}}}}, .attributes = a});
   result.push_back({.name = "scalar", .inputs = {{.type = {DType::f32, {}}}}, .attributes = ShapeAttributes{}});
   return result;

@@ -14,7 +14,8 @@ namespace ops {
 extern const Op shape;
 }
 
-// The sizes [start, end) of x's axes as a vector of i64, known at build time. Negative counts from the end; both are clamped.
+// The sizes [start, end) of x's axes as a vector of i64, known at build time. Negative counts from the end; both are
+// clamped.
 // Source: ONNX Shape-15.
 Value shape(Graph& graph, Value x, ShapeAttributes attributes = {});
 

@@ -16,7 +16,8 @@ Inferred infer(const Inference& in) {
 void reference(const Call& call) { call.outputs[0].data<int64_t>()[0] = call.inputs[0].count(); }
 
 std::vector<Case> cases() {
-  return {{.name = "odd", .inputs = {{.type = {DType::f32, {2, 3, 5}}}}}, {.name = "scalar", .inputs = {{.type = {DType::f32, {}}}}}};
+  return {{.name = "odd", .inputs = {{.type = {DType::f32, {2, 3, 5}}}}},
+          {.name = "scalar", .inputs = {{.type = {DType::f32, {}}}}}};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// slice: y[p] = x[start + p · step] along the axes named. Starts and ends below 0 count from the end; then they are clamped to [0, n], or
-// to [0, n - 1] and [-1, n - 1] for a negative step. The gradient is padded with zeros; spread out where a step is not 1.
+// slice: y[p] = x[start + p · step] along the axes named. Starts and ends below 0 count from the end; then they are
+// clamped to [0, n], or to [0, n - 1] and [-1, n - 1] for a negative step. The gradient is padded with zeros; spread
+// out where a step is not 1.
 // Source: ONNX Slice-13.
 #include "fovea/ops/slice.h"
 
@@ -37,13 +38,16 @@ using Lists = std::vector<std::vector<int64_t>>;  // starts, ends, axes, steps; 
 std::vector<Cut> cuts(const Shape& shape, const Lists& lists) {
   const auto &starts = lists[0], &ends = lists[1], &axes = lists[2], &steps = lists[3];
   const size_t n = starts.size();
-  require(ends.size() == n && (axes.empty() || axes.size() == n) && (steps.empty() || steps.size() == n) && n <= shape.size(), ErrorKind::shape,
-          "{} starts, {} ends, {} axes and {} steps for {}", n, ends.size(), axes.size(), steps.size(), to_string(shape));
+  require(ends.size() == n && (axes.empty() || axes.size() == n) && (steps.empty() || steps.size() == n) &&
+              n <= shape.size(),
+          ErrorKind::shape, "{} starts, {} ends, {} axes and {} steps for {}", n, ends.size(), axes.size(),
+          steps.size(), to_string(shape));
   std::vector<Cut> result;
   for (const int64_t size : shape) result.push_back({0, 1, size});
   std::vector<bool> seen(shape.size(), false);
   for (size_t i = 0; i < n; ++i) {
-    const auto axis = static_cast<size_t>(normal_axis(axes.empty() ? static_cast<int64_t>(i) : axes[i], shape.rank(), "slice"));
+    const auto axis =
+        static_cast<size_t>(normal_axis(axes.empty() ? static_cast<int64_t>(i) : axes[i], shape.rank(), "slice"));
     const int64_t step = steps.empty() ? 1 : steps[i];
     require(step != 0, ErrorKind::shape, "the step along axis {} is 0", axis);
     require(!seen[axis], ErrorKind::shape, "axis {} is named twice", axis);
@@ -54,7 +58,8 @@ std::vector<Cut> cuts(const Shape& shape, const Lists& lists) {
 }
 
 Inferred infer(const Inference& in) {
-  static constexpr std::string_view names[] = {"the start of a slice", "the end of a slice", "the axes of a slice", "the step of a slice"};
+  static constexpr std::string_view names[] = {"the start of a slice", "the end of a slice", "the axes of a slice",
+                                               "the step of a slice"};
   Lists lists(4);
   for (size_t i = 0; i < 4; ++i)
     if (i < 2 || in.has(i + 1)) lists[i] = in.ints(i + 1, names[i]);
@@ -92,15 +97,18 @@ void reference(const Call& call) {
   const Shape& shape = call.inputs[0].shape();
   const auto strides = shape.strides();
   std::vector<AxisTable> tables;
-  for (const Cut& cut : cuts(shape, lists)) tables.push_back(stepped(cut.count, cut.start, cut.step, strides[tables.size()]));
+  for (const Cut& cut : cuts(shape, lists))
+    tables.push_back(stepped(cut.count, cut.start, cut.step, strides[tables.size()]));
   move_elements(call.inputs[0], call.outputs[0], tables);
 }
 
 std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {4, 5, 7}}}, none{.given = false};
-  auto one = [&](std::string name, std::vector<int64_t> starts, std::vector<int64_t> ends, std::vector<int64_t> axes, std::vector<int64_t> steps) {
+  auto one = [&](std::string name, std::vector<int64_t> starts, std::vector<int64_t> ends, std::vector<int64_t> axes,
+                 std::vector<int64_t> steps) {
     return Case{.name = std::move(name),
-                .inputs = {x, known_ints(starts), known_ints(ends), axes.empty() ? none : known_ints(axes), steps.empty() ? none : known_ints(steps)}};
+                .inputs = {x, known_ints(starts), known_ints(ends), axes.empty() ? none : known_ints(axes),
+                           steps.empty() ? none : known_ints(steps)}};
   };
   return {one("first_axes", {1, 2}, {3, 5}, {}, {}),
           one("named", {1, 0}, {1000, -1}, {-1, 0}, {}),

@@ -13,7 +13,8 @@ Inferred infer(const Inference& in) {
   const auto& a = in.as<SpaceToDepthAttributes>();
   const Shape& x = in.shape(0);
   require(a.mode == "DCR" || a.mode == "CRD", ErrorKind::usage, "mode is '{}', expected DCR or CRD", a.mode);
-  require(x.rank() == 4 && a.block >= 1 && a.block < 1 << 15 && x[2] % a.block == 0 && x[3] % a.block == 0, ErrorKind::shape, "{} is not made of squares of {} x {}", to_string(x), a.block, a.block);
+  require(x.rank() == 4 && a.block >= 1 && a.block < 1 << 15 && x[2] % a.block == 0 && x[3] % a.block == 0,
+          ErrorKind::shape, "{} is not made of squares of {} x {}", to_string(x), a.block, a.block);
   return Type{in.dtype(0), {x[0], x[1] * a.block * a.block, x[2] / a.block, x[3] / a.block}};
 }
 
@@ -36,8 +37,12 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   std::vector<Case> result;
   for (const std::string mode : {"DCR", "CRD"}) {
-    result.push_back({.name = mode, .inputs = {{.type = {DType::f32, {2, 3, 6, 10}}}}, .attributes = SpaceToDepthAttributes{2, mode}});
-    result.push_back({.name = mode + "_3", .inputs = {{.type = {DType::f32, {1, 2, 6, 3}}}}, .attributes = SpaceToDepthAttributes{3, mode}});
+    result.push_back({.name = mode,
+                      .inputs = {{.type = {DType::f32, {2, 3, 6, 10}}}},
+                      .attributes = SpaceToDepthAttributes{2, mode}});
+    result.push_back({.name = mode + "_3",
+                      .inputs = {{.type = {DType::f32, {1, 2, 6, 3}}}},
+                      .attributes = SpaceToDepthAttributes{3, mode}});
   }
   return result;
 }
@@ -58,6 +63,8 @@ const Op space_to_depth = {
 };
 }
 
-Value space_to_depth(Graph& graph, Value x, SpaceToDepthAttributes attributes) { return graph.add(ops::space_to_depth, {x}, std::move(attributes)); }
+Value space_to_depth(Graph& graph, Value x, SpaceToDepthAttributes attributes) {
+  return graph.add(ops::space_to_depth, {x}, std::move(attributes));
+}
 
 }  // namespace fovea

@@ -14,7 +14,8 @@ namespace ops {
 extern const Op space_to_depth;
 }
 
-// Squares of B × B pixels become blocks of channels: [N,C,H,W] → [N,C·B²,H/B,W/B]. Throws Error{shape} where the sizes do not divide.
+// Squares of B × B pixels become blocks of channels: [N,C,H,W] → [N,C·B²,H/B,W/B]. Throws Error{shape} where the sizes
+// do not divide.
 // Source: ONNX SpaceToDepth-13, which has mode DCR only.
 Value space_to_depth(Graph& graph, Value x, SpaceToDepthAttributes attributes);
 

@@ -1,4 +1,5 @@
-// split: x cut along an axis into pieces, of the sizes given or of ceil(size / parts) each, the last taking what is left.
+// split: x cut along an axis into pieces, of the sizes given or of ceil(size / parts) each, the last taking what is
+// left.
 // The gradient is the pieces' gradients put together. Source: ONNX Split-18.
 #include "fovea/ops/split.h"
 
@@ -28,12 +29,14 @@ Inferred infer(const Inference& in) {
   int64_t left = in.shape(0)[axis];
   std::vector<Type> types;
   for (const int64_t size : sizes) {
-    require(size >= 0 && size <= left, ErrorKind::shape, "pieces of {} do not make up axis {} of {}", to_string(sizes), axis, to_string(in.shape(0)));
+    require(size >= 0 && size <= left, ErrorKind::shape, "pieces of {} do not make up axis {} of {}", to_string(sizes),
+            axis, to_string(in.shape(0)));
     left -= size;
     types.push_back(in.type(0));
     types.back().shape[axis] = size;
   }
-  require(left == 0, ErrorKind::shape, "pieces of {} do not make up axis {} of {}", to_string(sizes), axis, to_string(in.shape(0)));
+  require(left == 0, ErrorKind::shape, "pieces of {} do not make up axis {} of {}", to_string(sizes), axis,
+          to_string(in.shape(0)));
   return types;
 }
 
@@ -56,7 +59,8 @@ void reference(const Call& call) {
   for (Tensor& to : call.outputs) {
     const size_t width = outer == 0 ? 0 : to.bytes() / static_cast<size_t>(outer);
     std::byte* target = to.raw();
-    for (size_t i = 0; width > 0 && i < static_cast<size_t>(outer); ++i) std::memcpy(target + i * width, from.raw() + i * row + start, width);
+    for (size_t i = 0; width > 0 && i < static_cast<size_t>(outer); ++i)
+      std::memcpy(target + i * width, from.raw() + i * row + start, width);
     start += width;
   }
 }

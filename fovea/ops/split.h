@@ -15,7 +15,8 @@ namespace ops {
 extern const Op split;
 }
 
-// Cuts x along an axis into pieces of the given sizes, or into `parts` equal ones, of which the last may be smaller. One value a piece.
+// Cuts x along an axis into pieces of the given sizes, or into `parts` equal ones, of which the last may be smaller.
+// One value a piece.
 // Throws Error{shape} where the sizes do not add up. Source: ONNX Split-18.
 std::vector<Value> split(Graph& graph, Value x, SplitAttributes attributes);
 

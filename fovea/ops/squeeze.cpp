@@ -24,7 +24,9 @@ Inferred infer(const Inference& in) {
   return Type{in.dtype(0), to};
 }
 
-std::vector<Value> differentiate(const Differentiation& d) { return {reshape(d.graph, d.d_output(), d.shape(d.input(0)))}; }
+std::vector<Value> differentiate(const Differentiation& d) {
+  return {reshape(d.graph, d.d_output(), d.shape(d.input(0)))};
+}
 
 void reference(const Call& call) {
   if (call.inputs[0].bytes() > 0) std::memcpy(call.outputs[0].raw(), call.inputs[0].raw(), call.inputs[0].bytes());
@@ -53,6 +55,8 @@ const Op squeeze = {
 };
 }
 
-Value squeeze(Graph& graph, Value x, Ints axes) { return graph.add(ops::squeeze, {x}, SqueezeAttributes{std::move(axes)}); }
+Value squeeze(Graph& graph, Value x, Ints axes) {
+  return graph.add(ops::squeeze, {x}, SqueezeAttributes{std::move(axes)});
+}
 
 }  // namespace fovea

@@ -1,4 +1,5 @@
-// tile: y[p] = x[p mod n] on every axis, n being x's size. The gradient is summed over the copies. Source: ONNX Tile-13.
+// tile: y[p] = x[p mod n] on every axis, n being x's size. The gradient is summed over the copies. Source: ONNX
+// Tile-13.
 #include "fovea/ops/tile.h"
 
 #include "fovea/ops/input.h"
@@ -15,7 +16,8 @@ Inferred infer(const Inference& in) {
   Shape to = in.shape(0);
   require(repeats.size() == to.size(), ErrorKind::shape, "{} repeats for {}", repeats.size(), to_string(to));
   for (size_t k = 0; k < to.size(); ++k) {
-    require(repeats[k] >= 0 && repeats[k] < int64_t{1} << 40, ErrorKind::shape, "cannot repeat axis {} {} times", k, repeats[k]);
+    require(repeats[k] >= 0 && repeats[k] < int64_t{1} << 40, ErrorKind::shape, "cannot repeat axis {} {} times", k,
+            repeats[k]);
     require(is_sane({to[k], repeats[k]}, 1), ErrorKind::shape, "axis {} repeated {} times is too large", k, repeats[k]);
     to[k] *= repeats[k];
   }
@@ -50,7 +52,9 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {2, 3, 5}}};
-  return {{.name = "all", .inputs = {x, known_ints({2, 1, 3})}}, {.name = "once", .inputs = {x, known_ints({1, 1, 1})}}, {.name = "never", .inputs = {x, known_ints({1, 0, 2})}}};
+  return {{.name = "all", .inputs = {x, known_ints({2, 1, 3})}},
+          {.name = "once", .inputs = {x, known_ints({1, 1, 1})}},
+          {.name = "never", .inputs = {x, known_ints({1, 0, 2})}}};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // top_k: the k largest (smallest) elements along one axis, best first, and where they were. Equal elements keep the
-// order of their indices; NaN counts as the extreme. The gradient puts each value's gradient back where the value came
-// from. Source: ONNX TopK-11.
+// order of their indices; NaN counts as the extreme. The gradient goes back to where each value came from.
+// Source: ONNX TopK-11.
 #include "fovea/ops/top_k.h"
 
 #include <algorithm>

@@ -10,7 +10,8 @@ namespace {
 std::vector<size_t> normal(const Ints& permutation, size_t rank) {
   std::vector<size_t> result;
   for (size_t k = rank; permutation.empty() && k-- > 0;) result.push_back(k);
-  for (const int64_t axis : permutation) result.push_back(static_cast<size_t>(normal_axis(axis, static_cast<int64_t>(rank), "transpose")));
+  for (const int64_t axis : permutation)
+    result.push_back(static_cast<size_t>(normal_axis(axis, static_cast<int64_t>(rank), "transpose")));
   return result;
 }
 
@@ -21,7 +22,8 @@ Inferred infer(const Inference& in) {
   std::vector<bool> seen(from.size(), false);
   for (const size_t axis : axes) seen[axis] = true;
   for (const bool s : seen)
-    require(s && axes.size() == from.size(), ErrorKind::shape, "{} is no permutation of the axes of {}", to_string(permutation), to_string(from));
+    require(s && axes.size() == from.size(), ErrorKind::shape, "{} is no permutation of the axes of {}",
+            to_string(permutation), to_string(from));
   Shape to;
   for (const size_t axis : axes) to.push_back(from[axis]);
   return Type{in.dtype(0), to};
@@ -38,7 +40,8 @@ void reference(const Call& call) {
   const Shape& from = call.inputs[0].shape();
   const auto strides = from.strides();
   std::vector<AxisTable> tables;
-  for (const size_t axis : normal(call.as<TransposeAttributes>().permutation, from.size())) tables.push_back(stepped(from[axis], 0, 1, strides[axis]));
+  for (const size_t axis : normal(call.as<TransposeAttributes>().permutation, from.size()))
+    tables.push_back(stepped(from[axis], 0, 1, strides[axis]));
   move_elements(call.inputs[0], call.outputs[0], tables);
 }
 
@@ -48,7 +51,10 @@ std::vector<Case> cases() {
           {.name = "channels_last", .inputs = {x}, .attributes = TransposeAttributes{{0, 2, 3, 1}}},
           {.name = "cycle", .inputs = {x}, .attributes = TransposeAttributes{{3, 0, 1, 2}}},
           {.name = "same", .inputs = {x}, .attributes = TransposeAttributes{{0, 1, 2, 3}}},
-          {.name = "i64", .inputs = {{.type = {DType::i64, {3, 5}}}}, .attributes = TransposeAttributes{}, .gradient = false},
+          {.name = "i64",
+           .inputs = {{.type = {DType::i64, {3, 5}}}},
+           .attributes = TransposeAttributes{},
+           .gradient = false},
           {.name = "scalar", .inputs = {{.type = {DType::f32, {}}}}, .attributes = TransposeAttributes{}}};
 }
 
@@ -68,6 +74,8 @@ const Op transpose = {
 };
 }
 
-Value transpose(Graph& graph, Value x, Ints permutation) { return graph.add(ops::transpose, {x}, TransposeAttributes{std::move(permutation)}); }
+Value transpose(Graph& graph, Value x, Ints permutation) {
+  return graph.add(ops::transpose, {x}, TransposeAttributes{std::move(permutation)});
+}
 
 }  // namespace fovea

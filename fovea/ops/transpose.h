@@ -13,7 +13,8 @@ namespace ops {
 extern const Op transpose;
 }
 
-// Axis k of the result is axis permutation[k] of x; reversed when empty. Throws Error{shape} where it is not a permutation.
+// Axis k of the result is axis permutation[k] of x; reversed when empty. Throws Error{shape} where it is not a
+// permutation.
 // Source: ONNX Transpose-13.
 Value transpose(Graph& graph, Value x, Ints permutation = {});
 

@@ -1,4 +1,5 @@
-// trilu: y[…, i, j] = x[…, i, j] where j - i ≥ offset (upper) or j - i ≤ offset (lower), 0 elsewhere. Its own adjoint. Source: ONNX Trilu-14.
+// trilu: y[…, i, j] = x[…, i, j] where j - i ≥ offset (upper) or j - i ≤ offset (lower), 0 elsewhere. Its own adjoint.
+// Source: ONNX Trilu-14.
 #include "fovea/ops/trilu.h"
 
 #include <cstring>
@@ -14,7 +15,9 @@ Inferred infer(const Inference& in) {
   return in.type(0);
 }
 
-std::vector<Value> differentiate(const Differentiation& d) { return {trilu(d.graph, d.d_output(), d.as<TriluAttributes>())}; }
+std::vector<Value> differentiate(const Differentiation& d) {
+  return {trilu(d.graph, d.d_output(), d.as<TriluAttributes>())};
+}
 
 void reference(const Call& call) {
   const auto& a = call.as<TriluAttributes>();
@@ -35,7 +38,9 @@ std::vector<Case> cases() {
   std::vector<Case> result;
   for (const bool upper : {true, false})
     for (const int64_t offset : {0, 2, -1, 9, -9})
-      result.push_back({.name = upper ? "upper" : "lower", .inputs = {{.type = {DType::f32, {2, 4, 5}}}}, .attributes = TriluAttributes{upper, offset}});
+      result.push_back({.name = upper ? "upper" : "lower",
+                        .inputs = {{.type = {DType::f32, {2, 4, 5}}}},
+                        .attributes = TriluAttributes{upper, offset}});
   return result;
 }
 

@@ -14,7 +14,8 @@ namespace ops {
 extern const Op trilu;
 }
 
-// The upper or lower triangle of the matrices of the last two axes, zeros elsewhere; the diagonal `offset` is the boundary and is kept.
+// The upper or lower triangle of the matrices of the last two axes, zeros elsewhere; the diagonal `offset` is the
+// boundary and is kept.
 // Source: ONNX Trilu-14.
 Value trilu(Graph& graph, Value x, TriluAttributes attributes = {});
 

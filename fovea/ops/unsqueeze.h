@@ -13,8 +13,8 @@ namespace ops {
 extern const Op unsqueeze;
 }
 
-// x with axes of size 1 added; `axes` are positions in the result, in any order, negative ones from its end. Throws Error{shape} for
-// repeated axes. Source: ONNX Unsqueeze-13.
+// x with axes of size 1 added; `axes` are positions in the result, in any order, negative ones from its end. Throws
+// Error{shape} for repeated axes. Source: ONNX Unsqueeze-13.
 Value unsqueeze(Graph& graph, Value x, Ints axes);
 
 }  // namespace fovea

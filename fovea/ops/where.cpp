@@ -1,4 +1,5 @@
-// where: y = a where the condition holds, b elsewhere, broadcast three ways. The gradient goes to the side that was chosen.
+// where: y = a where the condition holds, b elsewhere, broadcast three ways. The gradient goes to the side that was
+// chosen.
 // Source: ONNX Where-16.
 #include "fovea/ops/where.h"
 
@@ -12,7 +13,8 @@ namespace {
 
 Inferred infer(const Inference& in) {
   require(in.dtype(0) == DType::boolean, ErrorKind::type, "the condition is {}, expected bool", to_string(in.dtype(0)));
-  require(in.dtype(1) == in.dtype(2), ErrorKind::type, "operands are {} and {}", to_string(in.dtype(1)), to_string(in.dtype(2)));
+  require(in.dtype(1) == in.dtype(2), ErrorKind::type, "operands are {} and {}", to_string(in.dtype(1)),
+          to_string(in.dtype(2)));
   return Type{in.dtype(1), broadcast(broadcast(in.shape(0), in.shape(1)), in.shape(2))};
 }
 
@@ -43,7 +45,8 @@ Tensor whole(const Tensor& x, const Shape& shape) {
 
 void reference(const Call& call) {
   const Shape& shape = call.outputs[0].shape();
-  const Tensor condition = whole(call.inputs[0], shape), a = whole(call.inputs[1], shape), b = whole(call.inputs[2], shape);
+  const Tensor condition = whole(call.inputs[0], shape), a = whole(call.inputs[1], shape),
+               b = whole(call.inputs[2], shape);
   dispatch(a.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto yes = a.data<T>(), no = b.data<T>();
@@ -55,13 +58,15 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   auto one = [](std::string name, DType dtype, Shape c, Shape a, Shape b) {
-    return Case{.name = std::move(name),
-                .inputs = {{.type = {DType::boolean, c}, .value = Tensor::full(DType::boolean, c, 0), .differentiate = false},
-                           {.type = {dtype, std::move(a)}},
-                           {.type = {dtype, std::move(b)}}},
-                .gradient = dtype == DType::f32};
+    return Case{
+        .name = std::move(name),
+        .inputs = {{.type = {DType::boolean, c}, .value = Tensor::full(DType::boolean, c, 0), .differentiate = false},
+                   {.type = {dtype, std::move(a)}},
+                   {.type = {dtype, std::move(b)}}},
+        .gradient = dtype == DType::f32};
   };
-  std::vector<Case> result = {one("same", DType::f32, {2, 3, 5}, {2, 3, 5}, {2, 3, 5}), one("three_way", DType::f32, {3, 1}, {2, 1, 5}, {1}),
+  std::vector<Case> result = {one("same", DType::f32, {2, 3, 5}, {2, 3, 5}, {2, 3, 5}),
+                              one("three_way", DType::f32, {3, 1}, {2, 1, 5}, {1}),
                               one("scalars", DType::f32, {2, 3}, {}, {}), one("i64", DType::i64, {7}, {7}, {1})};
   for (Case& c : result)
     for (int64_t i = 0; i < c.inputs[0].value->count(); i += 2 + i % 3) c.inputs[0].value->set(i, 1);

@@ -1,4 +1,5 @@
-// What conformance cannot see: the reference is the definition there. Numbers worked out by hand, or by numpy where said.
+// What conformance cannot see: the reference is the definition there. Numbers worked out by hand, or by numpy where
+// said.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,7 +25,8 @@
 namespace fovea {
 namespace {
 
-template <class T> Value vector(Graph& g, const std::vector<T>& values) {
+template <class T>
+Value vector(Graph& g, const std::vector<T>& values) {
   return constant(g, Tensor::of<T>({static_cast<int64_t>(values.size())}, values));
 }
 std::vector<double> known(const Graph& g, Value v) { return g.known(v)->to_doubles(); }
@@ -100,7 +102,8 @@ TEST(Elementwise, TiesShareTheGradient) {
   const Value a = input(g, "a", {DType::f32, {3}}), b = input(g, "b", {DType::f32, {3}});
   const Value wrt[] = {a, b};
   const auto d = gradient(g, reduce(g, maximum(g, a, b)), wrt);
-  const auto results = evaluate(g, {{"a", Tensor::of<float>({3}, {1, 2, 3})}, {"b", Tensor::of<float>({3}, {2, 2, 2})}}, d);
+  const auto results =
+      evaluate(g, {{"a", Tensor::of<float>({3}, {1, 2, 3})}, {"b", Tensor::of<float>({3}, {2, 2, 2})}}, d);
   EXPECT_EQ(results[0].to_doubles(), (std::vector<double>{0, 0.5, 1}));
   EXPECT_EQ(results[1].to_doubles(), (std::vector<double>{1, 0.5, 0}));
 }

@@ -1,4 +1,5 @@
-// Operators that move elements, against numbers written out by hand; and shape arithmetic, which must be resolved while building.
+// Operators that move elements, against numbers written out by hand; and shape arithmetic, which must be resolved while
+// building.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -65,7 +66,7 @@ TEST(Movement, PadsInEveryMode) {
   EXPECT_EQ(known(g, pad(g, x, {2}, {1}, {.mode = "edge"})), (List{0, 0, 0, 1, 2, 2}));
   EXPECT_EQ(known(g, pad(g, x, {2}, {4}, {.mode = "wrap"})), (List{1, 2, 0, 1, 2, 0, 1, 2, 0}));
   EXPECT_EQ(known(g, pad(g, x, {-1}, {1}, {}, 9)), (List{1, 2, 9}));
-  EXPECT_THROW(pad(g, x, {-2}, {-2}), Error);
+  EXPECT_THROW(pad(g, x, Ints{-2}, Ints{-2}), Error);
   EXPECT_THROW(pad(g, x, {1}, {1}, {.mode = "mirror"}), Error);
 }
 
@@ -93,7 +94,8 @@ TEST(Movement, SmallOnes) {
   EXPECT_EQ(known(g, roll(g, counting(g, {5}), {2}, {0})), (List{3, 4, 0, 1, 2}));
   EXPECT_EQ(known(g, tile(g, counting(g, {2, 2}), Ints{1, 2})), (List{0, 1, 0, 1, 2, 3, 2, 3}));
   EXPECT_EQ(known(g, range(g, ints(g, {5}), ints(g, {-1}), ints(g, {-2}))), (List{5, 3, 1}));
-  EXPECT_EQ(known(g, one_hot(g, ints(g, {1, -1, 7}), ints(g, {3}), ints(g, {0, 1}))), (List{0, 1, 0, 0, 0, 1, 0, 0, 0}));
+  EXPECT_EQ(known(g, one_hot(g, ints(g, {1, -1, 7}), ints(g, {3}), ints(g, {0, 1}))),
+            (List{0, 1, 0, 0, 0, 1, 0, 0, 0}));
   EXPECT_EQ(known(g, cumsum(g, counting(g, {4}), {.exclusive = true, .reverse = true})), (List{6, 5, 3, 0}));
   EXPECT_EQ(known(g, concat(g, {counting(g, {2, 1}), counting(g, {2, 2})}, 1)), (List{0, 0, 1, 1, 2, 3}));
   // The example of ONNX DepthToSpace: 8 channels of one pixel row.
@@ -135,9 +137,7 @@ TEST(ShapeArithmetic, RunTimeValuesAreRefusedWithAReason) {
   try {
     slice(g, x, starts, ints(g, {2}));
     FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-  }
+  } catch (const Error& error) { EXPECT_EQ(error.kind(), ErrorKind::unsupported); }
 }
 
 // Convolving (0, 1, 0) with a kernel gives the kernel; cross-correlating gives it backwards.

@@ -1,4 +1,4 @@
-// y[o,i] = Σ_r x[o,r,i]
+// y[o,i] = scale · Σ_r x[o,r,i]
 // inner = 1: pieces of kPiece elements, sixteen lanes each; inner > 1: sixteen neighbours at a time, pieces of kRows rows.
 #include "fovea/backend/cpu/kernels/reduce.h"
 
@@ -58,9 +58,8 @@ namespace fovea::kernels {
 HWY_EXPORT(sum_piece);
 HWY_EXPORT(sum_columns);
 
-void reduce(Reduction kind, const float* x, float* y, int64_t outer, int64_t reduced, int64_t inner) {
+void reduce_sum(const float* x, float* y, int64_t outer, int64_t reduced, int64_t inner, double scale) {
   constexpr int64_t kPiece = 8192;
-  const double scale = kind == Reduction::mean ? 1 / static_cast<double>(reduced) : 1;
   if (inner == 1) {
     const int64_t pieces = (reduced + kPiece - 1) / kPiece;
     if (pieces <= 1) {

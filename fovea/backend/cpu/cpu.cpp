@@ -1,0 +1,102 @@
+#include "fovea/backend/cpu/cpu.h"
+
+#include "fovea/backend/cpu/candidates.h"
+#include "fovea/backend/cpu/kernel_candidates.h"
+#include "fovea/backend/cpu/onednn.h"
+#include "fovea/base/parallel.h"
+
+namespace fovea {
+
+namespace cpu {
+
+namespace {
+
+constexpr Candidate kCandidates[] = {
+    {"conv", "onednn", lower_conv},
+    {"fused_conv", "onednn", lower_conv},
+    {"conv_input_gradient", "onednn", lower_conv_input_gradient},
+    {"conv_weight_gradient", "onednn", lower_conv_weight_gradient},
+    {"max_pool", "onednn", lower_max_pool},
+    {"average_pool", "onednn", lower_average_pool},
+    {"average_pool_gradient", "onednn", lower_average_pool_gradient},
+    {"global_average_pool", "onednn", lower_global_average_pool},
+    {"gemm", "onednn", lower_gemm},
+    {"matmul", "onednn", lower_matmul},
+    {"softmax", "onednn", lower_softmax},
+    {"log_softmax", "onednn", lower_softmax},
+    {"lrn", "onednn", lower_lrn},
+    {"batch_norm_training", "onednn", lower_batch_norm_training},
+    {"batch_norm_training_gradient", "onednn", lower_batch_norm_training_gradient},
+    {"reshape", "view", lower_view},
+    {"flatten", "view", lower_view},
+    {"squeeze", "view", lower_view},
+    {"unsqueeze", "view", lower_view},
+    {"identity", "view", lower_view},
+    {"concat", "movement", lower_concat},
+    {"split", "movement", lower_split},
+    {"slice", "movement", lower_slice},
+    {"transpose", "movement", lower_transpose},
+    {"expand", "movement", lower_expand},
+    {"pad", "movement", lower_pad},
+};
+
+}  // namespace
+
+std::span<const Candidate> candidates() { return kCandidates; }
+
+namespace {
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(CpuOptions options) : options_(options) {}
+
+  std::string_view name() const override { return "cpu"; }
+
+  std::string fingerprint() const override {
+    return fmt::format("cpu {} {} threads {}{}{}", onednn::version(), onednn::instruction_set(), thread_count(),
+                       options_.exact ? " exact" : "", options_.bf16 ? " bf16" : "");
+  }
+
+  Answer lower(const Request& request) override {
+    Answer answer;
+    for (const auto table : {kernel_candidates(), candidates()})
+      for (const Candidate& candidate : table) {
+        if (candidate.op != request.op_node().op->name) continue;
+        if (std::string reason = candidate.lower(request, options_, answer.choices); !reason.empty())
+          answer.refusals.push_back({std::string(candidate.name), std::move(reason)});
+        else if (!candidate.compare)
+          return answer;
+      }
+    if (answer.choices.empty()) answer.choices.push_back(reference_lowering(request));
+    return answer;
+  }
+
+  Lowering reorder(const Type& type, const Layout& from, const Layout& to) override {
+    if (auto ours = reorder_for_kernels(type, from, to)) return std::move(*ours);
+    require(type.dtype == DType::f32, ErrorKind::internal, "no layouts but plain for {}", to_string(type));
+    Lowering result = between(type, from, to);
+    result.inputs = {from};
+    result.outputs = {to};
+    return result;
+  }
+
+ private:
+  static Lowering between(const Type& type, const Layout& from, const Layout& to) {
+    const onednn::Desc a = onednn::desc_of(type, from), b = onednn::desc_of(type, to);
+    const auto sizes_a = onednn::sizes_of(a), sizes_b = onednn::sizes_of(b);
+    if (sizes_a == sizes_b) return onednn::reorder(a, b);
+    // Weights of groups have an axis more: what is plain is read with the other's axes.
+    if (from.is_plain()) return onednn::reorder(onednn::plain_desc(sizes_b), b);
+    if (to.is_plain()) return onednn::reorder(a, onednn::plain_desc(sizes_a));
+    fail(ErrorKind::internal, "no way from {} to {} of {}", from.name, to.name, to_string(type));
+  }
+
+  CpuOptions options_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+std::unique_ptr<Backend> cpu_backend(CpuOptions options) { return std::make_unique<cpu::CpuBackend>(options); }
+
+}  // namespace fovea

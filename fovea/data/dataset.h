@@ -1,0 +1,26 @@
+// A set of labelled pictures: how many there are, and which one is at an index. Decorators are sets too.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "fovea/image/image.h"
+
+namespace fovea {
+
+struct Sample {
+  Image image;
+  int64_t label = 0;
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  // The sample at an index in [0, size()); the same one every time, from any thread.
+  virtual Sample get(int64_t index) const = 0;
+  virtual const std::vector<std::string>& classes() const = 0;
+};
+
+}  // namespace fovea

@@ -1,0 +1,48 @@
+// The one loop behind training and, later, dreaming: compile once, step, tell observers. What differs is what is carried from step to
+// step and what is fed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "fovea/backend/backend.h"
+#include "fovea/base/context.h"
+#include "fovea/compile/program.h"
+
+namespace fovea {
+
+// One step as observers see it.
+struct DescentStep {
+  int64_t step = 0;   // from 0
+  int64_t total = 0;
+  const std::vector<Tensor>& watched;  // values of this step: loss, accuracy
+};
+
+class Descent {
+ public:
+  using Feed = std::function<std::map<std::string, Tensor>(int64_t step)>;
+  using Observer = std::function<void(const DescentStep&)>;
+
+  // `options.carry` says what goes from step to step; `watched` comes back from each.
+  Descent(const Graph& graph, std::vector<Value> watched, const Weights& start, Backend& backend, const CompileOptions& options)
+      : program_(compile(graph, watched, start, backend, options)) {}
+
+  void observe(Observer observer) { observers_.push_back(std::move(observer)); }
+  // Runs until step `total`, or until the context is cancelled; returns how many steps have been done since construction.
+  int64_t run(const Context& context, int64_t total, const Feed& feed);
+
+  int64_t step() const { return step_; }
+  Program& program() { return program_; }
+
+ private:
+  Program program_;
+  std::vector<Observer> observers_;
+  int64_t step_ = 0;
+};
+
+// An observer for the context's progress: "what 12/300 loss 0.31".
+Descent::Observer progress_observer(const Context& context, std::string what, std::string detail_name);
+
+}  // namespace fovea
