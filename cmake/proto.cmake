@@ -8,6 +8,6 @@ foreach(proto ${FOVEA_PROTOS})
     COMMAND protobuf::protoc --cpp_out=${PROJECT_BINARY_DIR}/generated -I ${PROJECT_SOURCE_DIR}/fovea/formats ${proto}
     DEPENDS ${proto} VERBATIM)
   target_sources(fovea PRIVATE ${out}.cc)
-  set_source_files_properties(${out}.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -w)
+  set_source_files_properties(${out}.cc PROPERTIES COMPILE_OPTIONS -w)
 endforeach()
 target_include_directories(fovea SYSTEM PRIVATE ${PROJECT_BINARY_DIR}/generated)

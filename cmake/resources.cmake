@@ -7,4 +7,3 @@ add_custom_command(OUTPUT ${resource_source}
           -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
   DEPENDS ${FOVEA_RESOURCES} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
 target_sources(fovea PRIVATE ${resource_source})
-set_source_files_properties(${resource_source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)

@@ -113,11 +113,12 @@ void check_output(const ClassifyOptions& options) {
 }  // namespace
 
 OptionList describe(ClassifyOptions& o) {
-  return OptionList{describe(o.model)[0], {"IMAGE", "", "pictures, or folders of pictures", &o.images, true},
+  const OptionList model = describe(o.model);
+  return OptionList{model[0], {"IMAGE", "", "pictures, or folders of pictures", &o.images, true},
                     {"--top", "N", "guesses a picture", &o.top, false, {}, 1, 1000},
                     {"--truth", "FILE", "true classes, lines \"file,class\" or \"file class\": prints the error rates", &o.truth},
                     {"-o,--output", "FILE.png", "a sheet of the pictures with their guesses", &o.output}} +
-         OptionList{describe(o.model).begin() + 1, describe(o.model).end()} + describe(o.engine);
+         OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
 
 Report run(const Context& context, const ClassifyOptions& options) {

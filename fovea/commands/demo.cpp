@@ -181,7 +181,7 @@ bool real_demo(const Context& context, const DemoOptions& options, Report& repor
   const std::vector<fs::path> files = picture_paths({pictures.string()});
   inspect.image = files[static_cast<size_t>(options.seed) % files.size()].string();
   for (const fs::path& file : files)  // a picture that shows a lot, unless a seed asks for another
-    if (options.seed == DemoOptions().seed && file.filename().string().find("macaw") != std::string::npos) inspect.image = file.string();
+    if (options.seed == DemoOptions().seed && file.filename().string().find("monarch") != std::string::npos) inspect.image = file.string();
   inspect.output = options.output;
   report = run(context, inspect);
   return true;

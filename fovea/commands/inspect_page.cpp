@@ -87,7 +87,7 @@ std::string network_html(const Model& model) {
 Image filter_grid(const Inspection& r) {
   const int count = static_cast<int>(r.filters.size()), side = r.filters[0].width();
   const int columns = count <= 16 ? 8 : count <= 64 ? 16 : 24;
-  return image_grid(r.filters, columns, std::max(1, 36 / std::max(1, side)), 2, Rgb{128, 128, 128});
+  return image_grid(r.filters, columns, std::max(1, 36 / std::max(1, side)), 5);
 }
 
 std::string filters_html(const Inspection& r) {

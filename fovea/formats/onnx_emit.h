@@ -30,8 +30,8 @@ class OnnxEmitted {
 class OnnxEmission {
  public:
   OnnxEmission(const Graph& from, int index, onnx::GraphProto& to, const std::vector<std::vector<std::string>>& names,
-               std::unordered_set<std::string>& taken)
-      : graph(from), node(from.node(index)), names_(names), taken_(taken), to_(to), index_(index) {}
+               std::unordered_set<std::string>& taken, std::vector<bool> used)
+      : graph(from), node(from.node(index)), names_(names), taken_(taken), to_(to), index_(index), used_(std::move(used)) {}
 
   const Graph& graph;
   const Node& node;
@@ -43,6 +43,8 @@ class OnnxEmission {
   const Type& type(size_t i) const { return graph.type(node.inputs[i]); }
   const Shape& shape(size_t i) const { return type(i).shape; }
   const std::string& out(size_t k = 0) const;
+  // Whether anybody reads output k.
+  bool wants(size_t k) const { return used_[k]; }
   template <class T> const T& as() const { return node.attributes.as<T>(); }
 
   // The last ONNX node of a composition, whose outputs are this node's; `outputs` of them.
@@ -63,6 +65,7 @@ class OnnxEmission {
   std::unordered_set<std::string>& taken_;
   onnx::GraphProto& to_;
   int index_;
+  std::vector<bool> used_;  // by output
 };
 
 using OnnxEmit = void (*)(OnnxEmission&);

@@ -89,10 +89,11 @@ void matmul_(OnnxEmission& e) {
 void max_pool_(OnnxEmission& e) {
   const auto& a = e.as<MaxPoolAttributes>();
   const size_t axes = spatial_axes(e);
-  const std::string indices = e.fresh("Indices");
-  OnnxEmitted node = e.named("MaxPool", {e.in(0)}, {e.out(0), indices});
+  const std::string indices = e.wants(1) ? e.fresh("Indices") : "";
+  OnnxEmitted node = indices.empty() ? e.final("MaxPool", {e.in(0)}) : e.named("MaxPool", {e.in(0)}, {e.out(0), indices});
   node.ints("kernel_shape", spread(a.kernel, axes, 1)).ints("dilations", spread(a.dilation, axes, 1)).integer("ceil_mode", a.ceil ? 1 : 0);
   add_window(node, axes, a.stride, a.pad, a.auto_pad);
+  if (indices.empty()) return;
   const std::string local = e.step("Mod", {indices, e.ints({e.shape(0).count(2, e.shape(0).rank())})}).output();
   e.named("Cast", {local}, {e.out(1)}).integer("to", dtype_to_onnx(DType::i32));
 }

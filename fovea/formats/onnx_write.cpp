@@ -61,6 +61,7 @@ class Writer {
   explicit Writer(const Model& model) : model_(model) { expand_fused(); }
 
   std::vector<std::byte> write() {
+    uses_ = uses(graph_);
     choose_names();
     add_interface();
     const std::vector<bool> needed = reachable(graph_, wants());
@@ -140,7 +141,11 @@ class Writer {
   void add_node(int index) {
     const Node& node = graph_.node(index);
     if (is_leaf(index)) return;
-    OnnxEmission emission(graph_, index, proto_, names_, taken_);
+    std::vector<bool> used;
+    for (const auto& users : uses_[static_cast<size_t>(index)]) used.push_back(!users.empty());
+    for (const NamedValue& output : graph_.outputs)
+      if (output.value.node == index) used[static_cast<size_t>(output.value.output)] = true;
+    OnnxEmission emission(graph_, index, proto_, names_, taken_, std::move(used));
     const OnnxEmitter* emitter = find_onnx_emitter(node.op->name);
     if (!emitter) emission.refuse("it has no form there");
     emitter->emit(emission);
@@ -204,6 +209,7 @@ class Writer {
   onnx::GraphProto proto_;
   std::vector<std::vector<std::string>> names_;  // by node and output
   std::unordered_set<std::string> taken_;
+  std::vector<std::vector<std::vector<Use>>> uses_;
   std::vector<std::pair<Value, std::string>> copies_;  // outputs that are other values under a second name
 };
 

@@ -44,7 +44,7 @@ void require_float(const Inference& in) {
                            "computes in f32; input {} is {}", i, to_string(in.dtype(i)));
 }
 
-Ints kernel_of(const Shape& w) { return Ints(w.begin() + 2, w.end()); }
+Ints kernel_of(const Shape& w) { return w.size() < 2 ? Ints() : Ints(w.begin() + 2, w.end()); }
 
 Geometry conv_geometry(const Shape& x, const Shape& w, const ConvAttributes& a) {
   return geometry(x, w, a.groups, {kernel_of(w), a.stride, a.dilation, a.pad, a.auto_pad});

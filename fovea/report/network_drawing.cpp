@@ -62,9 +62,22 @@ std::string detail_of(const Graph& graph, const Node& node) {
   return op;
 }
 
-std::string short_title(const std::string& name) {
-  // The telling end of a path such as features.denseblock3.denselayer17.conv2.
-  return name;
+// What all names begin with, up to a separator: "squeezenet0_" tells nothing in a drawing of squeezenet0.
+size_t common_start(const std::vector<DrawnNode>& nodes) {
+  const DrawnNode* first = nullptr;
+  size_t length = 0;
+  for (const DrawnNode& n : nodes) {
+    if (n.kind == "input") continue;
+    if (!first) {
+      first = &n;
+      length = n.title.size();
+    }
+    size_t same = 0;
+    while (same < std::min(length, n.title.size()) && n.title[same] == first->title[same]) ++same;
+    length = same;
+  }
+  while (length > 0 && std::string_view("_/.").find(first->title[length - 1]) == std::string_view::npos) --length;
+  return length;
 }
 
 struct Layout {
@@ -198,7 +211,7 @@ std::vector<DrawnNode> drawn_nodes(const Graph& graph, Value output) {
       continue;
     }
     box[static_cast<size_t>(i)] = static_cast<int>(nodes.size());
-    nodes.push_back({short_title(node.name), detail_of(graph, node), size_text(shape), kind_of(node.op->name),
+    nodes.push_back({node.name, detail_of(graph, node), size_text(shape), kind_of(node.op->name),
                      fmt::format("{} · {}", node.op->name, node.name), {from.begin(), from.end()}});
   }
   return nodes;
@@ -212,6 +225,7 @@ std::string draw_network(const std::vector<DrawnNode>& nodes, int columns) {
       l.width, l.height);
   for (size_t b = 0; b < nodes.size(); ++b)
     for (const int a : nodes[b].from) svg += fmt::format("<path class=\"edge\" d=\"{}\" marker-end=\"url(#arrow)\"/>", edge_path(l, static_cast<size_t>(a), b));
+  const size_t common = common_start(nodes);
   const auto cut = [](const std::string& text, size_t most) {
     if (shown_width(text) <= most) return text;
     std::string tail;  // the end of a layer's name tells more than its beginning
@@ -227,7 +241,7 @@ std::string draw_network(const std::vector<DrawnNode>& nodes, int columns) {
                        l.y[i], html_text(n.hint + "\n" + n.size), kBoxWidth, kBoxHeight);
     svg += fmt::format("<rect class=\"stripe\" width=\"5\" height=\"{}\" rx=\"2.5\"/>", kBoxHeight);
     svg += fmt::format("<text class=\"title\" x=\"12\" y=\"14\">{}</text><text x=\"12\" y=\"27\">{}</text><text class=\"size\" x=\"12\" y=\"39.5\">{}</text></g>",
-                       html_text(cut(n.title, 20)), html_text(cut(n.detail, 24)), html_text(n.size));
+                       html_text(cut(n.kind == "input" ? n.title : n.title.substr(std::min(common, n.title.size())), 18)), html_text(cut(n.detail, 24)), html_text(n.size));
   }
   return svg + "</svg>";
 }

@@ -168,7 +168,8 @@ TEST(OnnxMalformed, BitFlips) {
   uint64_t draw = 0;
   for (int trial = 0; trial < 2000; ++trial) {
     std::string bad = whole;
-    for (int flips = 1 + trial % 3; flips > 0; --flips) bad[rng.below(draw++, bad.size())] ^= static_cast<char>(1 << rng.below(draw++, 8));
+    for (int flips = 1 + trial % 3; flips > 0; --flips, draw += 2)
+      bad[rng.below(draw, bad.size())] ^= static_cast<char>(1 << rng.below(draw + 1, 8));
     error_of(Bytes::copy(bad, "flipped.onnx"));
   }
 }

@@ -82,12 +82,13 @@ TEST(OnnxWrite, SharedNetworksAndTheChecker) {
   for (const std::string name : {"squeezenet1.1_onnx", "mnist_onnx"}) {
     const Model model = open_model(root / name / "model.onnx");
     const Model again = round_trip(model, folder / (name + ".onnx"));
-    if (checks) EXPECT_TRUE(checker_accepts(folder / (name + ".onnx"))) << name;
+    EXPECT_TRUE(!checks || checker_accepts(folder / (name + ".onnx"))) << name;
     const Value input = model.graph.inputs()[0];
     Tensor x(DType::f32, model.graph.shape(input));
     for (int64_t i = 0; i < x.count(); ++i) x.set(i, static_cast<double>(i * 37 % 101) / 101);
     const std::string fed = model.graph.node(input).name;
-    EXPECT_TRUE(run_reference(model, {{fed, x}})[0].same_bits(run_reference(again, {{fed, x}})[0])) << name;
+    const Tensor before = run_reference(model, {{fed, x}})[0], after = run_reference(again, {{fed, x}})[0];
+    EXPECT_TRUE(before.same_bits(after)) << name << ": " << compare_tensors(after, before);
   }
   if (!checks) GTEST_SKIP() << "written and read back, but python3-onnx is not installed: the checker did not see the files";
 }
@@ -118,6 +119,7 @@ TEST(OnnxWrite, VectorsSurviveARoundTrip) {
       } catch (const Error& error) {
         EXPECT_EQ(to_string(error.kind()), to_string(ErrorKind::unsupported)) << error.message();
         ++refused;
+        fmt::print("refused: {}\n", error.message());
         return run_reference(model, inputs);
       }
       ++written;
@@ -130,6 +132,7 @@ TEST(OnnxWrite, VectorsSurviveARoundTrip) {
     EXPECT_NE(result.status, "failed") << path << ": " << result.detail;
   }
   fmt::print("{} written and read again, {} refused\n", written, refused);
+  EXPECT_GE(written, refused * 10);
 }
 
 TEST(OnnxRead, KeepsShapeArithmetic) {

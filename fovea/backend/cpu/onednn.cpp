@@ -157,7 +157,7 @@ dnnl::lrn_forward::primitive_desc describe_lrn(const Desc& x, int64_t size, floa
 }
 
 namespace {
-constexpr auto kScaleAndShift = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
+const auto kScaleAndShift = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
 }
 
 dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(const Desc& x, float epsilon) {
