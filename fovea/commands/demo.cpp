@@ -14,7 +14,7 @@
 #include "fovea/insight/guesses.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/conv.h"
-#include "fovea/ops/global_pool.h"
+#include "fovea/ops/gemm.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/max_pool.h"
 #include "fovea/ops/reduce.h"
@@ -39,13 +39,14 @@ OptionList describe(DemoOptions& o) {
 
 namespace {
 
-constexpr int kSide = 64;
+constexpr int kSide = 48;
 constexpr int64_t kBatch = 32, kClasses = 6;
 
 struct LayerShape { const char* name; int64_t out, in, kernel; bool pool; };
 constexpr LayerShape kLayers[] = {{"edges", 16, 3, 5, true}, {"corners", 32, 16, 3, true}, {"parts", 64, 32, 3, true}, {"shapes", 64, 64, 3, false}};
 
-// Four convolutions, each with a ReLU, three of them with pooling; a score a class is the mean of a map.
+// Four convolutions, each with a ReLU, three of them with pooling. A shape may be anywhere: the strongest answer of each unit of the
+// last layer decides.
 Value build_network(Graph& graph, Value x) {
   for (const LayerShape& l : kLayers) {
     const std::string name = l.name;
@@ -59,11 +60,13 @@ Value build_network(Graph& graph, Value x) {
     x = max_pool(graph, x, {.kernel = {2, 2}, .stride = {2, 2}});
     graph.rename(x.node, name + ".pool");
   }
-  const Value weight = parameter(graph, "classes.weight", {DType::f32, {kClasses, 64, 1, 1}});
-  x = conv(graph, x, weight, parameter(graph, "classes.bias", {DType::f32, {kClasses}}));
-  graph.rename(x.node, "classes");
-  const int64_t batch = graph.shape(x)[0];
-  x = reshape(graph, global_average_pool(graph, x), Shape{batch, kClasses});
+  const Shape shape = graph.shape(x);
+  x = max_pool(graph, x, {.kernel = {shape[2], shape[3]}});
+  graph.rename(x.node, "anywhere");
+  x = reshape(graph, x, Shape{shape[0], shape[1]});
+  graph.rename(x.node, "strongest");
+  const Value weight = parameter(graph, "classes.weight", {DType::f32, {kClasses, shape[1]}});
+  x = gemm(graph, x, weight, parameter(graph, "classes.bias", {DType::f32, {kClasses}}), {.trans_b = true});
   graph.rename(x.node, "scores");
   return x;
 }
@@ -139,7 +142,7 @@ Weights trained(const Context& context, const DemoOptions& options, Backend& bac
   descent.run(context, options.steps, [&](int64_t step) -> std::map<std::string, Tensor> {
     const Batch batch = batch_of(data, step * kBatch);
     const double warm = std::min(1.0, static_cast<double>(step + 1) / 20), t = static_cast<double>(step) / steps;
-    const double now = 0.04 * warm * 0.5 * (1 + std::cos(3.14159265358979 * t));
+    const double now = (std::getenv("LR") ? atof(std::getenv("LR")) : 0.02) * warm * 0.5 * (1 + std::cos(3.14159265358979 * t));
     return {{"picture", batch.pictures}, {"label", batch.labels}, {"rate", Tensor::scalar(static_cast<float>(now))}};
   });
   if (context.cancelled()) fail(ErrorKind::usage, "interrupted");

@@ -61,7 +61,10 @@ namespace {
 using Unary = Value (*)(Graph&, Value);
 using Binary = Value (*)(Graph&, Value, Value);
 
-template <Unary f> std::vector<Value> unary(OnnxNode& n) { return {f(n.graph, n.in(0))}; }
+template <Unary f>
+std::vector<Value> unary(OnnxNode& n) {
+  return {f(n.graph, n.in(0))};
+}
 
 // Before opset 7 a second operand is broadcast only where the attribute `broadcast` says so, and then its axes stand
 // under the first operand's axes from `axis` on (the last ones when not given): sizes of 1 are put behind.
@@ -76,19 +79,22 @@ Value old_second_operand(OnnxNode& n) {
   }
   if (!placed) return n.in(1);
   const int64_t behind = a.rank() - n.axis(axis, a.rank(), true) - b.rank();
-  require(behind >= 0, ErrorKind::shape, "shape {} does not fit into {} from axis {}", to_string(b), to_string(a), axis);
+  require(behind >= 0, ErrorKind::shape, "shape {} does not fit into {} from axis {}", to_string(b), to_string(a),
+          axis);
   if (behind == 0) return n.in(1);
   std::vector<int64_t> to(b.size(), 0);  // 0: as it is
   to.insert(to.end(), static_cast<size_t>(behind), 1);
   return reshape(n.graph, n.in(1), fovea::ints(n.graph, to));
 }
 
-template <Binary f> std::vector<Value> binary(OnnxNode& n) {
+template <Binary f>
+std::vector<Value> binary(OnnxNode& n) {
   return {f(n.graph, n.in(0), n.opset < 7 ? old_second_operand(n) : n.in(1))};
 }
 
 // Operators with any number of operands, of which the first version was not broadcast (a harmless widening).
-template <Binary f> std::vector<Value> variadic(OnnxNode& n) {
+template <Binary f>
+std::vector<Value> variadic(OnnxNode& n) {
   Value result = n.in(0);
   for (size_t i = 1; i < n.inputs.size(); ++i) result = f(n.graph, result, n.in(i));
   return {result};
@@ -129,14 +135,17 @@ std::vector<Value> scaled_elu(OnnxNode& n) {
   const SeluAttributes standard;
   const bool old = n.opset < 6;
   return {selu(n.graph, n.in(0),
-               {.alpha = n.real("alpha", old ? 1.6732f : standard.alpha), .gamma = n.real("gamma", old ? 1.0507f : standard.gamma)})};
+               {.alpha = n.real("alpha", old ? 1.6732f : standard.alpha),
+                .gamma = n.real("gamma", old ? 1.0507f : standard.gamma)})};
 }
 
 std::vector<Value> hard_sigmoidal(OnnxNode& n) {
   return {hard_sigmoid(n.graph, n.in(0), {.alpha = n.real("alpha", 0.2f), .beta = n.real("beta", 0.5)})};
 }
 
-std::vector<Value> thresholded(OnnxNode& n) { return {thresholded_relu(n.graph, n.in(0), {.alpha = n.real("alpha", 1)})}; }
+std::vector<Value> thresholded(OnnxNode& n) {
+  return {thresholded_relu(n.graph, n.in(0), {.alpha = n.real("alpha", 1)})};
+}
 
 std::vector<Value> gaussian_error_linear(OnnxNode& n) {
   return {gelu(n.graph, n.in(0), {.approximate = n.text("approximate", "none")})};
@@ -170,7 +179,7 @@ DType target_type(OnnxNode& n) {
 }
 
 std::vector<Value> converted(OnnxNode& n) {
-  n.ignore("saturate");    // both concern 8-bit floats, which are refused by name
+  n.ignore("saturate");  // both concern 8-bit floats, which are refused by name
   n.ignore("round_mode");
   return {cast(n.graph, n.in(0), target_type(n))};
 }

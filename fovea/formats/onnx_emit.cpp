@@ -59,7 +59,8 @@ std::vector<std::string> OnnxEmission::all() const {
 
 const std::string& OnnxEmission::out(size_t k) const { return names_[static_cast<size_t>(index_)][k]; }
 
-OnnxEmitted OnnxEmission::named(std::string_view op, std::vector<std::string> inputs, std::vector<std::string> outputs) {
+OnnxEmitted OnnxEmission::named(std::string_view op, std::vector<std::string> inputs,
+                                std::vector<std::string> outputs) {
   onnx::NodeProto& result = *to_.add_node();
   while (!inputs.empty() && inputs.back().empty()) inputs.pop_back();
   for (std::string& input : inputs) result.add_input(std::move(input));

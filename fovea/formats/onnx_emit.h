@@ -31,7 +31,13 @@ class OnnxEmission {
  public:
   OnnxEmission(const Graph& from, int index, onnx::GraphProto& to, const std::vector<std::vector<std::string>>& names,
                std::unordered_set<std::string>& taken, std::vector<bool> used)
-      : graph(from), node(from.node(index)), names_(names), taken_(taken), to_(to), index_(index), used_(std::move(used)) {}
+      : graph(from),
+        node(from.node(index)),
+        names_(names),
+        taken_(taken),
+        to_(to),
+        index_(index),
+        used_(std::move(used)) {}
 
   const Graph& graph;
   const Node& node;
@@ -45,7 +51,10 @@ class OnnxEmission {
   const std::string& out(size_t k = 0) const;
   // Whether anybody reads output k.
   bool wants(size_t k) const { return used_[k]; }
-  template <class T> const T& as() const { return node.attributes.as<T>(); }
+  template <class T>
+  const T& as() const {
+    return node.attributes.as<T>();
+  }
 
   // The last ONNX node of a composition, whose outputs are this node's; `outputs` of them.
   OnnxEmitted final(std::string_view op, std::vector<std::string> inputs, int outputs = 1);

@@ -45,7 +45,9 @@ void conv_(OnnxEmission& e) {
   const auto& a = e.as<ConvAttributes>();
   const size_t axes = spatial_axes(e);
   OnnxEmitted node = e.final("Conv", e.all());
-  node.ints("kernel_shape", Ints(e.shape(1).begin() + 2, e.shape(1).end())).ints("dilations", spread(a.dilation, axes, 1)).integer("group", a.groups);
+  node.ints("kernel_shape", Ints(e.shape(1).begin() + 2, e.shape(1).end()))
+      .ints("dilations", spread(a.dilation, axes, 1))
+      .integer("group", a.groups);
   add_window(node, axes, a.stride, a.pad, a.auto_pad);
 }
 
@@ -61,14 +63,20 @@ void conv_transpose_(OnnxEmission& e) {
     extra.push_back(a.sizes[k] - ((e.shape(0)[k + 2] - 1) * stride + extent - pads[k] - pads[k + axes]));
   }
   OnnxEmitted node = e.final("ConvTranspose", e.all());
-  node.ints("kernel_shape", Ints(e.shape(1).begin() + 2, e.shape(1).end())).ints("dilations", spread(a.dilation, axes, 1)).integer("group", a.groups);
+  node.ints("kernel_shape", Ints(e.shape(1).begin() + 2, e.shape(1).end()))
+      .ints("dilations", spread(a.dilation, axes, 1))
+      .integer("group", a.groups);
   node.ints("output_padding", extra);
   add_window(node, axes, a.stride, pads, "");
 }
 
 void gemm_(OnnxEmission& e) {
   const auto& a = e.as<GemmAttributes>();
-  e.final("Gemm", e.all()).real("alpha", a.alpha).real("beta", a.beta).integer("transA", a.trans_a ? 1 : 0).integer("transB", a.trans_b ? 1 : 0);
+  e.final("Gemm", e.all())
+      .real("alpha", a.alpha)
+      .real("beta", a.beta)
+      .integer("transA", a.trans_a ? 1 : 0)
+      .integer("transB", a.trans_b ? 1 : 0);
 }
 
 std::string swapped(OnnxEmission& e, size_t i) {
@@ -90,8 +98,11 @@ void max_pool_(OnnxEmission& e) {
   const auto& a = e.as<MaxPoolAttributes>();
   const size_t axes = spatial_axes(e);
   const std::string indices = e.wants(1) ? e.fresh("Indices") : "";
-  OnnxEmitted node = indices.empty() ? e.final("MaxPool", {e.in(0)}) : e.named("MaxPool", {e.in(0)}, {e.out(0), indices});
-  node.ints("kernel_shape", spread(a.kernel, axes, 1)).ints("dilations", spread(a.dilation, axes, 1)).integer("ceil_mode", a.ceil ? 1 : 0);
+  OnnxEmitted node =
+      indices.empty() ? e.final("MaxPool", {e.in(0)}) : e.named("MaxPool", {e.in(0)}, {e.out(0), indices});
+  node.ints("kernel_shape", spread(a.kernel, axes, 1))
+      .ints("dilations", spread(a.dilation, axes, 1))
+      .integer("ceil_mode", a.ceil ? 1 : 0);
   add_window(node, axes, a.stride, a.pad, a.auto_pad);
   if (indices.empty()) return;
   const std::string local = e.step("Mod", {indices, e.ints({e.shape(0).count(2, e.shape(0).rank())})}).output();
@@ -108,7 +119,9 @@ void average_pool_(OnnxEmission& e) {
   }
   if (a.sum && a.ceil) e.refuse("ONNX has no sum pooling with rounding up");
   OnnxEmitted node = a.sum ? e.step("AveragePool", {e.in(0)}) : e.final("AveragePool", {e.in(0)});
-  node.ints("kernel_shape", spread(a.kernel, axes, 1)).integer("ceil_mode", a.ceil ? 1 : 0).integer("count_include_pad", a.include_pad || a.sum ? 1 : 0);
+  node.ints("kernel_shape", spread(a.kernel, axes, 1))
+      .integer("ceil_mode", a.ceil ? 1 : 0)
+      .integer("count_include_pad", a.include_pad || a.sum ? 1 : 0);
   add_window(node, axes, a.stride, a.pad, a.auto_pad);
   const std::string average = node.output();
   if (a.sum) e.final("Mul", {average, e.number(static_cast<double>(window), e.type(0).dtype)});
@@ -118,7 +131,8 @@ void global_average(OnnxEmission& e) { e.final("GlobalAveragePool", e.all()); }
 
 // [N,C,spatial] as [N,C,positions], which ScatterElements and GatherElements take along the last axis.
 std::string flat_planes(OnnxEmission& e, size_t i) {
-  return e.step("Reshape", {e.in(i), e.ints({e.shape(i)[0], e.shape(i)[1], e.shape(i).count(2, e.shape(i).rank())})}).output();
+  return e.step("Reshape", {e.in(i), e.ints({e.shape(i)[0], e.shape(i)[1], e.shape(i).count(2, e.shape(i).rank())})})
+      .output();
 }
 
 std::string flat_switches(OnnxEmission& e, size_t i) {
@@ -130,16 +144,22 @@ void unpool_(OnnxEmission& e) {
   const std::string zeros = e.step("ConstantOfShape", {e.ints({out[0], out[1], out.count(2, out.rank())})})
                                 .tensor("value", Tensor(e.type(0).dtype, {1}))
                                 .output();
-  const std::string added = e.step("ScatterElements", {zeros, flat_switches(e, 1), flat_planes(e, 0)}).integer("axis", 2).text("reduction", "add").output();
+  const std::string added = e.step("ScatterElements", {zeros, flat_switches(e, 1), flat_planes(e, 0)})
+                                .integer("axis", 2)
+                                .text("reduction", "add")
+                                .output();
   e.final("Reshape", {added, e.ints(out)});
 }
 
 void take_switches_(OnnxEmission& e) {
-  const std::string taken = e.step("GatherElements", {flat_planes(e, 0), flat_switches(e, 1)}).integer("axis", 2).output();
+  const std::string taken =
+      e.step("GatherElements", {flat_planes(e, 0), flat_switches(e, 1)}).integer("axis", 2).output();
   e.final("Reshape", {taken, e.ints(e.node.outputs[0].shape)});
 }
 
-void batch_norm_(OnnxEmission& e) { e.final("BatchNormalization", e.all()).real("epsilon", e.as<BatchNormAttributes>().epsilon); }
+void batch_norm_(OnnxEmission& e) {
+  e.final("BatchNormalization", e.all()).real("epsilon", e.as<BatchNormAttributes>().epsilon);
+}
 
 void lrn_(OnnxEmission& e) {
   const auto& a = e.as<LrnAttributes>();
@@ -147,13 +167,15 @@ void lrn_(OnnxEmission& e) {
 }
 
 void softmax_(OnnxEmission& e) {
-  e.final(e.node.op->name == "softmax" ? "Softmax" : "LogSoftmax", e.all()).integer("axis", e.as<SoftmaxAttributes>().axis);
+  e.final(e.node.op->name == "softmax" ? "Softmax" : "LogSoftmax", e.all())
+      .integer("axis", e.as<SoftmaxAttributes>().axis);
 }
 
 // ONNX 17 resizes all axes: scales or sizes that speak of some are filled up.
 void resize_(OnnxEmission& e) {
   const auto& a = e.as<ResizeAttributes>();
-  if (a.antialias || a.aspect != "stretch" || a.coordinates == "half_pixel_symmetric") e.refuse("ONNX 17 has neither antialiasing, kept proportions nor half_pixel_symmetric");
+  if (a.antialias || a.aspect != "stretch" || a.coordinates == "half_pixel_symmetric")
+    e.refuse("ONNX 17 has neither antialiasing, kept proportions nor half_pixel_symmetric");
   if (!a.axes.empty() && a.coordinates == "tf_crop_and_resize") e.refuse("ONNX 17 has no axes of Resize");
   std::string scales = e.in(2), sizes = e.in(3);
   if (!a.axes.empty() && !sizes.empty()) sizes = e.ints(e.node.outputs[0].shape);
@@ -161,7 +183,8 @@ void resize_(OnnxEmission& e) {
     const Tensor* known = e.graph.known(e.node.inputs[2]);
     std::vector<float> all(e.shape(0).size(), 1);
     for (size_t k = 0; k < a.axes.size(); ++k)
-      all[static_cast<size_t>(normal_axis(a.axes[k], e.shape(0).rank(), "resize"))] = static_cast<float>(known->at(static_cast<int64_t>(k)));
+      all[static_cast<size_t>(normal_axis(a.axes[k], e.shape(0).rank(), "resize"))] =
+          static_cast<float>(known->at(static_cast<int64_t>(k)));
     scales = e.constant(Tensor::of<float>({static_cast<int64_t>(all.size())}, all));
   }
   e.final("Resize", {e.in(0), e.in(1), sizes.empty() ? scales : "", sizes})
@@ -174,10 +197,20 @@ void resize_(OnnxEmission& e) {
 }
 
 constexpr OnnxEmitter kEmitters[] = {
-    {"average_pool", average_pool_}, {"batch_norm", batch_norm_},     {"conv", conv_},       {"conv_input_gradient", conv_transpose_},
-    {"gemm", gemm_},                 {"global_average_pool", global_average}, {"log_softmax", softmax_}, {"lrn", lrn_},
-    {"matmul", matmul_},             {"max_pool", max_pool_},         {"resize", resize_},   {"softmax", softmax_},
-    {"take_switches", take_switches_}, {"unpool", unpool_},
+    {"average_pool", average_pool_},
+    {"batch_norm", batch_norm_},
+    {"conv", conv_},
+    {"conv_input_gradient", conv_transpose_},
+    {"gemm", gemm_},
+    {"global_average_pool", global_average},
+    {"log_softmax", softmax_},
+    {"lrn", lrn_},
+    {"matmul", matmul_},
+    {"max_pool", max_pool_},
+    {"resize", resize_},
+    {"softmax", softmax_},
+    {"take_switches", take_switches_},
+    {"unpool", unpool_},
 };
 
 }  // namespace

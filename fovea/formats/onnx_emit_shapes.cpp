@@ -26,7 +26,9 @@ namespace fovea {
 namespace {
 
 void constant_(OnnxEmission& e) { e.final("Constant", {}).tensor("value", e.as<ConstantAttributes>().value); }
-void reshape_(OnnxEmission& e) { e.final("Reshape", e.all()).integer("allowzero", e.as<ReshapeAttributes>().allow_zero ? 1 : 0); }
+void reshape_(OnnxEmission& e) {
+  e.final("Reshape", e.all()).integer("allowzero", e.as<ReshapeAttributes>().allow_zero ? 1 : 0);
+}
 void flatten_(OnnxEmission& e) { e.final("Flatten", e.all()).integer("axis", e.as<FlattenAttributes>().axis); }
 void expand_(OnnxEmission& e) { e.final("Expand", e.all()); }
 void tile_(OnnxEmission& e) { e.final("Tile", e.all()); }
@@ -35,7 +37,9 @@ void size_(OnnxEmission& e) { e.final("Size", e.all()); }
 void slice_(OnnxEmission& e) { e.final("Slice", e.all()); }
 void concat_(OnnxEmission& e) { e.final("Concat", e.all()).integer("axis", e.as<ConcatAttributes>().axis); }
 void gather_(OnnxEmission& e) { e.final("Gather", e.all()).integer("axis", e.as<GatherAttributes>().axis); }
-void gather_elements_(OnnxEmission& e) { e.final("GatherElements", e.all()).integer("axis", e.as<GatherElementsAttributes>().axis); }
+void gather_elements_(OnnxEmission& e) {
+  e.final("GatherElements", e.all()).integer("axis", e.as<GatherElementsAttributes>().axis);
+}
 void one_hot_(OnnxEmission& e) { e.final("OneHot", e.all()).integer("axis", e.as<OneHotAttributes>().axis); }
 
 void shape_(OnnxEmission& e) {
@@ -61,7 +65,8 @@ void unsqueeze_(OnnxEmission& e) { e.final("Unsqueeze", {e.in(0), e.ints(e.as<Un
 void split_(OnnxEmission& e) {
   const int64_t axis = e.as<SplitAttributes>().axis;
   std::vector<int64_t> sizes;
-  for (const Type& piece : e.node.outputs) sizes.push_back(piece.shape[static_cast<size_t>(normal_axis(axis, piece.shape.rank(), "split"))]);
+  for (const Type& piece : e.node.outputs)
+    sizes.push_back(piece.shape[static_cast<size_t>(normal_axis(axis, piece.shape.rank(), "split"))]);
   e.final("Split", {e.in(0), e.ints(sizes)}, static_cast<int>(sizes.size())).integer("axis", axis);
 }
 
@@ -71,7 +76,8 @@ void pad_(OnnxEmission& e) {
   if (a.mode == "wrap") e.refuse("ONNX 17 has no wrapping padding");
   std::string pads = e.in(1);
   if (e.has(3)) {
-    const std::vector<int64_t> given = e.graph.known(e.node.inputs[1])->to_ints(), axes = e.graph.known(e.node.inputs[3])->to_ints();
+    const std::vector<int64_t> given = e.graph.known(e.node.inputs[1])->to_ints(),
+                               axes = e.graph.known(e.node.inputs[3])->to_ints();
     const size_t rank = e.shape(0).size();
     std::vector<int64_t> all(2 * rank, 0);
     for (size_t k = 0; k < axes.size(); ++k) {
@@ -115,7 +121,8 @@ void roll_(OnnxEmission& e) {
     const int64_t axis = normal_axis(a.axes[k], e.shape(0).rank(), "roll"), n = e.shape(0)[static_cast<size_t>(axis)];
     const int64_t cut = n == 0 ? 0 : ((-a.shifts[k]) % n + n) % n;
     const std::string axes = e.ints({axis}), middle = e.ints({cut});
-    const std::string tail = e.step("Slice", {x, middle, e.ints({n}), axes}).output(), head = e.step("Slice", {x, e.ints({0}), middle, axes}).output();
+    const std::string tail = e.step("Slice", {x, middle, e.ints({n}), axes}).output(),
+                      head = e.step("Slice", {x, e.ints({0}), middle, axes}).output();
     x = e.step("Concat", {tail, head}).integer("axis", axis).output();
   }
   e.final("Identity", {x});
@@ -128,25 +135,45 @@ void trilu_(OnnxEmission& e) {
 
 void cumsum_(OnnxEmission& e) {
   const auto& a = e.as<CumsumAttributes>();
-  e.final("CumSum", {e.in(0), e.constant(Tensor::scalar<int64_t>(a.axis))}).integer("exclusive", a.exclusive ? 1 : 0).integer("reverse", a.reverse ? 1 : 0);
+  e.final("CumSum", {e.in(0), e.constant(Tensor::scalar<int64_t>(a.axis))})
+      .integer("exclusive", a.exclusive ? 1 : 0)
+      .integer("reverse", a.reverse ? 1 : 0);
 }
 
 void scatter_elements_add_(OnnxEmission& e) {
   const auto& a = e.as<ScatterElementsAddAttributes>();
-  const std::string zeros = e.step("ConstantOfShape", {e.ints(a.shape)}).tensor("value", Tensor(e.type(0).dtype, {1})).output();
+  const std::string zeros =
+      e.step("ConstantOfShape", {e.ints(a.shape)}).tensor("value", Tensor(e.type(0).dtype, {1})).output();
   e.final("ScatterElements", {zeros, e.in(1), e.in(0)}).integer("axis", a.axis).text("reduction", "add");
 }
 
 constexpr OnnxEmitter kEmitters[] = {
-    {"concat", concat_},       {"constant", constant_},     {"constant_of_shape", constant_of_shape_},
-    {"cumsum", cumsum_},       {"depth_to_space", depth_to_space_}, {"expand", expand_},
-    {"flatten", flatten_},     {"gather", gather_},         {"gather_elements", gather_elements_},
-    {"one_hot", one_hot_},     {"pad", pad_},               {"range", range_},
-    {"reshape", reshape_},     {"reverse", reverse_},       {"roll", roll_},
-    {"scatter_elements_add", scatter_elements_add_},        {"shape", shape_},
-    {"size", size_},           {"slice", slice_},           {"space_to_depth", space_to_depth_},
-    {"split", split_},         {"squeeze", squeeze_},       {"tile", tile_},
-    {"transpose", transpose_}, {"trilu", trilu_},           {"unsqueeze", unsqueeze_},
+    {"concat", concat_},
+    {"constant", constant_},
+    {"constant_of_shape", constant_of_shape_},
+    {"cumsum", cumsum_},
+    {"depth_to_space", depth_to_space_},
+    {"expand", expand_},
+    {"flatten", flatten_},
+    {"gather", gather_},
+    {"gather_elements", gather_elements_},
+    {"one_hot", one_hot_},
+    {"pad", pad_},
+    {"range", range_},
+    {"reshape", reshape_},
+    {"reverse", reverse_},
+    {"roll", roll_},
+    {"scatter_elements_add", scatter_elements_add_},
+    {"shape", shape_},
+    {"size", size_},
+    {"slice", slice_},
+    {"space_to_depth", space_to_depth_},
+    {"split", split_},
+    {"squeeze", squeeze_},
+    {"tile", tile_},
+    {"transpose", transpose_},
+    {"trilu", trilu_},
+    {"unsqueeze", unsqueeze_},
 };
 
 }  // namespace

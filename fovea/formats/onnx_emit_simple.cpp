@@ -26,16 +26,44 @@ struct Plain {
   std::string_view ours, theirs;
 };
 constexpr Plain kPlain[] = {
-    {"abs", "Abs"},         {"add", "Add"},        {"and", "And"},           {"ceil", "Ceil"},
-    {"cos", "Cos"},         {"div", "Div"},        {"equal", "Equal"},       {"erf", "Erf"},
-    {"exp", "Exp"},         {"floor", "Floor"},    {"greater", "Greater"},   {"greater_equal", "GreaterOrEqual"},
-    {"hard_swish", "HardSwish"}, {"identity", "Identity"}, {"less", "Less"}, {"less_equal", "LessOrEqual"},
-    {"log", "Log"},         {"max", "Max"},        {"min", "Min"},           {"mul", "Mul"},
-    {"neg", "Neg"},         {"not", "Not"},        {"or", "Or"},             {"pow", "Pow"},
-    {"prelu", "PRelu"},     {"reciprocal", "Reciprocal"}, {"relu", "Relu"},  {"round", "Round"},
-    {"sigmoid", "Sigmoid"}, {"sign", "Sign"},      {"sin", "Sin"},           {"softplus", "Softplus"},
-    {"softsign", "Softsign"}, {"sqrt", "Sqrt"},    {"sub", "Sub"},           {"tanh", "Tanh"},
-    {"where", "Where"},     {"xor", "Xor"},
+    {"abs", "Abs"},
+    {"add", "Add"},
+    {"and", "And"},
+    {"ceil", "Ceil"},
+    {"cos", "Cos"},
+    {"div", "Div"},
+    {"equal", "Equal"},
+    {"erf", "Erf"},
+    {"exp", "Exp"},
+    {"floor", "Floor"},
+    {"greater", "Greater"},
+    {"greater_equal", "GreaterOrEqual"},
+    {"hard_swish", "HardSwish"},
+    {"identity", "Identity"},
+    {"less", "Less"},
+    {"less_equal", "LessOrEqual"},
+    {"log", "Log"},
+    {"max", "Max"},
+    {"min", "Min"},
+    {"mul", "Mul"},
+    {"neg", "Neg"},
+    {"not", "Not"},
+    {"or", "Or"},
+    {"pow", "Pow"},
+    {"prelu", "PRelu"},
+    {"reciprocal", "Reciprocal"},
+    {"relu", "Relu"},
+    {"round", "Round"},
+    {"sigmoid", "Sigmoid"},
+    {"sign", "Sign"},
+    {"sin", "Sin"},
+    {"softplus", "Softplus"},
+    {"softsign", "Softsign"},
+    {"sqrt", "Sqrt"},
+    {"sub", "Sub"},
+    {"tanh", "Tanh"},
+    {"where", "Where"},
+    {"xor", "Xor"},
 };
 
 void plain(OnnxEmission& e) {
@@ -50,7 +78,9 @@ void plain(OnnxEmission& e) {
 void leaky(OnnxEmission& e) { e.final("LeakyRelu", e.all()).real("alpha", e.as<LeakyReluAttributes>().alpha); }
 void elu_(OnnxEmission& e) { e.final("Elu", e.all()).real("alpha", e.as<EluAttributes>().alpha); }
 void celu_(OnnxEmission& e) { e.final("Celu", e.all()).real("alpha", e.as<CeluAttributes>().alpha); }
-void thresholded(OnnxEmission& e) { e.final("ThresholdedRelu", e.all()).real("alpha", e.as<ThresholdedReluAttributes>().alpha); }
+void thresholded(OnnxEmission& e) {
+  e.final("ThresholdedRelu", e.all()).real("alpha", e.as<ThresholdedReluAttributes>().alpha);
+}
 
 void selu_(OnnxEmission& e) {
   const auto& a = e.as<SeluAttributes>();
@@ -64,7 +94,8 @@ void hard(OnnxEmission& e) {
 
 void modulo(OnnxEmission& e) {
   const bool fmod = e.as<ModAttributes>().fmod;
-  if (is_float(e.type(0).dtype) && !fmod) e.refuse("ONNX's Mod of floating-point numbers takes the sign of the first operand");
+  if (is_float(e.type(0).dtype) && !fmod)
+    e.refuse("ONNX's Mod of floating-point numbers takes the sign of the first operand");
   e.final("Mod", e.all()).integer("fmod", fmod ? 1 : 0);
 }
 
@@ -75,7 +106,8 @@ void clip_(OnnxEmission& e) {
     return;
   }
   const DType dtype = e.type(0).dtype;
-  const std::string low = std::isinf(a.min) ? "" : e.number(a.min, dtype), high = std::isinf(a.max) ? "" : e.number(a.max, dtype);
+  const std::string low = std::isinf(a.min) ? "" : e.number(a.min, dtype),
+                    high = std::isinf(a.max) ? "" : e.number(a.max, dtype);
   e.final("Clip", {e.in(0), low, high});
 }
 
@@ -117,7 +149,10 @@ void reduce_(OnnxEmission& e) {
     e.final("ReduceSum", {e.in(0), a.axes.empty() ? "" : e.ints(a.axes)}).integer("keepdims", keep);
     return;
   }
-  const std::string_view name = a.kind == "mean" ? "ReduceMean" : a.kind == "max" ? "ReduceMax" : a.kind == "min" ? "ReduceMin" : "ReduceProd";
+  const std::string_view name = a.kind == "mean"  ? "ReduceMean"
+                                : a.kind == "max" ? "ReduceMax"
+                                : a.kind == "min" ? "ReduceMin"
+                                                  : "ReduceProd";
   OnnxEmitted node = e.final(name, {e.in(0)});
   node.integer("keepdims", keep);
   if (!a.axes.empty()) node.ints("axes", a.axes);
@@ -133,15 +168,22 @@ void extreme(OnnxEmission& e) {
 
 void top_k_(OnnxEmission& e) {
   const auto& a = e.as<TopKAttributes>();
-  e.final("TopK", e.all(), 2).integer("axis", a.axis).integer("largest", a.largest ? 1 : 0).integer("sorted", a.sorted ? 1 : 0);
+  e.final("TopK", e.all(), 2)
+      .integer("axis", a.axis)
+      .integer("largest", a.largest ? 1 : 0)
+      .integer("sorted", a.sorted ? 1 : 0);
 }
 
 std::vector<OnnxEmitter> make_table() {
-  std::vector<OnnxEmitter> table = {
-      {"arg_max", extreme},         {"arg_min", extreme}, {"cast", cast_},       {"celu", celu_},           {"clip", clip_},
-      {"elu", elu_},                {"gate", gate_},      {"gelu", gelu_},       {"hard_sigmoid", hard},    {"leaky_relu", leaky},
-      {"mish", mish_},              {"mod", modulo},      {"reduce", reduce_},   {"relu_gradient", relu_gradient_}, {"selu", selu_},
-      {"thresholded_relu", thresholded}, {"top_k", top_k_}};
+  std::vector<OnnxEmitter> table = {{"arg_max", extreme},   {"arg_min", extreme},
+                                    {"cast", cast_},        {"celu", celu_},
+                                    {"clip", clip_},        {"elu", elu_},
+                                    {"gate", gate_},        {"gelu", gelu_},
+                                    {"hard_sigmoid", hard}, {"leaky_relu", leaky},
+                                    {"mish", mish_},        {"mod", modulo},
+                                    {"reduce", reduce_},    {"relu_gradient", relu_gradient_},
+                                    {"selu", selu_},        {"thresholded_relu", thresholded},
+                                    {"top_k", top_k_}};
   for (const Plain& entry : kPlain) table.push_back({entry.ours, plain});
   return table;
 }

@@ -15,7 +15,8 @@ using Json = nlohmann::json;
 constexpr std::string_view kPrefix = "fovea.";
 
 bool is_picture(const Type& type) {
-  return type.dtype == DType::f32 && type.shape.rank() == 4 && (type.shape[1] == 1 || type.shape[1] == 3) && type.shape[2] > 1 && type.shape[3] > 1;
+  return type.dtype == DType::f32 && type.shape.rank() == 4 && (type.shape[1] == 1 || type.shape[1] == 3) &&
+         type.shape[2] > 1 && type.shape[3] > 1;
 }
 
 // Scores: [N,K], or [N,K,1,1], with at least two classes.
@@ -29,7 +30,9 @@ bool is_softmax(const Graph& graph, Value value) {
   for (int depth = 0; value && depth < 16; ++depth) {
     const Node& node = graph.node(value);
     if (node.op->name == "softmax") return true;
-    if (node.op->name != "reshape" && node.op->name != "flatten" && node.op->name != "squeeze" && node.op->name != "identity") return false;
+    if (node.op->name != "reshape" && node.op->name != "flatten" && node.op->name != "squeeze" &&
+        node.op->name != "identity")
+      return false;
     value = node.inputs[0];
   }
   return false;
@@ -68,7 +71,8 @@ bool take(Meaning& m, const std::string& key, const std::string& value) {
 
 std::string conventional_name(const onnx::ModelProto& proto, const std::string& label) {
   const std::string& name = proto.graph().name();
-  static constexpr std::string_view kMeaningless[] = {"", "graph", "torch_jit", "torch-jit-export", "main_graph", "CNTKGraph", "model", "onnx-model", "tf2onnx"};
+  static constexpr std::string_view kMeaningless[] = {
+      "", "graph", "torch_jit", "torch-jit-export", "main_graph", "CNTKGraph", "model", "onnx-model", "tf2onnx"};
   for (const std::string_view generic : kMeaningless) {
     if (name != generic) continue;
     const std::filesystem::path path(label);
@@ -78,7 +82,8 @@ std::string conventional_name(const onnx::ModelProto& proto, const std::string& 
   return name;
 }
 
-template <class T> void read_field(const Json& json, const char* name, T& field) {
+template <class T>
+void read_field(const Json& json, const char* name, T& field) {
   if (json.contains(name)) field = json.at(name).get<T>();
 }
 
@@ -99,12 +104,12 @@ Preprocess preprocess_from_json(const std::string& text) {
     read_field(json, "size", p.size);
     read_field(json, "crop_height", p.crop_height);
     read_field(json, "crop_width", p.crop_width);
-  } catch (const Json::exception& error) {
-    fail(ErrorKind::format, "preprocessing: {}", error.what());
-  }
+  } catch (const Json::exception& error) { fail(ErrorKind::format, "preprocessing: {}", error.what()); }
   constexpr int64_t kMost = 1 << 16;
-  require(p.size >= 1 && p.size <= kMost && p.crop_height >= 1 && p.crop_height <= kMost && p.crop_width >= 1 && p.crop_width <= kMost,
-          ErrorKind::format, "preprocessing: size {} and crop {}x{} must be between 1 and {}", p.size, p.crop_height, p.crop_width, kMost);
+  require(p.size >= 1 && p.size <= kMost && p.crop_height >= 1 && p.crop_height <= kMost && p.crop_width >= 1 &&
+              p.crop_width <= kMost,
+          ErrorKind::format, "preprocessing: size {} and crop {}x{} must be between 1 and {}", p.size, p.crop_height,
+          p.crop_width, kMost);
   return p;
 }
 
@@ -126,7 +131,9 @@ std::string to_json(const Preprocess& p) {
 void read_meaning(const onnx::ModelProto& proto, const std::string& label, Model& model) {
   Meaning& m = model.meaning;
   m.name = conventional_name(proto, label);
-  if (!proto.producer_name().empty()) m.metadata.emplace_back("producer", proto.producer_name() + (proto.producer_version().empty() ? "" : " " + proto.producer_version()));
+  if (!proto.producer_name().empty())
+    m.metadata.emplace_back(
+        "producer", proto.producer_name() + (proto.producer_version().empty() ? "" : " " + proto.producer_version()));
   m.description = proto.doc_string();
   for (const auto& entry : proto.metadata_props())
     if (!take(m, entry.key(), entry.value())) m.metadata.emplace_back(entry.key(), entry.value());
@@ -136,9 +143,11 @@ void read_meaning(const onnx::ModelProto& proto, const std::string& label, Model
       if (m.input.empty() && is_picture(graph.type(input))) m.input = graph.node(input).name;
   const int input = m.input.empty() ? -1 : graph.find(m.input);
   if (input < 0) m.input.clear();
-  else if (!m.preprocess && is_picture(graph.type({input, 0}))) m.preprocess = conventional(graph.shape({input, 0}), proto.producer_name());
+  else if (!m.preprocess && is_picture(graph.type({input, 0})))
+    m.preprocess = conventional(graph.shape({input, 0}), proto.producer_name());
   for (const NamedValue& output : graph.outputs) {
-    const bool chosen = m.scores.empty() ? m.preprocess.has_value() && is_scores(graph.type(output.value)) : m.scores == output.name;
+    const bool chosen =
+        m.scores.empty() ? m.preprocess.has_value() && is_scores(graph.type(output.value)) : m.scores == output.name;
     if (!chosen) continue;
     m.scores = output.name;
     m.probabilities = is_softmax(graph, output.value);

@@ -6,8 +6,8 @@
 
 namespace fovea {
 
-// Fills model.meaning: from the metadata properties "fovea.preprocess" (JSON), "fovea.classes" (one a line), "fovea.name", …, else by
-// convention: a picture input is a float input of shape N,C,H,W with 1 or 3 channels.
+// Fills model.meaning: from the metadata properties "fovea.preprocess" (JSON), "fovea.classes" (one a line),
+// "fovea.name", …, else by convention: a picture input is a float input of shape N,C,H,W with 1 or 3 channels.
 void read_meaning(const onnx::ModelProto& proto, const std::string& label, Model& model);
 
 // Writes model.meaning into the metadata properties that read_meaning understands.

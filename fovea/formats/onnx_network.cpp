@@ -23,9 +23,11 @@ OnnxWindow onnx_window(OnnxNode& n) {
   else require(mode == "NOTSET" || mode.empty(), ErrorKind::unsupported, "unsupported auto_pad \"{}\"", mode);
   const size_t axes = static_cast<size_t>(std::max<int64_t>(n.rank(0) - 2, 0));
   const auto fits = [&](const Ints& list, size_t size, std::string_view what) {
-    require(list.empty() || list.size() == size, ErrorKind::format, "{} has {} values for {} spatial axes", what, list.size(), axes);
+    require(list.empty() || list.size() == size, ErrorKind::format, "{} has {} values for {} spatial axes", what,
+            list.size(), axes);
     for (const int64_t value : list)
-      require(value >= 0 && value < (int64_t{1} << 31), ErrorKind::unsupported, "unsupported {} {}", what, to_string(list));
+      require(value >= 0 && value < (int64_t{1} << 31), ErrorKind::unsupported, "unsupported {} {}", what,
+              to_string(list));
   };
   fits(w.kernel, axes, "kernel_shape");
   fits(w.stride, axes, "strides");
@@ -40,28 +42,40 @@ namespace {
 Ints kernel_sizes(const Shape& weight) { return weight.size() < 2 ? Ints() : Ints(weight.begin() + 2, weight.end()); }
 
 void check_kernel(const OnnxWindow& w, const Shape& weight) {
-  require(w.kernel.empty() || w.kernel == kernel_sizes(weight), ErrorKind::shape, "kernel_shape is {}, the weight is {}", to_string(w.kernel),
-          to_string(weight));
+  require(w.kernel.empty() || w.kernel == kernel_sizes(weight), ErrorKind::shape,
+          "kernel_shape is {}, the weight is {}", to_string(w.kernel), to_string(weight));
 }
 
 std::vector<Value> convolution(OnnxNode& n) {
   const OnnxWindow w = onnx_window(n);
   check_kernel(w, n.shape(1));
   return {conv(n.graph, n.in(0), n.in(1), n.maybe(2),
-               {.stride = w.stride, .dilation = w.dilation, .pad = w.pad, .groups = n.integer("group", 1), .auto_pad = w.auto_pad})};
+               {.stride = w.stride,
+                .dilation = w.dilation,
+                .pad = w.pad,
+                .groups = n.integer("group", 1),
+                .auto_pad = w.auto_pad})};
 }
 
 std::vector<Value> transposed_convolution(OnnxNode& n) {
   const OnnxWindow w = onnx_window(n);
   check_kernel(w, n.shape(1));
   return {conv_transpose(n.graph, n.in(0), n.in(1), n.maybe(2),
-                         {.stride = w.stride, .dilation = w.dilation, .pad = w.pad, .groups = n.integer("group", 1),
-                          .output_padding = n.ints("output_padding"), .output_shape = n.ints("output_shape"), .auto_pad = w.auto_pad})};
+                         {.stride = w.stride,
+                          .dilation = w.dilation,
+                          .pad = w.pad,
+                          .groups = n.integer("group", 1),
+                          .output_padding = n.ints("output_padding"),
+                          .output_shape = n.ints("output_shape"),
+                          .auto_pad = w.auto_pad})};
 }
 
 std::vector<Value> general_product(OnnxNode& n) {
   if (n.opset < 7) n.ignore("broadcast");  // the shapes say it
-  const GemmAttributes a{.alpha = n.real("alpha", 1), .beta = n.real("beta", 1), .trans_a = n.flag("transA", false), .trans_b = n.flag("transB", false)};
+  const GemmAttributes a{.alpha = n.real("alpha", 1),
+                         .beta = n.real("beta", 1),
+                         .trans_a = n.flag("transA", false),
+                         .trans_b = n.flag("transB", false)};
   return {gemm(n.graph, n.in(0), n.in(1), n.maybe(2), a)};
 }
 

@@ -30,12 +30,15 @@ Value OnnxNode::in(size_t i) const {
 
 const Tensor& OnnxNode::known(size_t i, std::string_view what) const {
   const Tensor* value = graph.known(in(i));
-  require(value != nullptr, ErrorKind::unsupported, "{} (input {}) is computed at run time; it must be constant or bound", what, i);
+  require(value != nullptr, ErrorKind::unsupported,
+          "{} (input {}) is computed at run time; it must be constant or bound", what, i);
   return *value;
 }
 
 std::vector<int64_t> OnnxNode::known_ints(size_t i, std::string_view what) const { return known(i, what).to_ints(); }
-std::vector<double> OnnxNode::known_doubles(size_t i, std::string_view what) const { return known(i, what).to_doubles(); }
+std::vector<double> OnnxNode::known_doubles(size_t i, std::string_view what) const {
+  return known(i, what).to_doubles();
+}
 
 bool OnnxNode::has_attribute(std::string_view name) const {
   for (const auto& attribute : proto.attribute())
@@ -49,7 +52,8 @@ const onnx::AttributeProto* OnnxNode::find(std::string_view name, int type) {
     if (attribute.name() != name) continue;
     require(attribute.ref_attr_name().empty(), ErrorKind::unsupported, "attribute {} refers to a function's", name);
     const int found = type_of(attribute);
-    require(found == type || found == 0, ErrorKind::format, "attribute {} is of kind {}, expected {}", name, found, type);
+    require(found == type || found == 0, ErrorKind::format, "attribute {} is of kind {}, expected {}", name, found,
+            type);
     return &attribute;
   }
   return nullptr;
@@ -77,7 +81,8 @@ Ints OnnxNode::ints(std::string_view name) {
 
 std::vector<double> OnnxNode::reals(std::string_view name) {
   const auto* attribute = find(name, kFloats);
-  return attribute ? std::vector<double>(attribute->floats().begin(), attribute->floats().end()) : std::vector<double>();
+  return attribute ? std::vector<double>(attribute->floats().begin(), attribute->floats().end())
+                   : std::vector<double>();
 }
 
 Tensor OnnxNode::tensor(std::string_view name) {
@@ -99,13 +104,15 @@ void OnnxNode::check_attributes() const {
 }
 
 int64_t OnnxNode::axis(int64_t value, int64_t rank, bool end) const {
-  require(value >= -rank && (value < rank || (end && value == rank)), ErrorKind::shape, "axis {} is outside of rank {}", value, rank);
+  require(value >= -rank && (value < rank || (end && value == rank)), ErrorKind::shape, "axis {} is outside of rank {}",
+          value, rank);
   return value < 0 ? value + rank : value;
 }
 
 const OnnxOperator* find_onnx_operator(std::string_view name) {
-  const std::array tables = {onnx_elementwise_operators(), onnx_network_operators(), onnx_pool_operators(),  onnx_normalise_operators(),
-                             onnx_reduce_operators(),      onnx_shape_operators(),   onnx_resize_operators()};
+  const std::array tables = {onnx_elementwise_operators(), onnx_network_operators(), onnx_pool_operators(),
+                             onnx_normalise_operators(),   onnx_reduce_operators(),  onnx_shape_operators(),
+                             onnx_resize_operators()};
   for (const auto& table : tables)
     for (const OnnxOperator& entry : table)
       if (entry.name == name) return &entry;

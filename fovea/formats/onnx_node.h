@@ -11,10 +11,12 @@
 
 namespace fovea {
 
-// What an operator's lowering is given. Attributes that it does not ask for are refused afterwards: none is silently ignored.
+// What an operator's lowering is given. Attributes that it does not ask for are refused afterwards: none is silently
+// ignored.
 class OnnxNode {
  public:
-  OnnxNode(Graph& to, const onnx::NodeProto& node, int64_t version, std::vector<Value> values, const TensorSource& tensors)
+  OnnxNode(Graph& to, const onnx::NodeProto& node, int64_t version, std::vector<Value> values,
+           const TensorSource& tensors)
       : graph(to), proto(node), opset(version), inputs(std::move(values)), source_(tensors) {}
 
   Graph& graph;
@@ -32,7 +34,8 @@ class OnnxNode {
   // Whether output k is named: somebody may read it.
   bool wants(int k) const { return k < proto.output_size() && !proto.output(k).empty(); }
 
-  // Elements of an input that must be known while building. Throw Error{unsupported} saying that `what` is a run-time value.
+  // Elements of an input that must be known while building. Throw Error{unsupported} saying that `what` is a run-time
+  // value.
   std::vector<int64_t> known_ints(size_t i, std::string_view what) const;
   std::vector<double> known_doubles(size_t i, std::string_view what) const;
   const Tensor& known(size_t i, std::string_view what) const;

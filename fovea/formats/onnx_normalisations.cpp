@@ -48,7 +48,9 @@ std::vector<Value> batch_normalisation(OnnxNode& n) {
   bool training = false;
   if (n.opset < 7) n.ignore("is_test");
   if (n.opset >= 14) training = n.flag("training_mode", false);
-  else for (int k = 1; k < n.proto.output_size(); ++k) require(!n.wants(k), ErrorKind::unsupported, "unsupported output {}: training before opset 14", k);
+  else
+    for (int k = 1; k < n.proto.output_size(); ++k)
+      require(!n.wants(k), ErrorKind::unsupported, "unsupported output {}: training before opset 14", k);
   if (n.opset < 9 && !n.flag("spatial", true)) return element_norm(n, epsilon);
   if (training) return training_norm(n, epsilon, momentum);
   return {batch_norm(n.graph, n.in(0), n.in(1), n.in(2), n.in(3), n.in(4), {.epsilon = epsilon})};
@@ -78,11 +80,16 @@ std::vector<Value> mean_variance_normalisation(OnnxNode& n) {
 }
 
 std::vector<Value> local_response(OnnxNode& n) {
-  return {lrn(n.graph, n.in(0), {.size = n.integer("size", 0), .alpha = n.real("alpha", 1e-4f), .beta = n.real("beta", 0.75), .bias = n.real("bias", 1)})};
+  return {lrn(n.graph, n.in(0),
+              {.size = n.integer("size", 0),
+               .alpha = n.real("alpha", 1e-4f),
+               .beta = n.real("beta", 0.75),
+               .bias = n.real("bias", 1)})};
 }
 
 // Before opset 13 all axes from `axis` on count as one.
-template <Value (*f)(Graph&, Value, SoftmaxAttributes)> std::vector<Value> normalised_exponential(OnnxNode& n) {
+template <Value (*f)(Graph&, Value, SoftmaxAttributes)>
+std::vector<Value> normalised_exponential(OnnxNode& n) {
   Graph& g = n.graph;
   const Value x = n.in(0);
   if (n.opset >= 13) return {f(g, x, {.axis = n.integer("axis", -1)})};
@@ -102,7 +109,8 @@ std::vector<Value> dropped(OnnxNode& n) {
     const Tensor& training = n.known(2, "training_mode");
     require(training.count() == 1, ErrorKind::format, "training_mode has {} elements", training.count());
     const double ratio = n.has(1) ? n.known_doubles(1, "ratio").at(0) : 0.5;
-    require(training.at(0) == 0 || ratio == 0, ErrorKind::unsupported, "unsupported training_mode: its random numbers are not defined");
+    require(training.at(0) == 0 || ratio == 0, ErrorKind::unsupported,
+            "unsupported training_mode: its random numbers are not defined");
   }
   if (!n.wants(1)) return {n.in(0)};
   const DType mask = n.opset < 10 ? n.dtype(0) : DType::boolean;

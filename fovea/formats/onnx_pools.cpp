@@ -33,8 +33,8 @@ OnnxWindow pool_window(OnnxNode& n) {
 // Elements [first, last) of a shape, as i64.
 Value sizes(Graph& g, Value x, int64_t first, int64_t last) { return shape(g, x, {.start = first, .end = last}); }
 
-// Switches inside planes → positions in the whole tensor, row-major or (storage_order 1) with the spatial axes column-major.
-// Written with shape arithmetic, so that it holds for any picture size.
+// Switches inside planes → positions in the whole tensor, row-major or (storage_order 1) with the spatial axes
+// column-major. Written with shape arithmetic, so that it holds for any picture size.
 Value whole_positions(OnnxNode& n, Value y, bool column_major) {
   Graph& g = n.graph;
   const int64_t rank = n.rank(0);
@@ -58,7 +58,12 @@ std::vector<Value> maximum_pool(OnnxNode& n) {
   const OnnxWindow w = pool_window(n);
   const bool column_major = n.flag("storage_order", false);
   const Value y = max_pool(n.graph, n.in(0),
-                           {.kernel = w.kernel, .stride = w.stride, .dilation = w.dilation, .pad = w.pad, .auto_pad = w.auto_pad, .ceil = w.ceil});
+                           {.kernel = w.kernel,
+                            .stride = w.stride,
+                            .dilation = w.dilation,
+                            .pad = w.pad,
+                            .auto_pad = w.auto_pad,
+                            .ceil = w.ceil});
   if (!n.wants(1)) return {y};
   return {y, whole_positions(n, y, column_major)};
 }
@@ -66,7 +71,12 @@ std::vector<Value> maximum_pool(OnnxNode& n) {
 std::vector<Value> mean_pool(OnnxNode& n) {
   const OnnxWindow w = pool_window(n);
   return {average_pool(n.graph, n.in(0),
-                       {.kernel = w.kernel, .stride = w.stride, .dilation = w.dilation, .pad = w.pad, .auto_pad = w.auto_pad, .ceil = w.ceil,
+                       {.kernel = w.kernel,
+                        .stride = w.stride,
+                        .dilation = w.dilation,
+                        .pad = w.pad,
+                        .auto_pad = w.auto_pad,
+                        .ceil = w.ceil,
                         .include_pad = n.flag("count_include_pad", false)})};
 }
 
@@ -75,7 +85,13 @@ double exponent(OnnxNode& n) { return n.opset < 2 ? n.real("p", 2) : static_cast
 std::vector<Value> norm_pool(OnnxNode& n) {
   const OnnxWindow w = pool_window(n);
   return {lp_pool(n.graph, n.in(0),
-                  {.kernel = w.kernel, .stride = w.stride, .dilation = w.dilation, .pad = w.pad, .auto_pad = w.auto_pad, .ceil = w.ceil, .p = exponent(n)})};
+                  {.kernel = w.kernel,
+                   .stride = w.stride,
+                   .dilation = w.dilation,
+                   .pad = w.pad,
+                   .auto_pad = w.auto_pad,
+                   .ceil = w.ceil,
+                   .p = exponent(n)})};
 }
 
 std::vector<Value> global_mean(OnnxNode& n) { return {global_average_pool(n.graph, n.in(0))}; }
@@ -87,7 +103,8 @@ std::vector<Value> maximum_unpool(OnnxNode& n) {
   Graph& g = n.graph;
   const OnnxWindow w = pool_window(n);
   const Shape from = n.shape(0);
-  require(from.rank() >= 3 && w.kernel.size() + 2 == from.size(), ErrorKind::shape, "kernel {} for input {}", to_string(w.kernel), to_string(from));
+  require(from.rank() >= 3 && w.kernel.size() + 2 == from.size(), ErrorKind::shape, "kernel {} for input {}",
+          to_string(w.kernel), to_string(from));
   const size_t axes = w.kernel.size();
   Ints spanned;
   int64_t plane = 1;
@@ -101,22 +118,21 @@ std::vector<Value> maximum_unpool(OnnxNode& n) {
   Value y = unpool(g, n.in(0), local, spanned);
   if (!n.has(2)) return {y};
   const std::vector<int64_t> wanted = n.known_ints(2, "output_shape");
-  require(wanted.size() == from.size(), ErrorKind::shape, "output_shape has {} sizes for input {}", wanted.size(), to_string(from));
+  require(wanted.size() == from.size(), ErrorKind::shape, "output_shape has {} sizes for input {}", wanted.size(),
+          to_string(from));
   std::vector<int64_t> pads(2 * from.size(), 0);
   for (size_t k = 0; k < axes; ++k) {
     pads[from.size() + 2 + k] = wanted[k + 2] - spanned[k];
-    require(pads[from.size() + 2 + k] >= 0, ErrorKind::shape, "output_shape {} is smaller than {}", to_string(Ints(wanted)), to_string(spanned));
+    require(pads[from.size() + 2 + k] >= 0, ErrorKind::shape, "output_shape {} is smaller than {}",
+            to_string(Ints(wanted)), to_string(spanned));
   }
   return {pad(g, y, fovea::ints(g, pads))};
 }
 
 constexpr OnnxOperator kOperators[] = {
-    {"AveragePool", mean_pool},
-    {"GlobalAveragePool", global_mean},
-    {"GlobalLpPool", global_norm},
-    {"GlobalMaxPool", global_maximum},
-    {"LpPool", norm_pool},
-    {"MaxPool", maximum_pool},
+    {"AveragePool", mean_pool},    {"GlobalAveragePool", global_mean},
+    {"GlobalLpPool", global_norm}, {"GlobalMaxPool", global_maximum},
+    {"LpPool", norm_pool},         {"MaxPool", maximum_pool},
     {"MaxUnpool", maximum_unpool},
 };
 

@@ -27,11 +27,11 @@ struct Reduction {
 
 Value square(Graph& g, Value x) { return mul(g, x, x); }
 
-constexpr Reduction kSum{"sum"}, kMean{"mean"}, kMax{"max"}, kMin{"min"}, kProd{"prod"}, kL1{"sum", abs}, kL2{"sum", square, sqrt},
-    kLogSum{"sum", nullptr, log}, kSumSquare{"sum", square};
+constexpr Reduction kSum{"sum"}, kMean{"mean"}, kMax{"max"}, kMin{"min"}, kProd{"prod"}, kL1{"sum", abs},
+    kL2{"sum", square, sqrt}, kLogSum{"sum", nullptr, log}, kSumSquare{"sum", square};
 
-// The axes are an attribute, then an input (ReduceSum from opset 13, the others from 18). None named means all, or none at all where
-// noop_with_empty_axes says so: then only what stands before and after the reduction is done.
+// The axes are an attribute, then an input (ReduceSum from opset 13, the others from 18). None named means all, or none
+// at all where noop_with_empty_axes says so: then only what stands before and after the reduction is done.
 std::vector<Value> reduce_by(OnnxNode& n, const Reduction& r) {
   Graph& g = n.graph;
   ReduceAttributes a{.kind = std::string(r.kind), .axes = n.ints_or_input("axes", 1), .keep = n.flag("keepdims", true)};
@@ -41,7 +41,10 @@ std::vector<Value> reduce_by(OnnxNode& n, const Reduction& r) {
   return {r.after ? r.after(g, x) : x};
 }
 
-template <const Reduction& r> std::vector<Value> reduction(OnnxNode& n) { return reduce_by(n, r); }
+template <const Reduction& r>
+std::vector<Value> reduction(OnnxNode& n) {
+  return reduce_by(n, r);
+}
 
 // log Σ eˣ = m + log Σ e^(x − m) with m the maximum, held finite so that infinities do not meet.
 std::vector<Value> log_sum_exp(OnnxNode& n) {
@@ -59,10 +62,11 @@ std::vector<Value> log_sum_exp(OnnxNode& n) {
 }
 
 constexpr OnnxOperator kOperators[] = {
-    {"ReduceL1", reduction<kL1>},       {"ReduceL2", reduction<kL2>},     {"ReduceLogSum", reduction<kLogSum>},
-    {"ReduceLogSumExp", log_sum_exp},   {"ReduceMax", reduction<kMax>},   {"ReduceMean", reduction<kMean>},
-    {"ReduceMin", reduction<kMin>},     {"ReduceProd", reduction<kProd>}, {"ReduceSum", reduction<kSum>},
-    {"ReduceSumSquare", reduction<kSumSquare>},
+    {"ReduceL1", reduction<kL1>},         {"ReduceL2", reduction<kL2>},
+    {"ReduceLogSum", reduction<kLogSum>}, {"ReduceLogSumExp", log_sum_exp},
+    {"ReduceMax", reduction<kMax>},       {"ReduceMean", reduction<kMean>},
+    {"ReduceMin", reduction<kMin>},       {"ReduceProd", reduction<kProd>},
+    {"ReduceSum", reduction<kSum>},       {"ReduceSumSquare", reduction<kSumSquare>},
 };
 
 }  // namespace

@@ -13,7 +13,8 @@ Value given(OnnxNode& n, size_t i) { return n.has(i) && n.shape(i).count() > 0 ?
 // Before opset 11: scales only, and positions without the half-pixel shift.
 std::vector<Value> old_resize(OnnxNode& n, Value scales) {
   const std::string mode = n.text("mode", "nearest");
-  require(mode == "nearest" || mode == "linear" || mode == "bilinear", ErrorKind::unsupported, "unsupported mode \"{}\"", mode);
+  require(mode == "nearest" || mode == "linear" || mode == "bilinear", ErrorKind::unsupported,
+          "unsupported mode \"{}\"", mode);
   return {resize(n.graph, n.in(0), {}, scales, {},
                  {.mode = mode == "nearest" ? "nearest" : "linear", .coordinates = "asymmetric", .nearest = "floor"})};
 }

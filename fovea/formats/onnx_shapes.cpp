@@ -57,7 +57,8 @@ std::vector<Value> expanded(OnnxNode& n) { return {expand(n.graph, n.in(0), n.in
 // Before opset 6: a number of tiles and one axis, both inputs.
 std::vector<Value> tiled(OnnxNode& n) {
   if (n.opset >= 6) return {tile(n.graph, n.in(0), n.in(1))};
-  const std::vector<int64_t> tiles = n.known(1, "tiles").cast(DType::i64).to_ints(), axis = n.known(2, "axis").cast(DType::i64).to_ints();
+  const std::vector<int64_t> tiles = n.known(1, "tiles").cast(DType::i64).to_ints(),
+                             axis = n.known(2, "axis").cast(DType::i64).to_ints();
   require(tiles.size() == 1 && axis.size() == 1, ErrorKind::format, "tiles and axis are single numbers");
   Ints repeats(std::vector<int64_t>(n.shape(0).size(), 1));
   repeats[static_cast<size_t>(n.axis(axis[0], n.rank(0)))] = tiles[0];
@@ -77,7 +78,8 @@ std::vector<Value> split_up(OnnxNode& n) {
   const int64_t outputs = n.proto.output_size();
   const int64_t parts = n.integer("num_outputs", outputs);
   require(parts == outputs, ErrorKind::format, "num_outputs is {}, the node has {} outputs", parts, outputs);
-  require(a.sizes.empty() || static_cast<int64_t>(a.sizes.size()) == outputs, ErrorKind::format, "{} sizes for {} outputs", a.sizes.size(), outputs);
+  require(a.sizes.empty() || static_cast<int64_t>(a.sizes.size()) == outputs, ErrorKind::format,
+          "{} sizes for {} outputs", a.sizes.size(), outputs);
   if (a.sizes.empty()) a.parts = parts;
   return split(n.graph, n.in(0), std::move(a));
 }
@@ -86,13 +88,15 @@ std::vector<Value> sliced(OnnxNode& n) {
   Graph& g = n.graph;
   if (n.opset >= 10) return {slice(g, n.in(0), n.in(1), n.in(2), n.maybe(3), n.maybe(4))};
   const Ints axes = n.ints("axes");
-  return {slice(g, n.in(0), fovea::ints(g, n.ints("starts")), fovea::ints(g, n.ints("ends")), axes.empty() ? Value{} : fovea::ints(g, axes))};
+  return {slice(g, n.in(0), fovea::ints(g, n.ints("starts")), fovea::ints(g, n.ints("ends")),
+                axes.empty() ? Value{} : fovea::ints(g, axes))};
 }
 
 std::vector<Value> padded(OnnxNode& n) {
   Graph& g = n.graph;
   const PadAttributes a{.mode = n.text("mode", "constant")};
-  require(a.mode == "constant" || a.mode == "reflect" || a.mode == "edge" || a.mode == "wrap", ErrorKind::unsupported, "unsupported mode \"{}\"", a.mode);
+  require(a.mode == "constant" || a.mode == "reflect" || a.mode == "edge" || a.mode == "wrap", ErrorKind::unsupported,
+          "unsupported mode \"{}\"", a.mode);
   if (n.opset >= 11) return {pad(g, n.in(0), n.in(1), a.mode == "constant" ? n.maybe(2) : Value{}, n.maybe(3), a)};
   const Ints pads = n.ints(n.opset < 2 ? "paddings" : "pads");
   const Value value = scalar(g, n.real("value", 0), n.dtype(0));
@@ -100,7 +104,9 @@ std::vector<Value> padded(OnnxNode& n) {
 }
 
 std::vector<Value> gathered(OnnxNode& n) { return {gather(n.graph, n.in(0), n.in(1), n.integer("axis", 0))}; }
-std::vector<Value> gathered_elements(OnnxNode& n) { return {gather_elements(n.graph, n.in(0), n.in(1), n.integer("axis", 0))}; }
+std::vector<Value> gathered_elements(OnnxNode& n) {
+  return {gather_elements(n.graph, n.in(0), n.in(1), n.integer("axis", 0))};
+}
 
 std::vector<Value> to_space(OnnxNode& n) {
   const std::string mode = n.text("mode", "DCR");
@@ -120,10 +126,12 @@ std::vector<Value> constant_value(OnnxNode& n) {
   if (n.has_attribute("value")) return {constant(g, n.tensor("value"))};
   if (n.has_attribute("value_int")) return {constant(g, Tensor::scalar<int64_t>(n.integer("value_int", 0)))};
   if (n.has_attribute("value_ints")) return {fovea::ints(g, n.ints("value_ints"))};
-  if (n.has_attribute("value_float")) return {constant(g, Tensor::scalar<float>(static_cast<float>(n.real("value_float", 0))))};
+  if (n.has_attribute("value_float"))
+    return {constant(g, Tensor::scalar<float>(static_cast<float>(n.real("value_float", 0))))};
   if (n.has_attribute("value_floats")) {
     const std::vector<double> values = n.reals("value_floats");
-    return {constant(g, Tensor::of<float>({static_cast<int64_t>(values.size())}, std::vector<float>(values.begin(), values.end())))};
+    return {constant(
+        g, Tensor::of<float>({static_cast<int64_t>(values.size())}, std::vector<float>(values.begin(), values.end())))};
   }
   fail(ErrorKind::unsupported, "unsupported kind of value");
 }
@@ -137,13 +145,16 @@ std::vector<Value> filled(OnnxNode& n) {
 std::vector<Value> ranged(OnnxNode& n) { return {range(n.graph, n.in(0), n.in(1), n.in(2))}; }
 
 ArgMaxAttributes extreme(OnnxNode& n) {
-  return {.axis = n.integer("axis", 0), .keep = n.flag("keepdims", true), .select_last = n.flag("select_last_index", false)};
+  return {.axis = n.integer("axis", 0),
+          .keep = n.flag("keepdims", true),
+          .select_last = n.flag("select_last_index", false)};
 }
 std::vector<Value> argument_of_maximum(OnnxNode& n) { return {arg_max(n.graph, n.in(0), extreme(n))}; }
 std::vector<Value> argument_of_minimum(OnnxNode& n) { return {arg_min(n.graph, n.in(0), extreme(n))}; }
 
 std::vector<Value> best(OnnxNode& n) {
-  const TopKAttributes a{.axis = n.integer("axis", -1), .largest = n.flag("largest", true), .sorted = n.flag("sorted", true)};
+  const TopKAttributes a{
+      .axis = n.integer("axis", -1), .largest = n.flag("largest", true), .sorted = n.flag("sorted", true)};
   const Value y = n.opset < 10 ? top_k(n.graph, n.in(0), n.integer("k", 0), a) : top_k(n.graph, n.in(0), n.in(1), a);
   return {y, {y.node, 1}};
 }
@@ -151,7 +162,8 @@ std::vector<Value> best(OnnxNode& n) {
 std::vector<Value> running_sum(OnnxNode& n) {
   const std::vector<int64_t> axis = n.known_ints(1, "axis");
   require(axis.size() == 1, ErrorKind::format, "axis has {} elements", axis.size());
-  return {cumsum(n.graph, n.in(0), {.axis = axis[0], .exclusive = n.flag("exclusive", false), .reverse = n.flag("reverse", false)})};
+  return {cumsum(n.graph, n.in(0),
+                 {.axis = axis[0], .exclusive = n.flag("exclusive", false), .reverse = n.flag("reverse", false)})};
 }
 
 std::vector<Value> triangle(OnnxNode& n) {
@@ -160,7 +172,9 @@ std::vector<Value> triangle(OnnxNode& n) {
   return {trilu(n.graph, n.in(0), {.upper = n.flag("upper", true), .offset = k[0]})};
 }
 
-std::vector<Value> indicator(OnnxNode& n) { return {one_hot(n.graph, n.in(0), n.in(1), n.in(2), n.integer("axis", -1))}; }
+std::vector<Value> indicator(OnnxNode& n) {
+  return {one_hot(n.graph, n.in(0), n.in(1), n.in(2), n.integer("axis", -1))};
+}
 
 constexpr OnnxOperator kOperators[] = {
     {"ArgMax", argument_of_maximum},

@@ -1,5 +1,5 @@
-// Tensor data come in four forms: raw little-endian bytes, a typed list (int32_data also holds the bits of 16-bit floats), a range of
-// our own file left out by onnx_wire.cpp, or a range of another file beside the model.
+// Tensor data come in four forms: raw little-endian bytes, a typed list (int32_data also holds the bits of 16-bit
+// floats), a range of our own file left out by onnx_wire.cpp, or a range of another file beside the model.
 #include "fovea/formats/onnx_tensor.h"
 
 #include <array>
@@ -16,12 +16,33 @@ struct TypeName {
 
 // By data_type number.
 constexpr std::array<TypeName, 27> kTypes{{
-    {"UNDEFINED", {}},       {"FLOAT", DType::f32},  {"UINT8", DType::u8},   {"INT8", DType::i8},        {"UINT16", DType::u16},
-    {"INT16", DType::i16},   {"INT32", DType::i32},  {"INT64", DType::i64},  {"STRING", {}},             {"BOOL", DType::boolean},
-    {"FLOAT16", DType::f16}, {"DOUBLE", DType::f64}, {"UINT32", DType::u32}, {"UINT64", DType::u64},     {"COMPLEX64", {}},
-    {"COMPLEX128", {}},      {"BFLOAT16", DType::bf16}, {"FLOAT8E4M3FN", {}}, {"FLOAT8E4M3FNUZ", {}},    {"FLOAT8E5M2", {}},
-    {"FLOAT8E5M2FNUZ", {}},  {"UINT4", {}},          {"INT4", {}},           {"FLOAT4E2M1", {}},         {"FLOAT8E8M0", {}},
-    {"UINT2", {}},           {"INT2", {}},
+    {"UNDEFINED", {}},
+    {"FLOAT", DType::f32},
+    {"UINT8", DType::u8},
+    {"INT8", DType::i8},
+    {"UINT16", DType::u16},
+    {"INT16", DType::i16},
+    {"INT32", DType::i32},
+    {"INT64", DType::i64},
+    {"STRING", {}},
+    {"BOOL", DType::boolean},
+    {"FLOAT16", DType::f16},
+    {"DOUBLE", DType::f64},
+    {"UINT32", DType::u32},
+    {"UINT64", DType::u64},
+    {"COMPLEX64", {}},
+    {"COMPLEX128", {}},
+    {"BFLOAT16", DType::bf16},
+    {"FLOAT8E4M3FN", {}},
+    {"FLOAT8E4M3FNUZ", {}},
+    {"FLOAT8E5M2", {}},
+    {"FLOAT8E5M2FNUZ", {}},
+    {"UINT4", {}},
+    {"INT4", {}},
+    {"FLOAT4E2M1", {}},
+    {"FLOAT8E8M0", {}},
+    {"UINT2", {}},
+    {"INT2", {}},
 }};
 
 // One range of another file: what external_data says.
@@ -34,8 +55,8 @@ struct External {
 uint64_t number(const std::string& text, std::string_view key) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(error == std::errc() && end == text.data() + text.size(), ErrorKind::format, "external data: {} is \"{}\", expected a number",
-          key, text);
+  require(error == std::errc() && end == text.data() + text.size(), ErrorKind::format,
+          "external data: {} is \"{}\", expected a number", key, text);
   return value;
 }
 
@@ -55,7 +76,8 @@ Bytes external_bytes(const onnx::TensorProto& proto, const TensorSource& source)
   namespace fs = std::filesystem;
   const External external = external_of(proto);
   const fs::path relative(external.location);
-  require(!source.folder.empty(), ErrorKind::unsupported, "external data \"{}\": the model does not come from a file", external.location);
+  require(!source.folder.empty(), ErrorKind::unsupported, "external data \"{}\": the model does not come from a file",
+          external.location);
   bool inside = relative.is_relative() && external.location.find('\0') == std::string::npos;
   for (const fs::path& part : relative) inside = inside && part != "..";
   require(inside, ErrorKind::format, "external data \"{}\" lie outside of the model's folder", external.location);
@@ -65,22 +87,26 @@ Bytes external_bytes(const onnx::TensorProto& proto, const TensorSource& source)
   const fs::path path = fs::canonical(folder / relative, failed);
   require(!failed, ErrorKind::io, "external data {}: {}", (source.folder / relative).string(), failed.message());
   const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-  require(end == folder.end(), ErrorKind::format, "external data \"{}\" lie outside of the model's folder", external.location);
+  require(end == folder.end(), ErrorKind::format, "external data \"{}\" lie outside of the model's folder",
+          external.location);
   const Bytes file = Bytes::map(path);
-  require(external.offset <= file.size() && external.length.value_or(0) <= file.size() - external.offset, ErrorKind::format,
-          "external data {}: bytes {} + {} of a file of {}", path.string(), external.offset, external.length.value_or(0), file.size());
+  require(external.offset <= file.size() && external.length.value_or(0) <= file.size() - external.offset,
+          ErrorKind::format, "external data {}: bytes {} + {} of a file of {}", path.string(), external.offset,
+          external.length.value_or(0), file.size());
   return file.slice(external.offset, external.length.value_or(file.size() - external.offset));
 }
 
 // From a typed list whose entries convert to the element type one by one; 16-bit floats stand as their bits.
-template <class List> Tensor from_list(const List& list, DType dtype, const Shape& shape) {
+template <class List>
+Tensor from_list(const List& list, DType dtype, const Shape& shape) {
   require(list.size() == shape.count(), ErrorKind::format, "{} values for shape {}", list.size(), to_string(shape));
   Tensor result(dtype, shape);
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto data = result.data<T>();
     for (int i = 0; i < list.size(); ++i) {
-      if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>) data[static_cast<size_t>(i)].bits = static_cast<uint16_t>(list[i]);
+      if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>)
+        data[static_cast<size_t>(i)].bits = static_cast<uint16_t>(list[i]);
       else data[static_cast<size_t>(i)] = static_cast<T>(list[i]);
     }
   });
@@ -100,7 +126,8 @@ Tensor from_typed(const onnx::TensorProto& proto, DType dtype, const Shape& shap
 
 Tensor from_bytes(const Bytes& bytes, DType dtype, const Shape& shape) {
   const size_t expected = static_cast<size_t>(shape.count()) * size_of(dtype);
-  require(bytes.size() == expected, ErrorKind::format, "{} bytes for {}[{}], expected {}", bytes.size(), to_string(dtype), to_string(shape), expected);
+  require(bytes.size() == expected, ErrorKind::format, "{} bytes for {}[{}], expected {}", bytes.size(),
+          to_string(dtype), to_string(shape), expected);
   Tensor result = Tensor::over(bytes, dtype, shape);
   if (dtype == DType::boolean)
     for (int64_t i = 0; i < result.count(); ++i)
@@ -111,9 +138,11 @@ Tensor from_bytes(const Bytes& bytes, DType dtype, const Shape& shape) {
 Tensor read(const onnx::TensorProto& proto, const TensorSource& source) {
   const DType dtype = dtype_from_onnx(proto.data_type());
   const Shape shape(std::vector<int64_t>(proto.dims().begin(), proto.dims().end()));
-  require(is_sane(shape, size_of(dtype)), ErrorKind::format, "shape {} has negative, overflowing or too many sizes", to_string(shape));
+  require(is_sane(shape, size_of(dtype)), ErrorKind::format, "shape {} has negative, overflowing or too many sizes",
+          to_string(shape));
   if (proto.data_location() == 1) return from_bytes(external_bytes(proto, source), dtype, shape);
-  if (proto.has_payload_size()) return from_bytes(source.file.slice(proto.payload_offset(), proto.payload_size()), dtype, shape);
+  if (proto.has_payload_size())
+    return from_bytes(source.file.slice(proto.payload_offset(), proto.payload_size()), dtype, shape);
   if (proto.has_raw_data()) return from_bytes(Bytes::copy(proto.raw_data()), dtype, shape);
   return from_typed(proto, dtype, shape);
 }
@@ -126,7 +155,8 @@ std::string onnx_type_name(int data_type) {
 }
 
 DType dtype_from_onnx(int data_type) {
-  require(data_type > 0 && data_type < static_cast<int>(kTypes.size()), ErrorKind::format, "there is no element type {}", data_type);
+  require(data_type > 0 && data_type < static_cast<int>(kTypes.size()), ErrorKind::format,
+          "there is no element type {}", data_type);
   const TypeName& type = kTypes[static_cast<size_t>(data_type)];
   require(type.dtype.has_value(), ErrorKind::unsupported, "unsupported element type {}", type.name);
   return *type.dtype;
@@ -141,9 +171,7 @@ int dtype_to_onnx(DType dtype) {
 Tensor tensor_from_onnx(const onnx::TensorProto& proto, const TensorSource& source) {
   try {
     return read(proto, source);
-  } catch (const Error& error) {
-    throw error.within(fmt::format("tensor \"{}\"", proto.name()));
-  }
+  } catch (const Error& error) { throw error.within(fmt::format("tensor \"{}\"", proto.name())); }
 }
 
 }  // namespace fovea

@@ -22,19 +22,18 @@ std::vector<Tensor> read_all(const fs::path& folder, std::string_view prefix) {
     const Bytes file = Bytes::map(path);
     try {
       tensors.push_back(tensor_from_onnx(parse_onnx_tensor(file), {file, {}}));
-    } catch (const Error& error) {
-      throw error.within(path.filename().string());
-    }
+    } catch (const Error& error) { throw error.within(path.filename().string()); }
   }
 }
 
-// Which graph input each tensor is for, by position; inputs with initializers count only where there are tensors for them. (The names inside
-// the tensors cannot be trusted: those of light_squeezenet name another input.)
+// Which graph input each tensor is for, by position; inputs with initializers count only where there are tensors for
+// them. (The names inside the tensors cannot be trusted: those of light_squeezenet name another input.)
 std::vector<std::string> input_names(const onnx::GraphProto& graph, size_t given) {
   std::vector<std::string> all, free;
   for (const auto& input : graph.input()) {
     all.push_back(input.name());
-    const bool weight = std::any_of(graph.initializer().begin(), graph.initializer().end(), [&](const auto& t) { return t.name() == input.name(); });
+    const bool weight = std::any_of(graph.initializer().begin(), graph.initializer().end(),
+                                    [&](const auto& t) { return t.name() == input.name(); });
     if (!weight) free.push_back(input.name());
   }
   std::vector<std::string> names = given > free.size() ? all : free;
@@ -47,7 +46,8 @@ std::vector<std::string> input_names(const onnx::GraphProto& graph, size_t given
 void refuse_other_types(const onnx::GraphProto& graph) {
   for (const auto* list : {&graph.input(), &graph.output()})
     for (const auto& value : *list) {
-      require(value.type().has_tensor_type(), ErrorKind::unsupported, "\"{}\" is not a tensor, unsupported", value.name());
+      require(value.type().has_tensor_type(), ErrorKind::unsupported, "\"{}\" is not a tensor, unsupported",
+              value.name());
       dtype_from_onnx(value.type().tensor_type().elem_type());
     }
 }
@@ -63,7 +63,8 @@ std::string run_set(const fs::path& model_path, const fs::path& set, const Vecto
   std::map<std::string, Tensor> feeds;
   for (size_t i = 0; i < inputs.size(); ++i) {
     feeds[names[i]] = inputs[i];
-    const bool weight = std::any_of(proto.graph().initializer().begin(), proto.graph().initializer().end(), [&](const auto& t) { return t.name() == names[i]; });
+    const bool weight = std::any_of(proto.graph().initializer().begin(), proto.graph().initializer().end(),
+                                    [&](const auto& t) { return t.name() == names[i]; });
     if (weight) continue;
     const bool determines = inputs[i].rank() <= 1 && inputs[i].count() <= 1024;
     if (determines) options.bound[names[i]] = inputs[i];
@@ -85,7 +86,8 @@ std::vector<fs::path> data_sets(const fs::path& folder) {
   std::vector<fs::path> sets;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
-    if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_")) sets.push_back(entry.path());
+    if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_"))
+      sets.push_back(entry.path());
   std::sort(sets.begin(), sets.end());
   return sets;
 }
@@ -109,7 +111,8 @@ std::vector<fs::path> find_vectors(const fs::path& root) {
   };
   consider(top);
   std::error_code failed;
-  for (fs::recursive_directory_iterator it(top, fs::directory_options::skip_permission_denied, failed), end; it != end; it.increment(failed)) {
+  for (fs::recursive_directory_iterator it(top, fs::directory_options::skip_permission_denied, failed), end; it != end;
+       it.increment(failed)) {
     require(!failed, ErrorKind::io, "{}: {}", top.string(), failed.message());
     if (it->is_directory()) consider(it->path());
   }
@@ -136,7 +139,8 @@ VectorResult run_vector(const fs::path& folder, const VectorRunner& run) {
 
 std::string compare_tensors(const Tensor& got, const Tensor& want) {
   if (got.dtype() != want.dtype() || got.shape() != want.shape())
-    return fmt::format("is {}[{}], expected {}[{}]", to_string(got.dtype()), to_string(got.shape()), to_string(want.dtype()), to_string(want.shape()));
+    return fmt::format("is {}[{}], expected {}[{}]", to_string(got.dtype()), to_string(got.shape()),
+                       to_string(want.dtype()), to_string(want.shape()));
   if (!is_float(want.dtype())) {
     if (got.same_bits(want)) return {};
     for (int64_t i = 0; i < want.count(); ++i)
@@ -148,7 +152,9 @@ std::string compare_tensors(const Tensor& got, const Tensor& want) {
     if (std::isfinite(want.at(i))) most = std::max(most, std::abs(want.at(i)));
   for (int64_t i = 0; i < want.count(); ++i) {
     const double g = got.at(i), w = want.at(i);
-    const bool same = std::isnan(w) ? std::isnan(g) : std::isinf(w) ? g == w : std::abs(g - w) <= 1e-3 * std::abs(w) + 1e-6 * most;
+    const bool same = std::isnan(w)   ? std::isnan(g)
+                      : std::isinf(w) ? g == w
+                                      : std::abs(g - w) <= 1e-3 * std::abs(w) + 1e-6 * most;
     if (!same) return fmt::format("element {} is {}, expected {}", i, g, w);
   }
   return {};

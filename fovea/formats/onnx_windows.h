@@ -14,7 +14,8 @@ struct OnnxWindow {
   int64_t pad_of(size_t side) const { return side < pad.size() ? pad[side] : 0; }
 };
 
-// Reads kernel_shape, strides, dilations, pads and auto_pad. Throws Error{format} for lists that do not match the input's rank.
+// Reads kernel_shape, strides, dilations, pads and auto_pad. Throws Error{format} for lists that do not match the
+// input's rank.
 OnnxWindow onnx_window(OnnxNode& node);
 
 }  // namespace fovea

@@ -1,6 +1,7 @@
-// Protobuf's wire format is a list of fields: a varint key (field number · 8 + wire type), then a varint (0), 8 bytes (1), a
-// length and that many bytes (2), or 4 bytes (5). The scan copies a message field by field, goes into the messages on the
-// way to tensors, and leaves their raw data out. Source: protobuf's encoding guide; ONNX's published field numbers.
+// Protobuf's wire format is a list of fields: a varint key (field number · 8 + wire type), then a varint (0), 8 bytes
+// (1), a length and that many bytes (2), or 4 bytes (5). The scan copies a message field by field, goes into the
+// messages on the way to tensors, and leaves their raw data out. Source: protobuf's encoding guide; ONNX's published
+// field numbers.
 #include "fovea/formats/onnx_wire.h"
 
 #include <array>
@@ -43,7 +44,8 @@ class Scan {
 
  private:
   [[noreturn]] void bad(size_t at, std::string_view what) const {
-    fail(ErrorKind::format, "{}: not ONNX, cut off or damaged: byte {}: {}; the file is {}", file_.label(), at, what, looks_like(file_));
+    fail(ErrorKind::format, "{}: not ONNX, cut off or damaged: byte {}: {}; the file is {}", file_.label(), at, what,
+         looks_like(file_));
   }
 
   uint64_t varint(size_t& at, size_t end) const {
@@ -80,8 +82,7 @@ class Scan {
       case 5: size = 4; break;
       default: bad(begin, fmt::format("there is no wire type {}", key & 7));
     }
-    if (size > end - at)
-      bad(begin, fmt::format("field {} has {} bytes, {} are left", number, size, end - at));
+    if (size > end - at) bad(begin, fmt::format("field {} has {} bytes, {} are left", number, size, end - at));
     const size_t data = at;
     at += size;
     if (kind == Kind::tensor && (number == kPayloadOffset || number == kPayloadSize)) return;
@@ -108,10 +109,12 @@ class Scan {
   size_t messages_ = 0;
 };
 
-template <class Message> Message parse(const Bytes& file, Kind kind, std::string_view what) {
+template <class Message>
+Message parse(const Bytes& file, Kind kind, std::string_view what) {
   Message result;
   const std::string description = Scan(file).message(kind);
-  require(result.ParseFromString(description), ErrorKind::format, "{}: is not {}: it is {}", file.label(), what, looks_like(file));
+  require(result.ParseFromString(description), ErrorKind::format, "{}: is not {}: it is {}", file.label(), what,
+          looks_like(file));
   return result;
 }
 
@@ -127,11 +130,15 @@ std::string looks_like(const Bytes& file) {
       {"MM\0*", "a TIFF picture"},
       {"PK\x03\x04", "a zip archive (as PyTorch checkpoints are)"},
       {"\x1F\x8B", "a gzip file"},
-      {"\xFD" "7zXZ", "an xz file"},
+      {"\xFD"
+       "7zXZ",
+       "an xz file"},
       {"\x89HDF", "an HDF5 file (as Keras models are)"},
       {"\x80\x02", "a Python pickle (as old PyTorch checkpoints are)"},
       {"%PDF", "a PDF document"},
-      {"\x7F" "ELF", "a program"},
+      {"\x7F"
+       "ELF",
+       "a program"},
       {"version https://git-lfs", "a Git LFS pointer: the file itself was not fetched"},
       {"P5", "a PGM picture"},
       {"P6", "a PPM picture"},
@@ -143,19 +150,26 @@ std::string looks_like(const Bytes& file) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first != std::string_view::npos) {
     const std::string_view rest = text.substr(first, 15);
-    if (rest.starts_with("<!DOCTYPE") || rest.starts_with("<!doctype") || rest.starts_with("<html") || rest.starts_with("<HTML"))
+    if (rest.starts_with("<!DOCTYPE") || rest.starts_with("<!doctype") || rest.starts_with("<html") ||
+        rest.starts_with("<HTML"))
       return "an HTML page (a download that went wrong?)";
     if (rest.starts_with("<")) return "an XML or HTML text";
   }
   bool printable = true;
-  for (const char c : text.substr(0, 64)) printable = printable && (c == '\n' || c == '\r' || c == '\t' || (c >= 32 && c < 127));
-  if (printable) return fmt::format("a text that begins \"{}\"", text.substr(0, std::min<size_t>(24, text.find_first_of("\r\n"))));
+  for (const char c : text.substr(0, 64))
+    printable = printable && (c == '\n' || c == '\r' || c == '\t' || (c >= 32 && c < 127));
+  if (printable)
+    return fmt::format("a text that begins \"{}\"", text.substr(0, std::min<size_t>(24, text.find_first_of("\r\n"))));
   std::string hex;
   for (const char c : text.substr(0, 8)) hex += fmt::format(" {:02x}", static_cast<uint8_t>(c));
   return "something that begins with the bytes" + hex;
 }
 
-onnx::ModelProto parse_onnx_model(const Bytes& file) { return parse<onnx::ModelProto>(file, Kind::model, "an ONNX model"); }
-onnx::TensorProto parse_onnx_tensor(const Bytes& file) { return parse<onnx::TensorProto>(file, Kind::tensor, "an ONNX tensor"); }
+onnx::ModelProto parse_onnx_model(const Bytes& file) {
+  return parse<onnx::ModelProto>(file, Kind::model, "an ONNX model");
+}
+onnx::TensorProto parse_onnx_tensor(const Bytes& file) {
+  return parse<onnx::TensorProto>(file, Kind::tensor, "an ONNX tensor");
+}
 
 }  // namespace fovea

@@ -1,4 +1,5 @@
-// The outer layer of ONNX files: protobuf's wire format, read so that large tensor data stay where they are in the file.
+// The outer layer of ONNX files: protobuf's wire format, read so that large tensor data stay where they are in the
+// file.
 #pragma once
 
 #include "fovea/base/bytes.h"

@@ -1,5 +1,5 @@
-// The graph is written by protobuf; the weights are appended to its bytes by hand, so that they are copied once and aligned: a field
-// of a message may stand anywhere in it. Padding is a doc_string of blanks before the data.
+// The graph is written by protobuf; the weights are appended to its bytes by hand, so that they are copied once and
+// aligned: a field of a message may stand anywhere in it. Padding is a doc_string of blanks before the data.
 #include "fovea/formats/onnx_write.h"
 
 #include <cstring>
@@ -31,7 +31,8 @@ void put_field(std::string& out, uint32_t field, std::string_view bytes) {
   out += bytes;
 }
 
-// An initializer field up to its raw data, which are to begin at a multiple of kAlignment when the field begins at `at`.
+// An initializer field up to its raw data, which are to begin at a multiple of kAlignment when the field begins at
+// `at`.
 std::string initializer_head(const std::string& name, const Tensor& tensor, size_t at) {
   std::string head;
   for (const int64_t size : tensor.shape()) {
@@ -52,7 +53,8 @@ std::string initializer_head(const std::string& name, const Tensor& tensor, size
     put_varint(field, 5 << 3 | 2);
     put_varint(field, body.size() + tensor.bytes());
     field += body;
-    if (tensor.bytes() < kPayloadThreshold || (at + field.size()) % kAlignment == 0 || blanks > 2 * kAlignment) return field;
+    if (tensor.bytes() < kPayloadThreshold || (at + field.size()) % kAlignment == 0 || blanks > 2 * kAlignment)
+      return field;
   }
 }
 
@@ -80,12 +82,14 @@ class Writer {
  private:
   // Operators that only fusion makes are written as what they mean.
   void expand_fused() {
-    const Mapping mapping = copy(model_.graph, graph_, [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
-      const Node& node = model_.graph.node(index);
-      if (!node.op->decompose || find_onnx_emitter(node.op->name)) return {};
-      return node.op->decompose(graph_, node, inputs);
-    });
-    for (const NamedValue& output : model_.graph.outputs) graph_.outputs.push_back({output.name, mapping(output.value)});
+    const Mapping mapping =
+        copy(model_.graph, graph_, [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
+          const Node& node = model_.graph.node(index);
+          if (!node.op->decompose || find_onnx_emitter(node.op->name)) return {};
+          return node.op->decompose(graph_, node, inputs);
+        });
+    for (const NamedValue& output : model_.graph.outputs)
+      graph_.outputs.push_back({output.name, mapping(output.value)});
   }
 
   std::vector<Value> wants() const {
@@ -94,8 +98,12 @@ class Writer {
     return result;
   }
 
-  const std::string& name(Value value) const { return names_[static_cast<size_t>(value.node)][static_cast<size_t>(value.output)]; }
-  bool is_leaf(int index) const { return graph_.node(index).op == &ops::input || graph_.node(index).op == &ops::parameter; }
+  const std::string& name(Value value) const {
+    return names_[static_cast<size_t>(value.node)][static_cast<size_t>(value.output)];
+  }
+  bool is_leaf(int index) const {
+    return graph_.node(index).op == &ops::input || graph_.node(index).op == &ops::parameter;
+  }
 
   // Inputs, weights and outputs keep their names; other values are named after their node.
   void choose_names() {
@@ -109,7 +117,8 @@ class Writer {
     for (const NamedValue& output : graph_.outputs) {
       std::string& chosen = names_[static_cast<size_t>(output.value.node)][static_cast<size_t>(output.value.output)];
       if (chosen == output.name) continue;
-      require(taken_.insert(output.name).second, ErrorKind::unsupported, "output \"{}\" cannot be written as ONNX: its name is used twice", output.name);
+      require(taken_.insert(output.name).second, ErrorKind::unsupported,
+              "output \"{}\" cannot be written as ONNX: its name is used twice", output.name);
       if (chosen.empty()) chosen = output.name;
       else copies_.emplace_back(output.value, output.name);
     }
@@ -135,7 +144,8 @@ class Writer {
   void add_interface() {
     proto_.set_name(model_.meaning.name.empty() ? "network" : model_.meaning.name);
     for (const Value value : graph_.inputs()) describe(*proto_.add_input(), name(value), graph_.type(value));
-    for (const NamedValue& output : graph_.outputs) describe(*proto_.add_output(), output.name, graph_.type(output.value));
+    for (const NamedValue& output : graph_.outputs)
+      describe(*proto_.add_output(), output.name, graph_.type(output.value));
   }
 
   void add_node(int index) {
@@ -155,8 +165,9 @@ class Writer {
     const Node& node = graph_.node(index);
     const auto found = model_.weights.find(node.name);
     require(found != model_.weights.end(), ErrorKind::usage, "the weight \"{}\" is missing", node.name);
-    require(Type{found->second.dtype(), found->second.shape()} == node.outputs[0], ErrorKind::usage, "the weight \"{}\" is {}[{}], expected {}", node.name,
-            to_string(found->second.dtype()), to_string(found->second.shape()), to_string(node.outputs[0]));
+    require(Type{found->second.dtype(), found->second.shape()} == node.outputs[0], ErrorKind::usage,
+            "the weight \"{}\" is {}[{}], expected {}", node.name, to_string(found->second.dtype()),
+            to_string(found->second.shape()), to_string(node.outputs[0]));
     return found->second;
   }
 
@@ -182,14 +193,16 @@ class Writer {
         end += weights.back().first.size() + tensor.bytes();
       }
       if (varint_size(end - begin) != width) continue;
-      require(end < (uint64_t{1} << 31), ErrorKind::unsupported, "the network cannot be written as ONNX: {} bytes are more than 2 GiB", end);
+      require(end < (uint64_t{1} << 31), ErrorKind::unsupported,
+              "the network cannot be written as ONNX: {} bytes are more than 2 GiB", end);
       std::string head = front;
       put_varint(head, end - begin);
       return join(head + graph, weights, end);
     }
   }
 
-  static std::vector<std::byte> join(const std::string& head, const std::vector<std::pair<std::string, const Tensor*>>& weights, size_t size) {
+  static std::vector<std::byte> join(const std::string& head,
+                                     const std::vector<std::pair<std::string, const Tensor*>>& weights, size_t size) {
     std::vector<std::byte> file(size);
     std::byte* to = file.data();
     const auto put = [&](const void* from, size_t bytes) {

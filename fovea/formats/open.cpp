@@ -33,7 +33,8 @@ const char* other_kind(const Bytes& file, const std::filesystem::path& path) {
 Model open_model(const std::filesystem::path& path, const OpenOptions& options) {
   const Bytes file = Bytes::map(path);
   require(!file.empty(), ErrorKind::format, "{}: the file is empty", path.string());
-  if (const char* kind = other_kind(file, path)) fail(ErrorKind::unsupported, "{} is {}; fovea reads ONNX for now", path.string(), kind);
+  if (const char* kind = other_kind(file, path))
+    fail(ErrorKind::unsupported, "{} is {}; fovea reads ONNX for now", path.string(), kind);
   return read_onnx(file, options.onnx);
 }
 

@@ -1,4 +1,5 @@
-// What our own kernels offer to the backend, against the reference: every case of their operators, every layout of the inputs.
+// What our own kernels offer to the backend, against the reference: every case of their operators, every layout of the
+// inputs.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -52,7 +53,8 @@ Memory to_plain(const Type& type, const Layout& layout, Memory memory) {
     return plain;
   }
   for (int64_t i = 0; i < type.shape.count(); ++i)
-    std::memcpy(&plain[static_cast<size_t>(4 * i)], &memory[static_cast<size_t>(4 * place(type, format_of(layout), i))], 4);
+    std::memcpy(&plain[static_cast<size_t>(4 * i)], &memory[static_cast<size_t>(4 * place(type, format_of(layout), i))],
+                4);
   const Memory clean = from_plain(type, layout, plain.data());
   for (size_t i = 0; i < clean.size(); i += 4) {
     float a = 0, b = 0;
@@ -80,8 +82,9 @@ int check(const Candidate& candidate, const testing::Built& built, Format format
     layouts.push_back(!v ? Layout{} : fixed ? plain_layout(graph.type(v)) : layout_in(format, graph.type(v)));
   }
   for (size_t i = 0; i < inputs.size(); ++i) values.push_back(constant[i] ? &inputs[i] : nullptr);
-  const Request request{graph, index, layouts, {reinterpret_cast<const bool*>(constant.data()), constant.size()}, values,
-                        {reinterpret_cast<const bool*>(used.data()), used.size()}};
+  const Request request{graph,   index,
+                        layouts, {reinterpret_cast<const bool*>(constant.data()), constant.size()},
+                        values,  {reinterpret_cast<const bool*>(used.data()), used.size()}};
   std::vector<Lowering> choices;
   const std::string reason = candidate.lower(request, {}, choices);
   EXPECT_EQ(reason.empty(), !choices.empty());
@@ -90,7 +93,8 @@ int check(const Candidate& candidate, const testing::Built& built, Format format
     std::vector<Memory> in, out;
     std::vector<std::byte*> in_pointers, out_pointers;
     for (size_t i = 0; i < inputs.size(); ++i)
-      in.push_back(node.inputs[i] ? from_plain(graph.type(node.inputs[i]), choice.inputs[i], inputs[i].raw()) : Memory());
+      in.push_back(node.inputs[i] ? from_plain(graph.type(node.inputs[i]), choice.inputs[i], inputs[i].raw())
+                                  : Memory());
     for (size_t i = 0; i < in.size(); ++i) in_pointers.push_back(node.inputs[i] ? in[i].data() : nullptr);
     for (const Layout& layout : choice.outputs) out.emplace_back(layout.bytes, std::byte{0xff});
     for (Memory& memory : out) out_pointers.push_back(memory.data());
@@ -130,9 +134,7 @@ TEST(kernel_candidates, agree_with_the_reference) {
           offered += check(candidate, testing::build(**found, test, DType::f32, 1), format, constants, 2e-5);
       }
     }
-    if (candidate.name != "winograd") {
-      EXPECT_GT(offered, 0) << "no case is for this kernel";
-    }
+    if (candidate.name != "winograd") { EXPECT_GT(offered, 0) << "no case is for this kernel"; }
   }
 }
 
@@ -147,11 +149,26 @@ TEST(kernel_candidates, larger_shapes) {
   const std::vector<Sample> samples = {
       {&ops::conv, {"40 to 24", {input({2, 40, 9, 13}), input({24, 40, 3, 3}), input({24})}, ConvAttributes{.pad = 1}}},
       {&ops::conv, {"no bias", {input({1, 32, 8, 9}), input({48, 32, 3, 3})}, ConvAttributes{.pad = {0, 1, 2, 0}}}},
-      {&ops::fused_conv, {"residual", {input({1, 16, 10, 9}), input({40, 16, 3, 3}), input({40}), input({1, 40, 10, 9})}, FusedConvAttributes{.pad = 1, .activation = "relu"}}},
-      {&ops::fused_conv, {"residual only", {input({1, 16, 7, 7}), input({16, 16, 3, 3}), none, input({1, 16, 7, 7})}, FusedConvAttributes{.pad = 1}}},
-      {&ops::conv_input_gradient, {"adjoint", {input({1, 40, 9, 12}), input({40, 20, 3, 3})}, ConvAdjointAttributes{.pad = {1, 1, 1, 1}, .sizes = {9, 12}}}},
-      {&ops::conv_input_gradient, {"unpadded", {input({1, 32, 6, 7}), input({32, 32, 3, 3})}, ConvAdjointAttributes{.pad = {0, 0, 0, 0}, .sizes = {8, 9}}}},
-      {&ops::conv_input_gradient, {"image", {input({2, 24, 12, 17}), input({24, 3, 7, 7})}, ConvAdjointAttributes{.stride = 2, .pad = {3, 3, 3, 3}, .sizes = {24, 33}}}},
+      {&ops::fused_conv,
+       {"residual",
+        {input({1, 16, 10, 9}), input({40, 16, 3, 3}), input({40}), input({1, 40, 10, 9})},
+        FusedConvAttributes{.pad = 1, .activation = "relu"}}},
+      {&ops::fused_conv,
+       {"residual only",
+        {input({1, 16, 7, 7}), input({16, 16, 3, 3}), none, input({1, 16, 7, 7})},
+        FusedConvAttributes{.pad = 1}}},
+      {&ops::conv_input_gradient,
+       {"adjoint",
+        {input({1, 40, 9, 12}), input({40, 20, 3, 3})},
+        ConvAdjointAttributes{.pad = {1, 1, 1, 1}, .sizes = {9, 12}}}},
+      {&ops::conv_input_gradient,
+       {"unpadded",
+        {input({1, 32, 6, 7}), input({32, 32, 3, 3})},
+        ConvAdjointAttributes{.pad = {0, 0, 0, 0}, .sizes = {8, 9}}}},
+      {&ops::conv_input_gradient,
+       {"image",
+        {input({2, 24, 12, 17}), input({24, 3, 7, 7})},
+        ConvAdjointAttributes{.stride = 2, .pad = {3, 3, 3, 3}, .sizes = {24, 33}}}},
       {&ops::gemm, {"row", {input({1, 300}), input({50, 300}), input({50})}, GemmAttributes{.trans_b = true}}},
       {&ops::gemm, {"four rows", {input({4, 33}), input({10, 33})}, GemmAttributes{.trans_b = true}}},
       {&ops::reduce, {"bias", {input({3, 32, 5, 4})}, ReduceAttributes{"sum", {0, 2, 3}, false}}},
@@ -166,9 +183,7 @@ TEST(kernel_candidates, larger_shapes) {
       for (const Format format : {Format::plain, Format::channels_last, Format::blocked8, Format::blocked16})
         offered += check(candidate, testing::build(*sample.op, sample.test, DType::f32, 2), format, true, 2e-5);
     }
-    if (blocked_format() == Format::blocked16) {
-      EXPECT_GT(offered, 0);
-    }
+    if (blocked_format() == Format::blocked16) { EXPECT_GT(offered, 0); }
   }
 }
 

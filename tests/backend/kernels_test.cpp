@@ -49,7 +49,8 @@ std::vector<float> to_blocked(const std::vector<float>& x, int64_t n, int64_t c,
   std::vector<float> y(at(n * blocks * plane * 16), 0.0f);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < c; ++k)
-      for (int64_t p = 0; p < plane; ++p) y[at(((i * blocks + k / 16) * plane + p) * 16 + k % 16)] = x[at((i * c + k) * plane + p)];
+      for (int64_t p = 0; p < plane; ++p)
+        y[at(((i * blocks + k / 16) * plane + p) * 16 + k % 16)] = x[at((i * c + k) * plane + p)];
   return y;
 }
 std::vector<float> from_blocked(const std::vector<float>& y, int64_t n, int64_t c, int64_t plane) {
@@ -57,7 +58,8 @@ std::vector<float> from_blocked(const std::vector<float>& y, int64_t n, int64_t 
   std::vector<float> x(at(n * c * plane));
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < c; ++k)
-      for (int64_t p = 0; p < plane; ++p) x[at((i * c + k) * plane + p)] = y[at(((i * blocks + k / 16) * plane + p) * 16 + k % 16)];
+      for (int64_t p = 0; p < plane; ++p)
+        x[at((i * c + k) * plane + p)] = y[at(((i * blocks + k / 16) * plane + p) * 16 + k % 16)];
   return x;
 }
 
@@ -66,7 +68,8 @@ TEST(kernels, gemm_rows) {
     for (const int64_t inputs : {1, 15, 16, 33, 64, 97, 1030})
       for (const int64_t outputs : {1, 7, 8, 33, 100})
         for (int64_t rows = 1; rows <= kGemmRowsMost; ++rows) {
-          const auto x = random_floats(at(rows * inputs), 1), w = random_floats(at(inputs * outputs), 2), b = random_floats(at(outputs), 3);
+          const auto x = random_floats(at(rows * inputs), 1), w = random_floats(at(inputs * outputs), 2),
+                     b = random_floats(at(outputs), 3);
           std::vector<float> y(at(rows * outputs), NAN), z = y, single = y;
           gemm_rows(x.data(), w.data(), b.data(), y.data(), rows, inputs, outputs, true);
           std::vector<uint16_t> half(w.size());
@@ -85,7 +88,8 @@ TEST(kernels, gemm_rows) {
                 scale += std::abs(double(x[at(r * inputs + i)]) * w[at(o * inputs + i)]);
               }
               const double tolerance = 1e-6 * (1 + scale);
-              EXPECT_NEAR(y[at(r * outputs + o)], std::max(sum, 0.0), tolerance) << inputs << " " << outputs << " " << rows;
+              EXPECT_NEAR(y[at(r * outputs + o)], std::max(sum, 0.0), tolerance)
+                  << inputs << " " << outputs << " " << rows;
               EXPECT_NEAR(z[at(r * outputs + o)], half_sum, tolerance);
             }
           // A row alone gives the same bits.
@@ -122,15 +126,24 @@ TEST(kernels, unary) {
           else EXPECT_NEAR(y[i], want, relative * std::abs(want) + 2e-38) << x[i];
         }
       };
-      check(Unary::copy, [](double v) { return v; }, 0);
-      check(Unary::relu, [](double v) { return v < 0 ? 0 : v; }, 0);
-      check(Unary::neg, [](double v) { return -v; }, 0);
-      check(Unary::abs, [](double v) { return std::abs(v); }, 0);
-      check(Unary::square, [](double v) { return v * v; }, 1e-7);
-      check(Unary::sqrt, [](double v) { return std::sqrt(v); }, 1e-7);
-      check(Unary::exp, [](double v) { return std::exp(v); }, 3e-7);
-      check(Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 5e-7);
-      check(Unary::tanh, [](double v) { return std::tanh(v); }, 5e-7);
+      check(
+          Unary::copy, [](double v) { return v; }, 0);
+      check(
+          Unary::relu, [](double v) { return v < 0 ? 0 : v; }, 0);
+      check(
+          Unary::neg, [](double v) { return -v; }, 0);
+      check(
+          Unary::abs, [](double v) { return std::abs(v); }, 0);
+      check(
+          Unary::square, [](double v) { return v * v; }, 1e-7);
+      check(
+          Unary::sqrt, [](double v) { return std::sqrt(v); }, 1e-7);
+      check(
+          Unary::exp, [](double v) { return std::exp(v); }, 3e-7);
+      check(
+          Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 5e-7);
+      check(
+          Unary::tanh, [](double v) { return std::tanh(v); }, 5e-7);
     }
   });
 }
@@ -150,8 +163,9 @@ float apply(Binary f, float a, float b) {
   return NAN;
 }
 
-constexpr Binary kBinaries[] = {Binary::add, Binary::sub, Binary::mul,           Binary::div,          Binary::max,
-                                Binary::min, Binary::relu_gradient, Binary::reversed_sub, Binary::reversed_div};
+constexpr Binary kBinaries[] = {Binary::add,           Binary::sub,          Binary::mul,
+                                Binary::div,           Binary::max,          Binary::min,
+                                Binary::relu_gradient, Binary::reversed_sub, Binary::reversed_div};
 
 TEST(kernels, binary) {
   on_every_target([] {
@@ -168,9 +182,11 @@ TEST(kernels, binary) {
 
 TEST(kernels, channels_in_every_layout) {
   on_every_target([] {
-    const ChannelView views[] = {{2, 3, 35, 1}, {2, 3, 35, 16}, {2, 3, 35, 8}, {7, 1, 1, 37}, {1, 1, 20001, 1}, {3, 1, 5, 40}, {1, 2, 5000, 16}};
+    const ChannelView views[] = {{2, 3, 35, 1},    {2, 3, 35, 16}, {2, 3, 35, 8},   {7, 1, 1, 37},
+                                 {1, 1, 20001, 1}, {3, 1, 5, 40},  {1, 2, 5000, 16}};
     for (const ChannelView& v : views) {
-      const auto a = random_floats(at(v.count()), 7), scale = random_floats(at(v.channels * v.lanes), 8), shift = random_floats(at(v.channels * v.lanes), 9);
+      const auto a = random_floats(at(v.count()), 7), scale = random_floats(at(v.channels * v.lanes), 8),
+                 shift = random_floats(at(v.channels * v.lanes), 9);
       std::vector<float> y(a.size());
       const auto parameter = [&](int64_t i) { return at(i / v.lanes / v.inner % v.channels * v.lanes + i % v.lanes); };
       for (const Binary f : kBinaries) {
@@ -202,9 +218,11 @@ struct Convolution {
             for (int64_t c = 0; c < i; ++c)
               for (int64_t ky = 0; ky < kernel_h; ++ky)
                 for (int64_t kx = 0; kx < kernel_w; ++kx) {
-                  const int64_t row = y * stride - pad_top + ky * dilation, column = x * stride - pad_left + kx * dilation;
+                  const int64_t row = y * stride - pad_top + ky * dilation,
+                                column = x * stride - pad_left + kx * dilation;
                   if (row < 0 || column < 0 || row >= h || column >= w) continue;
-                  f(at(((b * i + c) * h + row) * w + column), at(((q * i + c) * kernel_h + ky) * kernel_w + kx), at(((b * o + q) * oh() + y) * ow() + x));
+                  f(at(((b * i + c) * h + row) * w + column), at(((q * i + c) * kernel_h + ky) * kernel_w + kx),
+                    at(((b * o + q) * oh() + y) * ow() + x));
                 }
   }
 };
@@ -216,7 +234,8 @@ double relative_error(const std::vector<float>& got, const std::vector<double>& 
 }
 
 void check_winograd(const Convolution& c, int tile, int threads, bool adjoint) {
-  SCOPED_TRACE(fmt::format("{}x{}x{}x{} to {} tile {} threads {} adjoint {}", c.n, c.i, c.h, c.w, c.o, tile, threads, adjoint));
+  SCOPED_TRACE(
+      fmt::format("{}x{}x{}x{} to {} tile {} threads {} adjoint {}", c.n, c.i, c.h, c.w, c.o, tile, threads, adjoint));
   const auto x = random_floats(at(c.n * c.i * c.h * c.w), 10);
   auto w = random_floats(at(c.o * c.i * 9), 11);
   const auto bias = random_floats(at((c.o + 15) / 16 * 16), 12);
@@ -232,8 +251,9 @@ void check_winograd(const Convolution& c, int tile, int threads, bool adjoint) {
         for (int64_t k = 0; k < 9; ++k) turned[at((i * c.o + o) * 9 + 8 - k)] = w[at((o * c.i + i) * 9 + k)];
     w = turned;
   }
-  const WinogradPlan plan = plan_winograd({c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.pad_top, c.pad_left, strides_nChw16c(c.i, c.h, c.w),
-                                           strides_nChw16c(c.o, c.oh(), c.ow())}, tile, threads);
+  const WinogradPlan plan = plan_winograd({c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.pad_top, c.pad_left,
+                                           strides_nChw16c(c.i, c.h, c.w), strides_nChw16c(c.o, c.oh(), c.ow())},
+                                          tile, threads);
   std::vector<float> transformed(plan.weight_floats, NAN);
   winograd_weights(plan, w.data(), adjoint, transformed.data());
   const auto xb = to_blocked(x, c.n, c.i, c.h * c.w), rb = to_blocked(residual, c.n, c.o, c.oh() * c.ow());
@@ -273,7 +293,8 @@ TEST(kernels, winograd_nhwc) {
   std::vector<float> last(x.size()), y(want.size()), plain(want.size());
   for (int64_t p = 0; p < c.h * c.w; ++p)
     for (int64_t k = 0; k < c.i; ++k) last[at(p * c.i + k)] = x[at(k * c.h * c.w + p)];
-  const WinogradPlan plan = plan_winograd({1, c.i, c.h, c.w, c.o, c.h, c.w, 1, 1, strides_nhwc(c.i, c.h, c.w), strides_nhwc(c.o, c.h, c.w)}, 4, 2);
+  const WinogradPlan plan = plan_winograd(
+      {1, c.i, c.h, c.w, c.o, c.h, c.w, 1, 1, strides_nhwc(c.i, c.h, c.w), strides_nhwc(c.o, c.h, c.w)}, 4, 2);
   std::vector<float> transformed(plan.weight_floats);
   winograd_weights(plan, w.data(), false, transformed.data());
   const auto scratch = hwy::AllocateAligned<char>(plan.scratch_bytes);
@@ -291,11 +312,16 @@ TEST(kernels, image_gradient) {
   on_every_target([&] {
     for (const Convolution& c : cases) {
       SCOPED_TRACE(fmt::format("{} channels, kernel {} stride {}", c.i, c.kernel_h, c.stride));
-      const auto d = random_floats(at(c.n * c.o * c.oh() * c.ow()), 14), w = random_floats(at(c.o * c.i * c.kernel_h * c.kernel_w), 15);
+      const auto d = random_floats(at(c.n * c.o * c.oh() * c.ow()), 14),
+                 w = random_floats(at(c.o * c.i * c.kernel_h * c.kernel_w), 15);
       std::vector<double> want(at(c.n * c.i * c.h * c.w), 0.0), scale(want);
-      c.each_product([&](size_t ix, size_t iw, size_t iy) { want[ix] += double(d[iy]) * w[iw], scale[ix] += std::abs(double(d[iy]) * w[iw]); });
-      const ImageGradientShape s{c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.kernel_h, c.kernel_w, c.stride, c.stride, c.dilation, c.dilation, c.pad_top, c.pad_left,
-                                 strides_nChw16c(c.o, c.oh(), c.ow())};
+      c.each_product([&](size_t ix, size_t iw, size_t iy) {
+        want[ix] += double(d[iy]) * w[iw], scale[ix] += std::abs(double(d[iy]) * w[iw]);
+      });
+      const ImageGradientShape s{c.n,        c.i,       c.h,        c.w,
+                                 c.o,        c.oh(),    c.ow(),     c.kernel_h,
+                                 c.kernel_w, c.stride,  c.stride,   c.dilation,
+                                 c.dilation, c.pad_top, c.pad_left, strides_nChw16c(c.o, c.oh(), c.ow())};
       std::vector<float> prepared(image_gradient_weight_floats(s)), dx(want.size(), NAN);
       image_gradient_weights(s, w.data(), prepared.data());
       const auto blocked = to_blocked(d, c.n, c.o, c.oh() * c.ow());
@@ -310,15 +336,18 @@ TEST(kernels, max_pool_and_switches) {
     int64_t h, w, kernel_h, kernel_w, stride, dilation, pad;
   };
   on_every_target([] {
-    for (const Sample& s : {Sample{12, 50, 2, 2, 2, 1, 0}, {13, 41, 3, 3, 2, 1, 1}, {9, 40, 3, 2, 1, 2, 0}, {5, 6, 2, 2, 2, 1, 1}})
+    for (const Sample& s :
+         {Sample{12, 50, 2, 2, 2, 1, 0}, {13, 41, 3, 3, 2, 1, 1}, {9, 40, 3, 2, 1, 2, 0}, {5, 6, 2, 2, 2, 1, 1}})
       for (const int64_t lanes : {1, 5, 8, 16, 33}) {
-        const int64_t oh = (s.h + 2 * s.pad - (s.kernel_h - 1) * s.dilation - 1) / s.stride + 1, ow = (s.w + 2 * s.pad - (s.kernel_w - 1) * s.dilation - 1) / s.stride + 1;
+        const int64_t oh = (s.h + 2 * s.pad - (s.kernel_h - 1) * s.dilation - 1) / s.stride + 1,
+                      ow = (s.w + 2 * s.pad - (s.kernel_w - 1) * s.dilation - 1) / s.stride + 1;
         auto x = random_floats(at(3 * s.h * s.w * lanes), 16);
         for (size_t k = 0; k < x.size(); k += 3) x[k] = std::round(x[k] * 4);  // ties
         x[7] = NAN;
         std::vector<float> y(at(3 * oh * ow * lanes), 99), z = y, taken(y.size());
         std::vector<int32_t> switches(y.size(), -7);
-        const PoolShape shape{3, s.h, s.w, lanes, oh, ow, s.kernel_h, s.kernel_w, s.stride, s.stride, s.dilation, s.dilation, s.pad, s.pad};
+        const PoolShape shape{3,          s.h,      s.w,      lanes,      oh,         ow,    s.kernel_h,
+                              s.kernel_w, s.stride, s.stride, s.dilation, s.dilation, s.pad, s.pad};
         max_pool(shape, x.data(), y.data(), switches.data());
         max_pool(shape, x.data(), z.data(), nullptr);
         for (int64_t p = 0; p < 3; ++p)
@@ -329,7 +358,8 @@ TEST(kernels, max_pool_and_switches) {
                 int64_t where = -1;
                 for (int64_t ky = 0; ky < s.kernel_h; ++ky)
                   for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-                    const int64_t row = r * s.stride - s.pad + ky * s.dilation, column = c * s.stride - s.pad + kx * s.dilation;
+                    const int64_t row = r * s.stride - s.pad + ky * s.dilation,
+                                  column = c * s.stride - s.pad + kx * s.dilation;
                     if (row < 0 || column < 0 || row >= s.h || column >= s.w) continue;
                     const float v = x[at(((p * s.h + row) * s.w + column) * lanes + lane)];
                     if (where < 0 || v > best || (v != v && best == best)) best = v, where = row * s.w + column;
@@ -362,7 +392,8 @@ TEST(kernels, reduce) {
     struct Sample {
       int64_t outer, reduced, inner;
     };
-    for (const Sample& s : {Sample{3, 7, 1}, {2, 1000, 1}, {1, 100003, 1}, {1, 64, 37}, {5, 9, 16}, {2, 300, 200}, {40, 3000, 1}})
+    for (const Sample& s :
+         {Sample{3, 7, 1}, {2, 1000, 1}, {1, 100003, 1}, {1, 64, 37}, {5, 9, 16}, {2, 300, 200}, {40, 3000, 1}})
       for (const double scale : {1.0, 1.0 / static_cast<double>(s.reduced)}) {
         const auto x = random_floats(at(s.outer * s.reduced * s.inner), 18);
         std::vector<float> y(at(s.outer * s.inner), NAN), again(y);
@@ -371,7 +402,8 @@ TEST(kernels, reduce) {
           for (int64_t i = 0; i < s.inner; ++i) {
             double sum = 0;
             for (int64_t r = 0; r < s.reduced; ++r) sum += x[at((o * s.reduced + r) * s.inner + i)];
-            EXPECT_NEAR(y[at(o * s.inner + i)], sum * scale, 2e-6 * std::sqrt(static_cast<double>(s.reduced)) * scale * 4);
+            EXPECT_NEAR(y[at(o * s.inner + i)], sum * scale,
+                        2e-6 * std::sqrt(static_cast<double>(s.reduced)) * scale * 4);
           }
         set_thread_count(3);
         reduce_sum(x.data(), again.data(), s.outer, s.reduced, s.inner, scale);

@@ -9,15 +9,18 @@
 
 namespace fovea {
 
-inline onnx::ValueInfoProto& declare(onnx::ValueInfoProto& info, const std::string& name, const std::vector<int64_t>& shape, int type = 1) {
+inline onnx::ValueInfoProto& declare(onnx::ValueInfoProto& info, const std::string& name,
+                                     const std::vector<int64_t>& shape, int type = 1) {
   info.set_name(name);
   info.mutable_type()->mutable_tensor_type()->set_elem_type(type);
   info.mutable_type()->mutable_tensor_type()->mutable_shape();
-  for (const int64_t size : shape) info.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(size);
+  for (const int64_t size : shape)
+    info.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(size);
   return info;
 }
 
-inline onnx::NodeProto& add_node(onnx::ModelProto& model, const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
+inline onnx::NodeProto& add_node(onnx::ModelProto& model, const std::string& op, const std::vector<std::string>& inputs,
+                                 const std::vector<std::string>& outputs) {
   onnx::NodeProto& node = *model.mutable_graph()->add_node();
   node.set_op_type(op);
   node.set_name(op + "_" + outputs[0]);
@@ -26,7 +29,8 @@ inline onnx::NodeProto& add_node(onnx::ModelProto& model, const std::string& op,
   return node;
 }
 
-inline onnx::TensorProto& add_tensor(onnx::ModelProto& model, const std::string& name, const std::vector<int64_t>& shape, const std::vector<float>& values) {
+inline onnx::TensorProto& add_tensor(onnx::ModelProto& model, const std::string& name,
+                                     const std::vector<int64_t>& shape, const std::vector<float>& values) {
   onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
   tensor.set_name(name);
   tensor.set_data_type(1);

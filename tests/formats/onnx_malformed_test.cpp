@@ -23,6 +23,12 @@ TEST(OnnxMalformed, GoodModelReads) {
   EXPECT_EQ(model.meaning.input, "x");
 }
 
+TEST(OnnxMalformed, GoldenModelsRead) {
+  const auto files = std::filesystem::path(FOVEA_SOURCE_DIR) / "tests" / "golden" / "onnx" / "files";
+  for (const std::string name : {"modern", "old", "shapes"})
+    EXPECT_EQ(open_model(files / (name + ".onnx")).graph.outputs.size(), 1u);
+}
+
 TEST(OnnxMalformed, UnknownOperator) {
   onnx::ModelProto model = small_model();
   model.mutable_graph()->mutable_node(1)->set_op_type("Frobnicate");
@@ -96,7 +102,8 @@ TEST(OnnxMalformed, Sizes) {
 }
 
 TEST(OnnxMalformed, ElementTypes) {
-  for (const auto& [type, name] : {std::pair(8, "STRING"), std::pair(14, "COMPLEX64"), std::pair(17, "FLOAT8E4M3FN"), std::pair(22, "INT4")}) {
+  for (const auto& [type, name] :
+       {std::pair(8, "STRING"), std::pair(14, "COMPLEX64"), std::pair(17, "FLOAT8E4M3FN"), std::pair(22, "INT4")}) {
     onnx::ModelProto model = small_model();
     model.mutable_graph()->mutable_initializer(0)->set_data_type(type);
     expect_error(model, name, ErrorKind::unsupported);
@@ -133,13 +140,12 @@ TEST(OnnxMalformed, ExternalData) {
     try {
       const Model read = open_model(folder / "model" / "model.onnx");
       return std::string(read.weights.at("w").at(5) == 6 ? "" : "wrong values");
-    } catch (const Error& error) {
-      return error.message();
-    }
+    } catch (const Error& error) { return error.message(); }
   };
   EXPECT_EQ(message("inside.bin"), "");
   EXPECT_EQ(message("./inside.bin"), "");
-  for (const std::string& bad : {std::string("../outside.bin"), (folder / "outside.bin").string(), std::string("link.bin"), std::string("a/../../outside.bin")})
+  for (const std::string& bad : {std::string("../outside.bin"), (folder / "outside.bin").string(),
+                                 std::string("link.bin"), std::string("a/../../outside.bin")})
     EXPECT_NE(message(bad).find("outside of the model's folder"), std::string::npos) << message(bad);
   EXPECT_NE(message("none.bin").find("none.bin"), std::string::npos);
   EXPECT_NE(message("inside.bin", "20").find("20 bytes"), std::string::npos);
@@ -151,15 +157,18 @@ TEST(OnnxMalformed, ExternalData) {
 TEST(OnnxMalformed, OtherFiles) {
   const auto message = [](std::string_view text) { return error_of(Bytes::copy(text, "some.onnx")); };
   EXPECT_NE(message("").find("empty"), std::string::npos) << message("");
-  EXPECT_NE(message("\x89PNG\r\n\x1a\n12345678").find("PNG"), std::string::npos) << message("\x89PNG\r\n\x1a\n12345678");
+  EXPECT_NE(message("\x89PNG\r\n\x1a\n12345678").find("PNG"), std::string::npos)
+      << message("\x89PNG\r\n\x1a\n12345678");
   EXPECT_NE(message("<!DOCTYPE html><html>").find("HTML"), std::string::npos) << message("<!DOCTYPE html><html>");
-  EXPECT_NE(message("hello there, this is text").find("text"), std::string::npos) << message("hello there, this is text");
+  EXPECT_NE(message("hello there, this is text").find("text"), std::string::npos)
+      << message("hello there, this is text");
   EXPECT_NE(message("PK\x03\x04 zip").find("zip"), std::string::npos);
 }
 
 TEST(OnnxMalformed, TruncatedAnywhere) {
   const std::string whole = small_model().SerializeAsString();
-  for (size_t size = 0; size < whole.size(); ++size) error_of(Bytes::copy(std::string_view(whole).substr(0, size), "cut.onnx"));
+  for (size_t size = 0; size < whole.size(); ++size)
+    error_of(Bytes::copy(std::string_view(whole).substr(0, size), "cut.onnx"));
 }
 
 TEST(OnnxMalformed, BitFlips) {

@@ -26,7 +26,8 @@ TEST(OnnxVectors, AllPassOrAreRefused) {
       ADD_FAILURE() << folder << ": " << result.detail;
     }
   }
-  fmt::print("{} cases, {} passed, {} failed, {} unsupported\n", folders.size(), passed, failed, folders.size() - passed - failed);
+  fmt::print("{} cases, {} passed, {} failed, {} unsupported\n", folders.size(), passed, failed,
+             folders.size() - passed - failed);
   EXPECT_GE(passed * 10, folders.size() * 9);
 }
 

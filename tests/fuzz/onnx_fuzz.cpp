@@ -13,7 +13,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (int i = 0; i < model.graph.size(); ++i)
       if (model.graph.node(i).op->name == "constant") bytes += model.graph.node(i).outputs[0].bytes();
     if (bytes < (size_t{1} << 24)) write_onnx(model);
-  } catch (const Error&) {
-  }
+  } catch (const Error&) {}
   return 0;
 }

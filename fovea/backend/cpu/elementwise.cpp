@@ -20,15 +20,16 @@ struct UnaryName {
   Unary f;
   bool keeps_zero;  // f(0) = 0: padded channels stay zero
 };
-constexpr UnaryName kUnaries[] = {{"relu", Unary::relu, true}, {"neg", Unary::neg, true},          {"abs", Unary::abs, true},
-                                  {"sqrt", Unary::sqrt, true}, {"exp", Unary::exp, false},         {"sigmoid", Unary::sigmoid, false},
+constexpr UnaryName kUnaries[] = {{"relu", Unary::relu, true}, {"neg", Unary::neg, true},
+                                  {"abs", Unary::abs, true},   {"sqrt", Unary::sqrt, true},
+                                  {"exp", Unary::exp, false},  {"sigmoid", Unary::sigmoid, false},
                                   {"tanh", Unary::tanh, true}};
 
 struct BinaryName {
   std::string_view op;
   Binary f, exchanged;
-  bool keeps_zero;      // f(0, 0) = 0
-  bool absorbs_zero;    // f(0, x) = 0 for every number x
+  bool keeps_zero;    // f(0, 0) = 0
+  bool absorbs_zero;  // f(0, x) = 0 for every number x
 };
 constexpr BinaryName kBinaries[] = {{"add", Binary::add, Binary::add, true, false},
                                     {"sub", Binary::sub, Binary::reversed_sub, true, false},
@@ -49,8 +50,8 @@ struct Broadcast {
   Layout parameter;
 };
 
-// The axes [first, end) along which `small`, broadcast to `big`, varies: it must be constant along all others, and have the sizes
-// of `big` along these.
+// The axes [first, end) along which `small`, broadcast to `big`, varies: it must be constant along all others, and have
+// the sizes of `big` along these.
 std::optional<std::pair<int64_t, int64_t>> varying_axes(const Shape& big, const Shape& small) {
   if (small.rank() > big.rank()) return std::nullopt;
   const int64_t shift = big.rank() - small.rank();
@@ -63,7 +64,8 @@ std::optional<std::pair<int64_t, int64_t>> varying_axes(const Shape& big, const 
   return std::pair(first, end);
 }
 
-std::optional<Broadcast> broadcast(const Type& big, const Layout& layout, const Type& small, bool keeps_zero, bool absorbs_zero) {
+std::optional<Broadcast> broadcast(const Type& big, const Layout& layout, const Type& small, bool keeps_zero,
+                                   bool absorbs_zero) {
   const Shape& shape = big.shape;
   const bool padded = is_padded(big, layout);
   const auto axes = varying_axes(shape, small.shape);
@@ -125,7 +127,9 @@ std::string lower_unary(const Request& request, const CpuOptions&, std::vector<L
   lowering.outputs = {layout};
   lowering.in_place = {{0, 0}};
   const auto count = static_cast<int64_t>(layout.bytes / sizeof(float));
-  lowering.run = [f = name->f, count](const Buffers& b) { kernels::unary(f, floats(b.in[0]), floats(b.out[0]), count); };
+  lowering.run = [f = name->f, count](const Buffers& b) {
+    kernels::unary(f, floats(b.in[0]), floats(b.out[0]), count);
+  };
   choices.push_back(std::move(lowering));
   return {};
 }
@@ -135,8 +139,8 @@ std::string lower_binary(const Request& request, const CpuOptions&, std::vector<
   if (node.inputs.size() != 2) return "not two operands";
   const Type &a = request.type(0), &b = request.type(1), &y = node.outputs[0];
   if (a.dtype != DType::f32) return "not f32";
-  const auto name =
-      std::find_if(std::begin(kBinaries), std::end(kBinaries), [&](const BinaryName& n) { return n.op == node.op->name; });
+  const auto name = std::find_if(std::begin(kBinaries), std::end(kBinaries),
+                                 [&](const BinaryName& n) { return n.op == node.op->name; });
   if (name == std::end(kBinaries)) return "unknown operator";
   if (a.shape == b.shape) return lower_equal(request, *name, choices);
   if (a.shape != y.shape && b.shape != y.shape) return "both operands are broadcast";

@@ -95,10 +95,11 @@ Layout padded_layout(int64_t count, int64_t block) {
   const size_t used = static_cast<size_t>(count) * sizeof(float);
   const size_t bytes = static_cast<size_t>((count + block - 1) / block * block) * sizeof(float);
   if (bytes == used) return {"plain", used, nullptr};
-  return prepared_layout(fmt::format("padded{}", block), bytes, [used, bytes](const std::byte* plain, std::byte* prepared) {
-    std::memcpy(prepared, plain, used);
-    std::memset(prepared + used, 0, bytes - used);
-  });
+  return prepared_layout(fmt::format("padded{}", block), bytes,
+                         [used, bytes](const std::byte* plain, std::byte* prepared) {
+                           std::memcpy(prepared, plain, used);
+                           std::memset(prepared + used, 0, bytes - used);
+                         });
 }
 
 Layout switches_layout(const Type& type, const Layout& layout) {

@@ -14,7 +14,8 @@ namespace fovea::cpu {
 std::span<const Candidate> kernel_candidates();
 
 std::string lower_gemm_rows(const Request&, const CpuOptions&, std::vector<Lowering>&);
-std::string lower_winograd(const Request&, const CpuOptions&, std::vector<Lowering>&);  // conv, fused_conv, conv_input_gradient
+std::string lower_winograd(const Request&, const CpuOptions&,
+                           std::vector<Lowering>&);  // conv, fused_conv, conv_input_gradient
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
@@ -28,7 +29,8 @@ std::string lower_reduce_sum(const Request&, const CpuOptions&, std::vector<Lowe
 std::string kernel_name(std::string_view kernel);
 
 // A layout that a function makes from the plain one. `name` says everything that decides the contents.
-Layout prepared_layout(std::string_view name, size_t bytes, std::function<void(const std::byte* plain, std::byte* prepared)> prepare);
+Layout prepared_layout(std::string_view name, size_t bytes,
+                       std::function<void(const std::byte* plain, std::byte* prepared)> prepare);
 // A vector of `count` floats followed by zeros up to a multiple of `block`; plain where it is one already.
 Layout padded_layout(int64_t count, int64_t block);
 // i32 switches [N,C,spatial] in the order of a value of the same shape in `layout`.

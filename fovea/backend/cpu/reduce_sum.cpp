@@ -1,4 +1,5 @@
-// reduce (sum and mean) over neighbouring axes, over the positions of each channel, or over everything but the channels.
+// reduce (sum and mean) over neighbouring axes, over the positions of each channel, or over everything but the
+// channels.
 #include "fovea/backend/cpu/kernel_candidates.h"
 #include "fovea/backend/cpu/kernels/reduce.h"
 #include "fovea/backend/cpu/layouts.h"
@@ -8,7 +9,8 @@ namespace fovea::cpu {
 
 namespace {
 
-// x as [outer, reduced, inner] → [outer, inner]; then, where `batch` is above 1, that as [batch, the rest] → [the rest].
+// x as [outer, reduced, inner] → [outer, inner]; then, where `batch` is above 1, that as [batch, the rest] → [the
+// rest].
 struct Passes {
   int64_t outer, reduced, inner, batch = 1;
 };
@@ -64,7 +66,8 @@ std::string lower_reduce_sum(const Request& request, const CpuOptions&, std::vec
     passes = passes_of(x, layout, reduced);
   }
   if (!passes) return "reduced axes are not neighbours";
-  const double scale = a.kind == "mean" ? static_cast<double>(y.shape.count()) / static_cast<double>(x.shape.count()) : 1;
+  const double scale =
+      a.kind == "mean" ? static_cast<double>(y.shape.count()) / static_cast<double>(x.shape.count()) : 1;
   Lowering lowering;
   lowering.implementation = kernel_name("reduce");
   lowering.inputs = {layout};

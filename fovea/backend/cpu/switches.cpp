@@ -50,8 +50,9 @@ std::string lower_max_pool_switches(const Request& request, const CpuOptions&, s
   Format format = format_of(request.inputs[0]);
   if (format == Format::other || !agree(format, x, y)) format = Format::plain;
   const auto [planes, lanes] = planes_of(x.shape, format);
-  const kernels::PoolShape shape{planes, rows.input, columns.input, lanes, rows.output, columns.output, rows.kernel, columns.kernel,
-                                 rows.stride, columns.stride, rows.dilation, columns.dilation, rows.pad_begin, columns.pad_begin};
+  const kernels::PoolShape shape{
+      planes,         rows.input,  columns.input,  lanes,         rows.output,      columns.output, rows.kernel,
+      columns.kernel, rows.stride, columns.stride, rows.dilation, columns.dilation, rows.pad_begin, columns.pad_begin};
   const Layout to = layout_in(format, y);
   Lowering lowering;
   lowering.implementation = kernel_name("max_pool switches");
@@ -60,8 +61,8 @@ std::string lower_max_pool_switches(const Request& request, const CpuOptions&, s
   const size_t unused = request.used[0] ? 0 : to.bytes;
   lowering.scratch = unused;
   lowering.run = [shape](const Buffers& b) {
-    kernels::max_pool(shape, reinterpret_cast<const float*>(b.in[0]), reinterpret_cast<float*>(b.out[0] ? b.out[0] : b.scratch),
-                      reinterpret_cast<int32_t*>(b.out[1]));
+    kernels::max_pool(shape, reinterpret_cast<const float*>(b.in[0]),
+                      reinterpret_cast<float*>(b.out[0] ? b.out[0] : b.scratch), reinterpret_cast<int32_t*>(b.out[1]));
   };
   choices.push_back(std::move(lowering));
   return {};

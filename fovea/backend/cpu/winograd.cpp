@@ -78,8 +78,8 @@ Lowering lower_with(const Request& request, const Convolution& c, Format format,
   const WindowAxis &rows = c.axes[0], &columns = c.axes[1];
   const auto strides = format == Format::blocked16 ? kernels::strides_nChw16c : kernels::strides_nhwc;
   const kernels::WinogradPlan plan = kernels::plan_winograd(
-      {c.x.shape[0], inputs, rows.input, columns.input, outputs, rows.output, columns.output, rows.pad_begin, columns.pad_begin,
-       strides(inputs, rows.input, columns.input), strides(outputs, rows.output, columns.output)},
+      {c.x.shape[0], inputs, rows.input, columns.input, outputs, rows.output, columns.output, rows.pad_begin,
+       columns.pad_begin, strides(inputs, rows.input, columns.input), strides(outputs, rows.output, columns.output)},
       tile, thread_count());
   Lowering lowering;
   lowering.implementation = kernel_name(fmt::format("winograd {0}x{0}", tile));
@@ -98,8 +98,8 @@ Lowering lower_with(const Request& request, const Convolution& c, Format format,
   lowering.run = [plan, rectify = c.rectify, has_bias = c.has_bias, has_residual = c.has_residual](const Buffers& b) {
     kernels::winograd(plan, reinterpret_cast<const float*>(b.in[0]), reinterpret_cast<const float*>(b.in[1]),
                       has_bias ? reinterpret_cast<const float*>(b.in[2]) : nullptr,
-                      has_residual ? reinterpret_cast<const float*>(b.in[3]) : nullptr, reinterpret_cast<float*>(b.out[0]), rectify,
-                      b.scratch);
+                      has_residual ? reinterpret_cast<const float*>(b.in[3]) : nullptr,
+                      reinterpret_cast<float*>(b.out[0]), rectify, b.scratch);
   };
   return lowering;
 }

@@ -8,7 +8,8 @@ namespace fovea::kernels {
 
 enum class Unary { copy, relu, neg, abs, square, sqrt, exp, sigmoid, tanh };
 
-// relu_gradient: a where b > 0, else 0. The reversed ones exchange their operands. max and min return NaN where either is NaN.
+// relu_gradient: a where b > 0, else 0. The reversed ones exchange their operands. max and min return NaN where either
+// is NaN.
 enum class Binary { add, sub, mul, div, max, min, relu_gradient, reversed_sub, reversed_div };
 
 // A tensor as [outer, channels, inner, lanes] and its parameter as [channels, lanes]:

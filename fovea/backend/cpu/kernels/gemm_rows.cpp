@@ -1,7 +1,7 @@
 // y[r,o] = Σ_i x[r,i] · w[o,i] + bias[o]
-// Each thread walks several rows of w, far apart from each other, at once and asks for lines ahead: one sequential stream
-// leaves a third of the memory's bandwidth unused. Lane l of sixteen sums the products i ≡ l (mod 16) in order of i; the
-// lanes are added pairwise.
+// Each thread walks several rows of w, far apart from each other, at once and asks for lines ahead: one sequential
+// stream leaves a third of the memory's bandwidth unused. Lane l of sixteen sums the products i ≡ l (mod 16) in order
+// of i; the lanes are added pairwise.
 #include "fovea/backend/cpu/kernels/gemm_rows.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
-constexpr int64_t kAhead = 1024;  // bytes asked for in advance, on each stream
+constexpr int64_t kAhead = 512;  // bytes asked for in advance, on each stream
 
 HWY_INLINE Sixteen load_weights(const float* from) { return load(from); }
 HWY_INLINE Sixteen load_weights(const uint16_t* from) {
@@ -100,8 +100,8 @@ void some_outputs(const Product& p, const Weight* w, int64_t begin, int64_t end)
 
 template <class Weight>
 void any_rows(const Product& p, const Weight* w, int64_t rows, int64_t begin, int64_t end) {
-  if (rows == 1) some_outputs<8, 1>(p, w, begin, end);
-  if (rows == 2) some_outputs<8, 2>(p, w, begin, end);
+  if (rows == 1) some_outputs<6, 1>(p, w, begin, end);
+  if (rows == 2) some_outputs<6, 2>(p, w, begin, end);
   if (rows == 3) some_outputs<4, 3>(p, w, begin, end);
   if (rows == 4) some_outputs<4, 4>(p, w, begin, end);
 }

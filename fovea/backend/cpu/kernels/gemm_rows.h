@@ -1,4 +1,5 @@
-// A few rows times a large matrix: fully connected layers at small batch. Bound by reading w, so w is read at the speed of memory.
+// A few rows times a large matrix: fully connected layers at small batch. Bound by reading w, so w is read at the speed
+// of memory.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +8,9 @@ namespace fovea::kernels {
 
 constexpr int64_t kGemmRowsMost = 4;
 
-// y[r,o] = Σ_i x[r,i] · w[o,i] + bias[o], then max(0, ·) if rectify. x [rows,inputs], w [outputs,inputs], y [rows,outputs],
-// bias [outputs] or null; 1 ≤ rows ≤ kGemmRowsMost. The sum's order is fixed: results depend neither on the number of threads
-// nor on the other rows. Threaded.
+// y[r,o] = Σ_i x[r,i] · w[o,i] + bias[o], then max(0, ·) if rectify. x [rows,inputs], w [outputs,inputs], y
+// [rows,outputs], bias [outputs] or null; 1 ≤ rows ≤ kGemmRowsMost. The sum's order is fixed: results depend neither on
+// the number of threads nor on the other rows. Threaded.
 void gemm_rows(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t inputs,
                int64_t outputs, bool rectify);
 

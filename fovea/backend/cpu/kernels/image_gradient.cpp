@@ -1,6 +1,7 @@
 // dx[n,c,h,w] = Σ_{o,k} d[n,o,p] · w[o,c,k] over all p·stride − pad + k·dilation = (h,w)
-// Columns of one residue modulo the stride read consecutive positions of d through the same taps. Registers hold some of those
-// columns times all channels of the image; their lanes hold output channels of d, and are summed at the end, four at a time.
+// Columns of one residue modulo the stride read consecutive positions of d through the same taps. Registers hold some
+// of those columns times all channels of the image; their lanes hold output channels of d, and are summed at the end,
+// four at a time.
 #include "fovea/backend/cpu/kernels/image_gradient.h"
 
 #include <algorithm>

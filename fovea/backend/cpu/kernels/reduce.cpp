@@ -1,5 +1,6 @@
 // y[o,i] = scale · Σ_r x[o,r,i]
-// inner = 1: pieces of kPiece elements, sixteen lanes each; inner > 1: sixteen neighbours at a time, pieces of kRows rows.
+// inner = 1: pieces of kPiece elements, sixteen lanes each; inner > 1: sixteen neighbours at a time, pieces of kRows
+// rows.
 #include "fovea/backend/cpu/kernels/reduce.h"
 
 #include <algorithm>
@@ -72,8 +73,8 @@ void reduce_sum(const float* x, float* y, int64_t outer, int64_t reduced, int64_
     std::vector<float> sums(static_cast<size_t>(outer * pieces));
     parallel_for(outer * pieces, 2, [&](int64_t k) {
       const int64_t begin = k % pieces * kPiece;
-      sums[static_cast<size_t>(k)] = HWY_DYNAMIC_DISPATCH(sum_piece)(x + k / pieces * reduced + begin,
-                                                                     std::min(kPiece, reduced - begin));
+      sums[static_cast<size_t>(k)] =
+          HWY_DYNAMIC_DISPATCH(sum_piece)(x + k / pieces * reduced + begin, std::min(kPiece, reduced - begin));
     });
     for (int64_t o = 0; o < outer; ++o) {
       double sum = 0;
@@ -86,7 +87,8 @@ void reduce_sum(const float* x, float* y, int64_t outer, int64_t reduced, int64_
   parallel_for(outer * groups, std::max<int64_t>(1, 512 / std::max<int64_t>(reduced, 1)), [&](int64_t k) {
     const int64_t o = k / groups, first = k % groups * 16;
     HWY_DYNAMIC_DISPATCH(sum_columns)
-    (x + o * reduced * inner + first, y + o * inner + first, reduced, inner, std::min<int64_t>(16, inner - first), scale);
+    (x + o * reduced * inner + first, y + o * inner + first, reduced, inner, std::min<int64_t>(16, inner - first),
+     scale);
   });
 }
 

@@ -1,5 +1,5 @@
-// Sixteen floats as one value on every instruction set: one AVX-512 register, two of AVX2, four of SSE. Kernels written with
-// it sum in the same order everywhere. Included once for each Highway target (after HWY_TARGET_INCLUDE's file).
+// Sixteen floats as one value on every instruction set: one AVX-512 register, two of AVX2, four of SSE. Kernels written
+// with it sum in the same order everywhere. Included once for each Highway target (after HWY_TARGET_INCLUDE's file).
 #if defined(FOVEA_KERNELS_SIXTEEN_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIXTEEN_INL_H_
 #undef FOVEA_KERNELS_SIXTEEN_INL_H_

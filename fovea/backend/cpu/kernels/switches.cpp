@@ -31,8 +31,8 @@ HWY_INLINE Span clip(int64_t output, int64_t stride, int64_t pad, int64_t kernel
   return {std::min(begin, end), end, start};
 }
 
-// kLanes elements of one window. `x_step` is the distance of their first elements' memory: 1 when they are lanes of a pixel.
-// A maximum is replaced by a greater value or by the first NaN.
+// kLanes elements of one window. `x_step` is the distance of their first elements' memory: 1 when they are lanes of a
+// pixel. A maximum is replaced by a greater value or by the first NaN.
 template <bool kWantSwitches, class Load>
 HWY_INLINE void window(const PoolShape& s, const Span& rows, const Span& columns, const Load& load_at, float* y,
                        int32_t* switches) {
@@ -99,8 +99,8 @@ void pool_rows(const PoolShape& s, const float* x, float* y, int32_t* switches, 
   }
 }
 
-// Rows of plain planes. Where whole vectors of windows lie inside, consecutive windows share a vector: their positions are
-// base + stride · lane, so values are gathered and switches offset by the same ramp.
+// Rows of plain planes. Where whole vectors of windows lie inside, consecutive windows share a vector: their positions
+// are base + stride · lane, so values are gathered and switches offset by the same ramp.
 template <bool kWantSwitches>
 void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* switches, int64_t begin, int64_t end) {
   const Floats d;
@@ -124,9 +124,8 @@ void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* swit
       }
       window<kWantSwitches>(
           s, rows, columns,
-          [&](int64_t at) HWY_ATTR {
-            return s.stride_x == 1 ? hn::LoadU(d, from + at) : hn::GatherIndex(d, from + at, ramp);
-          },
+          [&](int64_t at)
+              HWY_ATTR { return s.stride_x == 1 ? hn::LoadU(d, from + at) : hn::GatherIndex(d, from + at, ramp); },
           y + to, to_switch);
       if constexpr (kWantSwitches) hn::StoreU(hn::Add(hn::LoadU(di, to_switch), ramp), di, to_switch);
       column += kLanes;

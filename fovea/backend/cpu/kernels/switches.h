@@ -16,8 +16,8 @@ struct PoolShape {
 // The first of equal maxima in row-major order wins; NaN wins over numbers. switches may be null. Threaded.
 void max_pool(const PoolShape& shape, const float* x, float* y, int32_t* switches);
 
-// x[plane,switch,lane] += d[plane,p,lane], x zero elsewhere; positions outside of the plane are left out. d and switches
-// [planes,positions,lanes], x [planes,size,lanes]. Threaded; sums in order of p.
+// x[plane,switch,lane] += d[plane,p,lane], x zero elsewhere; positions outside of the plane are left out. d and
+// switches [planes,positions,lanes], x [planes,size,lanes]. Threaded; sums in order of p.
 void unpool(const float* d, const int32_t* switches, float* x, int64_t planes, int64_t positions, int64_t size,
             int64_t lanes);
 

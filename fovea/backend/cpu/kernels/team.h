@@ -7,7 +7,8 @@
 
 namespace fovea::kernels {
 
-// Calls body(part, team) once in each of at most `threads` threads, part = 0..team−1. Inside another parallel region the team is 1.
+// Calls body(part, team) once in each of at most `threads` threads, part = 0..team−1. Inside another parallel region
+// the team is 1.
 template <class Body>
 void in_team(int threads, const Body& body) {
 #ifdef _OPENMP

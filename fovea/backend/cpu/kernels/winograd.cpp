@@ -1,10 +1,9 @@
 // y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A for tiles of m×m outputs (m = 4 or 6) and (m+2)×(m+2) inputs: with many channels the
-// products become (m+2)² matrix products [tiles, inputs] × [inputs, outputs] of 2.25 (m = 4) or 1.78 (m = 6) multiplications an
-// output and input channel instead of 9.
-// Work runs in chunks of tiles that a cache holds: transform the inputs; then for every 32 output channels multiply and
-// transform back. Few weights: each thread has chunks of its own and no thread waits for another. Many weights: the threads
-// share a chunk and divide its outputs, so that each weight is read once.
-// Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
+// products become (m+2)² matrix products [tiles, inputs] × [inputs, outputs] of 2.25 (m = 4) or 1.78 (m = 6)
+// multiplications an output and input channel instead of 9. Work runs in chunks of tiles that a cache holds: transform
+// the inputs; then for every 32 output channels multiply and transform back. Few weights: each thread has chunks of its
+// own and no thread waits for another. Many weights: the threads share a chunk and divide its outputs, so that each
+// weight is read once. Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 #include "fovea/backend/cpu/kernels/winograd.h"
 
 #include <algorithm>
@@ -28,8 +27,8 @@ namespace HWY_NAMESPACE {
 constexpr int kTilesMost = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 3;
 constexpr int kVectorsMost = kLanes == 16 ? 2 : 1;
 
-// m[n][o] = Σ_i v[i][n] · u[i][o] for kTiles tiles and kVectors·16 outputs. v is [blocks][chunk][16], u [inputs][u_step], m
-// [tiles][32].
+// m[n][o] = Σ_i v[i][n] · u[i][o] for kTiles tiles and kVectors·16 outputs. v is [blocks][chunk][16], u
+// [inputs][u_step], m [tiles][32].
 template <int kTiles, int kVectors>
 HWY_NOINLINE void multiply(const float* v, const float* u, float* m, int64_t blocks, int64_t chunk, int64_t u_step) {
   Sixteen total[kTiles][kVectors];
@@ -241,9 +240,10 @@ constexpr double kG6[8][3] = {{1, 0, 0},
                               {32.0 / 45, -16.0 / 45, 8.0 / 45},
                               {0, 0, 1}};
 
-constexpr int64_t kTransformedFloats = 128 * 1024;    // of a thread's own chunk: half of a usual L2 cache
-constexpr int64_t kSharedFloats = 3 * 1024 * 1024;    // of a shared chunk: some of L3
-constexpr int64_t kSharedWeights = 1536 * 1024;       // transformed weights from which on chunks are shared
+constexpr int64_t kTransformedFloats = 128 * 1024;  // of a thread's own chunk: half of a usual L2 cache
+constexpr int64_t kSharedFloats = 3 * 1024 * 1024;  // of a shared chunk: some of L3
+constexpr int64_t kProductFloats = 112 * 1024;      // of a thread's products with 32 outputs: a part of L2
+constexpr int64_t kSharedWeights = 1536 * 1024;     // transformed weights from which on chunks are shared
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -272,7 +272,8 @@ WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads) {
   const bool many_weights = static_cast<int64_t>(p.weight_floats) >= kSharedWeights;
   p.shared = many_weights || p.tiles < p.threads * 14;
   if (p.shared) {
-    p.chunks = divide_up(p.tiles, std::clamp<int64_t>(kSharedFloats / tile_floats, 28, 112));
+    p.chunks =
+        divide_up(p.tiles, std::clamp<int64_t>(kSharedFloats / tile_floats, 28, kProductFloats / (p.points * 32)));
   } else {
     const int64_t most = std::max<int64_t>(kTransformedFloats / tile_floats / 14 * 14, 14);
     p.chunks = std::min(divide_up(divide_up(p.tiles, most), p.threads) * p.threads, p.tiles);
@@ -280,8 +281,8 @@ WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads) {
   p.chunks = std::max<int64_t>(p.chunks, 1);
   p.chunk = divide_up(p.tiles, p.chunks);
   const int64_t inputs_floats = tile_floats * p.chunk, products = p.points * 32 * p.chunk;
-  p.scratch_bytes = static_cast<size_t>((p.shared ? inputs_floats + p.threads * products
-                                                  : p.threads * (inputs_floats + products)) * 4);
+  p.scratch_bytes = static_cast<size_t>(
+      (p.shared ? inputs_floats + p.threads * products : p.threads * (inputs_floats + products)) * 4);
   return p;
 }
 
@@ -297,7 +298,8 @@ void winograd_weights(const WinogradPlan& plan, const float* w, bool adjoint, fl
           g[k / 3][k % 3] = adjoint ? w[(i * s.outputs + o) * 9 + 8 - k] : w[(o * s.inputs + i) * 9 + k];
       const auto& matrix = plan.tile == 4 ? kG4 : kG6;
       for (int r = 0; r < side; ++r)
-        for (int c = 0; c < 3; ++c) rows[r][c] = matrix[r][0] * g[0][c] + matrix[r][1] * g[1][c] + matrix[r][2] * g[2][c];
+        for (int c = 0; c < 3; ++c)
+          rows[r][c] = matrix[r][0] * g[0][c] + matrix[r][1] * g[1][c] + matrix[r][2] * g[2][c];
       const int64_t wide = o / 32, width = std::min<int64_t>(32, outputs - wide * 32);
       float* to = transformed + wide * 32 * inputs * plan.points + i * width + o % 32;
       for (int r = 0; r < side; ++r)
@@ -308,8 +310,8 @@ void winograd_weights(const WinogradPlan& plan, const float* w, bool adjoint, fl
   });
 }
 
-void winograd(const WinogradPlan& p, const float* x, const float* transformed, const float* bias,
-              const float* residual, float* y, bool rectify, void* scratch) {
+void winograd(const WinogradPlan& p, const float* x, const float* transformed, const float* bias, const float* residual,
+              float* y, bool rectify, void* scratch) {
   float* memory = static_cast<float*>(scratch);
   const int64_t inputs_floats = p.points * p.input_blocks * 16 * p.chunk, products = p.points * 32 * p.chunk;
   const auto chunk_begin = [&](int64_t chunk) { return p.tiles * chunk / p.chunks; };
@@ -319,10 +321,12 @@ void winograd(const WinogradPlan& p, const float* x, const float* transformed, c
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk_begin(chunk), count = chunk_begin(chunk + 1) - first;
         HWY_DYNAMIC_DISPATCH(inputs_range)(p, x, v, first, count, 0, p.input_blocks * count);
-        HWY_DYNAMIC_DISPATCH(outputs_part)(p, v, transformed, v + inputs_floats, first, count, 0, 1, bias, residual, y, rectify);
+        HWY_DYNAMIC_DISPATCH(outputs_part)
+        (p, v, transformed, v + inputs_floats, first, count, 0, 1, bias, residual, y, rectify);
       }
     };
-    in_team(p.threads, [&](int64_t part, int64_t team) { own(p.chunks * part / team, p.chunks * (part + 1) / team, part); });
+    in_team(p.threads,
+            [&](int64_t part, int64_t team) { own(p.chunks * part / team, p.chunks * (part + 1) / team, part); });
     return;
   }
   in_team(p.threads, [&](int64_t part, int64_t team) {
@@ -330,8 +334,9 @@ void winograd(const WinogradPlan& p, const float* x, const float* transformed, c
       const int64_t first = chunk_begin(chunk), count = chunk_begin(chunk + 1) - first, items = p.input_blocks * count;
       HWY_DYNAMIC_DISPATCH(inputs_range)(p, x, memory, first, count, items * part / team, items * (part + 1) / team);
       team_barrier(team);
-      HWY_DYNAMIC_DISPATCH(outputs_part)(p, memory, transformed, memory + inputs_floats + part * products, first, count, part, team, bias, residual,
-             y, rectify);
+      HWY_DYNAMIC_DISPATCH(outputs_part)
+      (p, memory, transformed, memory + inputs_floats + part * products, first, count, part, team, bias, residual, y,
+       rectify);
       team_barrier(team);
     }
   });

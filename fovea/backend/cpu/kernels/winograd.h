@@ -15,36 +15,36 @@ BlockedStrides strides_nChw16c(int64_t channels, int64_t height, int64_t width);
 BlockedStrides strides_nhwc(int64_t channels, int64_t height, int64_t width);
 
 struct WinogradShape {
-  int64_t batch, inputs, height, width;         // x [batch,inputs,height,width]
-  int64_t outputs, out_height, out_width;       // y
-  int64_t pad_top, pad_left;                    // what lies below and to the right follows from the sizes
+  int64_t batch, inputs, height, width;    // x [batch,inputs,height,width]
+  int64_t outputs, out_height, out_width;  // y
+  int64_t pad_top, pad_left;               // what lies below and to the right follows from the sizes
   BlockedStrides x, y;
 };
 
 // A convolution planned for at most `threads` threads.
 struct WinogradPlan {
   WinogradShape shape;
-  int tile;                     // 4 or 6 outputs a side, of tile + 2 inputs
-  int points;                   // (tile + 2)²
+  int tile;                             // 4 or 6 outputs a side, of tile + 2 inputs
+  int points;                           // (tile + 2)²
   int64_t input_blocks, output_blocks;  // of 16 channels
   int64_t tile_rows, tile_columns, tiles;
-  int64_t chunk, chunks;        // tiles transformed at a time
-  bool shared;                  // all threads work on one chunk; else each has its own
+  int64_t chunk, chunks;  // tiles transformed at a time
+  bool shared;            // all threads work on one chunk; else each has its own
   int threads;
-  size_t weight_floats;         // of the transformed weights
+  size_t weight_floats;  // of the transformed weights
   size_t scratch_bytes;
 };
 
 // Throws nothing; tile is 4 or 6.
 WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads);
 
-// w [outputs,inputs,3,3] → the plan's own order: [outputs/32][points][inputs][32]. `adjoint`: w is [inputs,outputs,3,3] and is
-// flipped, which gives the gradient with respect to the input. Computed in double. Threaded.
+// w [outputs,inputs,3,3] → the plan's own order: [outputs/32][points][inputs][32]. `adjoint`: w is [inputs,outputs,3,3]
+// and is flipped, which gives the gradient with respect to the input. Computed in double. Threaded.
 void winograd_weights(const WinogradPlan& plan, const float* w, bool adjoint, float* transformed);
 
 // y = activation(conv(x, w) + bias + residual); bias [output_blocks·16] or null; residual as y or null. 64-byte aligned
-// scratch. Results do not depend on the number of threads. Relative error (L2) against double: below 5e-6 for tile 4, below
-// 2e-5 for tile 6.
+// scratch. Results do not depend on the number of threads. Relative error (L2) against double: below 5e-6 for tile 4,
+// below 2e-5 for tile 6.
 void winograd(const WinogradPlan& plan, const float* x, const float* transformed, const float* bias,
               const float* residual, float* y, bool rectify, void* scratch);
 

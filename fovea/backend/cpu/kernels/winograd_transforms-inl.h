@@ -1,7 +1,7 @@
 // The one-dimensional transforms of Winograd's minimal filtering F(m, 3): y = Aᵀ[(G g) ⊙ (Bᵀ d)].
 // F(4,3) has the points 0, ±1, ±2, ∞; F(6,3) has 0, ±1, ±2, ±1/2, ∞.
-// Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; the points ±1/2: Vincent et al.,
-// "On improving the numerical stability of Winograd convolutions", 2017.
+// Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; the points ±1/2: Vincent et
+// al., "On improving the numerical stability of Winograd convolutions", 2017.
 #if defined(FOVEA_KERNELS_WINOGRAD_TRANSFORMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_WINOGRAD_TRANSFORMS_INL_H_
 #undef FOVEA_KERNELS_WINOGRAD_TRANSFORMS_INL_H_
