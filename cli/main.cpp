@@ -30,7 +30,10 @@ extern "C" void on_interrupt(int) {
 
 void complain(std::string_view message) {
   std::string line = fmt::format("error: {}", message);
-  std::fputs(("fovea: " + (isatty(STDERR_FILENO) ? coloured(line.substr(0, 6), Ink::red) + line.substr(6) : line) + "\n").c_str(), stderr);
+  std::fputs(
+      ("fovea: " + (isatty(STDERR_FILENO) ? coloured(line.substr(0, 6), Ink::red) + line.substr(6) : line) + "\n")
+          .c_str(),
+      stderr);
 }
 
 std::string overview() {
@@ -143,7 +146,8 @@ int parse_and_run(const Command& command, std::vector<std::string> arguments) {
     if (!app.remaining().empty()) throw Error(ErrorKind::usage, unknown_flag(app.remaining(), list));
   } catch (const CLI::ParseError& e) {
     const auto extras = app.remaining();
-    const bool flag = std::any_of(extras.begin(), extras.end(), [](const std::string& x) { return x.starts_with("-"); });
+    const bool flag =
+        std::any_of(extras.begin(), extras.end(), [](const std::string& x) { return x.starts_with("-"); });
     complain(flag ? unknown_flag(extras, list) : e.what());
     std::fputs(fmt::format("see fovea {} --help\n", command.name).c_str(), stderr);
     return kUsage;
@@ -194,14 +198,10 @@ int main(int argc, char** argv) {
   int code = kFailed;
   try {
     code = find_and_run({argv + 1, argv + argc});
-  } catch (const WriteError& e) {
-    complain(printable(e.message()));
-  } catch (const Error& e) {
+  } catch (const WriteError& e) { complain(printable(e.message())); } catch (const Error& e) {
     code = exit_code(e.kind());
     if (!interrupted) complain(printable(e.message()));
-  } catch (const std::bad_alloc&) {
-    complain("out of memory");
-  } catch (const std::exception& e) {
+  } catch (const std::bad_alloc&) { complain("out of memory"); } catch (const std::exception& e) {
     complain(e.what());
   }
   if (interrupted) {

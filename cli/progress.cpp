@@ -36,7 +36,8 @@ void ProgressBar::show(const Progress& p) {
     const double share = static_cast<double>(p.done) / static_cast<double>(p.total);
     const std::string shape = bar(share, 24);
     if (terminal_) line += " ▕" + shape + std::string(24 - std::min<size_t>(24, shown_width(shape)), ' ') + "▏";
-    if (rate > 0 && !finished) line += fmt::format(" {:.3g}/s, {:.0f} s left", rate, static_cast<double>(p.total - p.done) / rate);
+    if (rate > 0 && !finished)
+      line += fmt::format(" {:.3g}/s, {:.0f} s left", rate, static_cast<double>(p.total - p.done) / rate);
   }
   if (!p.detail.empty()) line += "  " + printable(p.detail);
   if (!terminal_) {

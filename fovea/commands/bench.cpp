@@ -55,20 +55,31 @@ Report run(const Context& context, const BenchOptions& options) {
   const double peak = static_cast<double>(peak_memory());
   Report report;
   report.text = fmt::format(
-      "{}, batch {}, {} threads: {} median of {} runs, least {}, middle half {} to {}\n{:.1f} GFLOP/s ({} a run), {:.1f} inputs/s\n"
+      "{}, batch {}, {} threads: {} median of {} runs, least {}, middle half {} to {}\n{:.1f} GFLOP/s ({} a run), "
+      "{:.1f} inputs/s\n"
       "peak memory {} (arena {}, prepared weights {}), compiled in {}\n",
-      coloured(name, Ink::bold), options.batch, thread_count(), coloured(short_time(median), Ink::bold), n, short_time(sorted[0]),
-      short_time(low), short_time(high), flops / median * 1e-9, short_number(flops), static_cast<double>(options.batch) / median,
-      short_bytes(peak), short_bytes(static_cast<double>(program.memory().arena)),
+      coloured(name, Ink::bold), options.batch, thread_count(), coloured(short_time(median), Ink::bold), n,
+      short_time(sorted[0]), short_time(low), short_time(high), flops / median * 1e-9, short_number(flops),
+      static_cast<double>(options.batch) / median, short_bytes(peak),
+      short_bytes(static_cast<double>(program.memory().arena)),
       short_bytes(static_cast<double>(program.memory().weights)), short_time(compile_seconds));
   std::vector<double> times_ms;
   for (const double t : times) times_ms.push_back(t * 1e3);
-  report.set_json({{"name", name}, {"batch", options.batch}, {"threads", thread_count()}, {"runs", options.runs},
-                   {"median_ms", median * 1e3}, {"min_ms", sorted[0] * 1e3}, {"low_quartile_ms", low * 1e3},
-                   {"high_quartile_ms", high * 1e3}, {"gflops", flops / median * 1e-9}, {"flops", flops},
-                   {"peak_mib", peak / 1048576}, {"arena_mib", static_cast<double>(program.memory().arena) / 1048576},
+  report.set_json({{"name", name},
+                   {"batch", options.batch},
+                   {"threads", thread_count()},
+                   {"runs", options.runs},
+                   {"median_ms", median * 1e3},
+                   {"min_ms", sorted[0] * 1e3},
+                   {"low_quartile_ms", low * 1e3},
+                   {"high_quartile_ms", high * 1e3},
+                   {"gflops", flops / median * 1e-9},
+                   {"flops", flops},
+                   {"peak_mib", peak / 1048576},
+                   {"arena_mib", static_cast<double>(program.memory().arena) / 1048576},
                    {"weights_mib", static_cast<double>(program.memory().weights) / 1048576},
-                   {"compile_ms", compile_seconds * 1e3}, {"times_ms", times_ms}});
+                   {"compile_ms", compile_seconds * 1e3},
+                   {"times_ms", times_ms}});
   return report;
 }
 

@@ -73,15 +73,16 @@ struct Score {
 
 std::string answer_text(const Classified& answer, const Meaning& meaning, size_t top) {
   std::string text = coloured(printable(answer.file.string()), Ink::bold);
-  if (answer.truth) text += coloured(fmt::format("  (truly {})", printable(class_name(meaning.classes, *answer.truth))), Ink::dim);
+  if (answer.truth)
+    text += coloured(fmt::format("  (truly {})", printable(class_name(meaning.classes, *answer.truth))), Ink::dim);
   text += "\n";
   for (size_t i = 0; i < std::min(top, answer.guesses.size()); ++i) {
     const Guess& g = answer.guesses[i];
     const std::string shape = bar(g.probability, 30), name = printable(g.name);
     const std::string space(30 - std::min<size_t>(30, shown_width(shape)), ' ');
     const bool right = answer.truth && *answer.truth == g.index;
-    text += fmt::format("  {}{} {:6.2f} %  {}\n", coloured(shape, right ? Ink::green : Ink::blue), space, g.probability * 100,
-                        right ? coloured(name, Ink::green) : name);
+    text += fmt::format("  {}{} {:6.2f} %  {}\n", coloured(shape, right ? Ink::green : Ink::blue), space,
+                        g.probability * 100, right ? coloured(name, Ink::green) : name);
   }
   return text;
 }
@@ -89,24 +90,32 @@ std::string answer_text(const Classified& answer, const Meaning& meaning, size_t
 Json answer_json(const Classified& answer, size_t top) {
   Json guesses = Json::array();
   for (size_t i = 0; i < std::min(top, answer.guesses.size()); ++i)
-    guesses.push_back({{"class", answer.guesses[i].index}, {"name", answer.guesses[i].name}, {"probability", answer.guesses[i].probability}, {"score", answer.guesses[i].score}});
+    guesses.push_back({{"class", answer.guesses[i].index},
+                       {"name", answer.guesses[i].name},
+                       {"probability", answer.guesses[i].probability},
+                       {"score", answer.guesses[i].score}});
   Json j = {{"file", answer.file.string()}, {"guesses", guesses}};
   if (answer.truth) j["truth"] = *answer.truth;
   return j;
 }
 
 GuessPanel panel_of(const Classified& answer, Image picture, const Meaning& meaning, size_t top) {
-  GuessPanel panel{std::move(picture), answer.truth ? class_name(meaning.classes, *answer.truth) : answer.file.filename().string(), {}};
+  GuessPanel panel{std::move(picture),
+                   answer.truth ? class_name(meaning.classes, *answer.truth) : answer.file.filename().string(),
+                   {}};
   for (size_t i = 0; i < std::min(top, answer.guesses.size()); ++i)
-    panel.bars.push_back({answer.guesses[i].name, answer.guesses[i].probability, answer.truth && *answer.truth == answer.guesses[i].index});
+    panel.bars.push_back({answer.guesses[i].name, answer.guesses[i].probability,
+                          answer.truth && *answer.truth == answer.guesses[i].index});
   return panel;
 }
 
 void check_output(const ClassifyOptions& options) {
   if (options.output.empty()) return;
-  const fs::path folder = fs::path(options.output).has_parent_path() ? fs::path(options.output).parent_path() : fs::path(".");
+  const fs::path folder =
+      fs::path(options.output).has_parent_path() ? fs::path(options.output).parent_path() : fs::path(".");
   writing([&] {
-    require(fs::is_directory(folder), ErrorKind::io, "{}: cannot be written: there is no folder {}", options.output, folder.string());
+    require(fs::is_directory(folder), ErrorKind::io, "{}: cannot be written: there is no folder {}", options.output,
+            folder.string());
   });
 }
 
@@ -114,9 +123,11 @@ void check_output(const ClassifyOptions& options) {
 
 OptionList describe(ClassifyOptions& o) {
   const OptionList model = describe(o.model);
-  return OptionList{model[0], {"IMAGE", "", "pictures, or folders of pictures", &o.images, true},
+  return OptionList{model[0],
+                    {"IMAGE", "", "pictures, or folders of pictures", &o.images, true},
                     {"--top", "N", "guesses a picture", &o.top, false, {}, 1, 1000},
-                    {"--truth", "FILE", "true classes, lines \"file,class\" or \"file class\": prints the error rates", &o.truth},
+                    {"--truth", "FILE", "true classes, lines \"file,class\" or \"file class\": prints the error rates",
+                     &o.truth},
                     {"-o,--output", "FILE.png", "a sheet of the pictures with their guesses", &o.output}} +
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
@@ -128,7 +139,8 @@ Report run(const Context& context, const ClassifyOptions& options) {
   if (!options.truth.empty()) truth = read_truth(options.truth);
   const Model model = open(context, options.model);
   const Value input = picture_input(model), scores = scores_output(model);
-  require(model.meaning.preprocess.has_value(), ErrorKind::usage, "it is not known how pictures become this network's input");
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+          "it is not known how pictures become this network's input");
   const Engine engine(options.engine);
   Program program = engine.compile(model, std::vector<Value>{scores});
   const auto top = static_cast<size_t>(options.top);
@@ -138,9 +150,11 @@ Report run(const Context& context, const ClassifyOptions& options) {
   std::vector<GuessPanel> panels;
   for (size_t i = 0; i < files.size(); ++i) {
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-    context.report({"classifying", static_cast<int64_t>(i), static_cast<int64_t>(files.size()), files[i].filename().string()});
+    context.report(
+        {"classifying", static_cast<int64_t>(i), static_cast<int64_t>(files.size()), files[i].filename().string()});
     const Image picture = fit_picture(read_image(files[i]), *model.meaning.preprocess);
-    const Tensor result = program.run({{model.graph.node(input).name, normalise(picture, *model.meaning.preprocess)}})[0];
+    const Tensor result =
+        program.run({{model.graph.node(input).name, normalise(picture, *model.meaning.preprocess)}})[0];
     Classified answer{files[i], best_guesses(result, model.meaning, std::max<int64_t>(5, options.top)), {}};
     if (const auto found = truth.find(files[i].filename().string()); found != truth.end()) answer.truth = found->second;
     score.count(answer);
@@ -152,9 +166,11 @@ Report run(const Context& context, const ClassifyOptions& options) {
   Json json = {{"model", printable(model.meaning.name)}, {"images", images}};
   if (!truth.empty()) {
     require(score.known > 0, ErrorKind::usage, "{}: names none of the {} pictures", options.truth, files.size());
-    const auto error = [&](int64_t right) { return 1.0 - static_cast<double>(right) / static_cast<double>(score.known); };
-    report.text += fmt::format("\n{} pictures: top-1 {} right ({:.1f} % error), top-5 {} right ({:.1f} % error)\n", score.known,
-                               score.top1, 100 * error(score.top1), score.top5, 100 * error(score.top5));
+    const auto error = [&](int64_t right) {
+      return 1.0 - static_cast<double>(right) / static_cast<double>(score.known);
+    };
+    report.text += fmt::format("\n{} pictures: top-1 {} right ({:.1f} % error), top-5 {} right ({:.1f} % error)\n",
+                               score.known, score.top1, 100 * error(score.top1), score.top5, 100 * error(score.top5));
     json["known"] = score.known;
     json["top1"] = score.top1;
     json["top5"] = score.top5;
@@ -174,11 +190,13 @@ Report run(const Context& context, const ClassifyOptions& options) {
 Command classify_command() {
   return make_command<ClassifyOptions>(
       "classify", "what the network takes pictures for",
-      "Prints the best guesses for each picture with their probabilities. Scores become probabilities by softmax unless the network ends in one.",
+      "Prints the best guesses for each picture with their probabilities. Scores become probabilities by softmax "
+      "unless the network ends in one.",
       {{"fovea classify model.onnx cat.jpg", "the five best guesses"},
        {"fovea classify model.onnx photos/ -o sheet.png", "a sheet of all pictures in a folder, guesses beneath"},
        {"fovea classify model.onnx photos/ --truth labels.csv", "the top-1 and top-5 error"},
-       {"fovea classify model.onnx cat.jpg --preprocess caffe --labels names.txt", "another convention, own class names"}},
+       {"fovea classify model.onnx cat.jpg --preprocess caffe --labels names.txt",
+        "another convention, own class names"}},
       run);
 }
 

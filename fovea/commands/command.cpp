@@ -18,7 +18,9 @@
 
 namespace fovea {
 
-void Report::set_json(const nlohmann::ordered_json& value) { json = std::make_shared<const nlohmann::ordered_json>(value); }
+void Report::set_json(const nlohmann::ordered_json& value) {
+  json = std::make_shared<const nlohmann::ordered_json>(value);
+}
 
 OptionList operator+(OptionList a, OptionList b) {
   a.insert(a.end(), std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()));
@@ -27,8 +29,8 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), summary_command(), explain_command(), bench_command(), verify_command(),
-      convert_command(), doctor_command(), demo_command(), docs_command()};
+      inspect_command(), classify_command(), summary_command(), explain_command(), bench_command(),
+      verify_command(),  convert_command(),  doctor_command(),  demo_command(),    docs_command()};
   return commands;
 }
 
@@ -56,7 +58,8 @@ bool repeats(const Option& o) { return std::holds_alternative<std::vector<std::s
 std::string usage_line(const Command& command, const OptionList& options) {
   std::string line = "fovea " + command.name;
   for (const Option& o : options)
-    if (o.positional()) line += fmt::format(" {}{}{}", o.required ? "" : "[", o.name + (repeats(o) ? "..." : ""), o.required ? "" : "]");
+    if (o.positional())
+      line += fmt::format(" {}{}{}", o.required ? "" : "[", o.name + (repeats(o) ? "..." : ""), o.required ? "" : "]");
   return line + " [options]";
 }
 
@@ -120,8 +123,8 @@ std::string help_text(const Command& command) {
 std::string markdown_page(const Command& command) {
   const auto defaults = command.make_options();
   const OptionList options = command.describe(defaults.get());
-  std::string text = fmt::format("# fovea {}\n\n{}. {}\n\n```\n{}\n```\n\n", command.name, command.summary, command.description,
-                                 usage_line(command, options));
+  std::string text = fmt::format("# fovea {}\n\n{}. {}\n\n```\n{}\n```\n\n", command.name, command.summary,
+                                 command.description, usage_line(command, options));
   text += "| option | meaning | default |\n|---|---|---|\n";
   for (const Option& o : options) {
     std::string help = o.help;
@@ -144,7 +147,8 @@ size_t distance(std::string_view a, std::string_view b) {
   for (size_t i = 1; i <= a.size(); ++i)
     for (size_t j = 1; j <= b.size(); ++j) {
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }

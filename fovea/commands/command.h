@@ -1,5 +1,5 @@
-// A command: typed options and `run → Report`. Its record is the one description from which the program's flags, --help and
-// docs/cli come, and later the studio's forms and the Python functions.
+// A command: typed options and `run → Report`. Its record is the one description from which the program's flags, --help
+// and docs/cli come, and later the studio's forms and the Python functions.
 #pragma once
 
 #include <filesystem>
@@ -18,20 +18,22 @@ namespace fovea {
 
 // What a command found. Nothing has been printed.
 struct Report {
-  std::string text;                                   // for a person; holds terminal colours, see without_colours()
+  std::string text;                                    // for a person; holds terminal colours, see without_colours()
   std::shared_ptr<const nlohmann::ordered_json> json;  // the same for a program; never null after run
-  std::vector<std::filesystem::path> files;           // what was written
-  bool failed = false;                                // the work was done and the answer is "no" (verify): exit code 1
+  std::vector<std::filesystem::path> files;            // what was written
+  bool failed = false;                                 // the work was done and the answer is "no" (verify): exit code 1
 
   void set_json(const nlohmann::ordered_json& value);
 };
 
-// A result could not be written: unlike other errors about files, no input is to blame. Programs exit with 1 for it, not 3.
+// A result could not be written: unlike other errors about files, no input is to blame. Programs exit with 1 for it,
+// not 3.
 struct WriteError : Error {
   explicit WriteError(const Error& error) : Error(error) {}
 };
 // Calls f and turns its Error{io} into a WriteError.
-template <class F> void writing(F&& f) {
+template <class F>
+void writing(F&& f) {
   try {
     f();
   } catch (const Error& e) {
@@ -44,8 +46,8 @@ using Target = std::variant<bool*, int64_t*, double*, std::string*, std::vector<
 
 // One option. Its default is what the target holds when it is described.
 struct Option {
-  std::string name;    // "--top", or "MODEL" for an argument given by position
-  std::string value;   // what stands for the value in the help text: "N"; empty for a switch or an argument
+  std::string name;   // "--top", or "MODEL" for an argument given by position
+  std::string value;  // what stands for the value in the help text: "N"; empty for a switch or an argument
   std::string help;
   Target target;
   bool required = false;
@@ -81,7 +83,9 @@ Command make_command(std::string name, std::string summary, std::string descript
           std::move(examples),
           [] { return std::shared_ptr<void>(std::make_shared<Options>()); },
           [](void* options) { return describe(*static_cast<Options*>(options)); },
-          [run](const Context& context, const void* options) { return run(context, *static_cast<const Options*>(options)); }};
+          [run](const Context& context, const void* options) {
+            return run(context, *static_cast<const Options*>(options));
+          }};
 }
 
 // Several lists as one.

@@ -4,11 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#if __has_include("fovea/formats/onnx_write.h")  // TEMP
 #include "fovea/formats/onnx_write.h"
-#else
-namespace fovea { inline void write_onnx(const Model&, const std::filesystem::path&) {} }
-#endif
 #include "fovea/model/preprocess.h"
 #include "fovea/report/table.h"
 
@@ -25,7 +21,8 @@ Report run(const Context& context, const ConvertOptions& options) {
   Model model = open(context, options.model);
   if (!options.name.empty()) model.meaning.name = options.name;
   writing([&] { write_onnx(model, path); });
-  const auto size = std::filesystem::file_size(path);
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
   Report report;
   report.files = {path};
   report.text = fmt::format("wrote {} ({})\n", options.output, short_bytes(static_cast<double>(size)));
@@ -38,9 +35,11 @@ Report run(const Context& context, const ConvertOptions& options) {
 Command convert_command() {
   return make_command<ConvertOptions>(
       "convert", "writes a network as ONNX, with its meaning",
-      "Reads any model that fovea reads and writes it as ONNX (opset 17). How pictures are prepared and the class names are kept in the "
+      "Reads any model that fovea reads and writes it as ONNX (opset 17). How pictures are prepared and the class "
+      "names are kept in the "
       "file's metadata, so that nobody has to guess again.",
-      {{"fovea convert model.onnx -o named.onnx --labels imagenet --preprocess torchvision", "writes what the file did not say"},
+      {{"fovea convert model.onnx -o named.onnx --labels imagenet --preprocess torchvision",
+        "writes what the file did not say"},
        {"fovea convert model.onnx -o large.onnx --size 448", "the same network for larger pictures"}},
       run);
 }

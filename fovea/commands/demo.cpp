@@ -42,11 +42,16 @@ namespace {
 constexpr int kSide = 48;
 constexpr int64_t kBatch = 32, kClasses = 6;
 
-struct LayerShape { const char* name; int64_t out, in, kernel; bool pool; };
-constexpr LayerShape kLayers[] = {{"edges", 16, 3, 5, true}, {"corners", 32, 16, 3, true}, {"parts", 64, 32, 3, true}, {"shapes", 64, 64, 3, false}};
+struct LayerShape {
+  const char* name;
+  int64_t out, in, kernel;
+  bool pool;
+};
+constexpr LayerShape kLayers[] = {
+    {"edges", 16, 3, 5, true}, {"corners", 32, 16, 3, true}, {"parts", 64, 32, 3, true}, {"shapes", 64, 64, 3, false}};
 
-// Four convolutions, each with a ReLU, three of them with pooling. A shape may be anywhere: the strongest answer of each unit of the
-// last layer decides.
+// Four convolutions, each with a ReLU, three of them with pooling. A shape may be anywhere: the strongest answer of
+// each unit of the last layer decides.
 Value build_network(Graph& graph, Value x) {
   for (const LayerShape& l : kLayers) {
     const std::string name = l.name;
@@ -108,7 +113,9 @@ Model network_for(int64_t batch, const Weights& weights) {
   return model;
 }
 
-struct Batch { Tensor pictures, labels; };
+struct Batch {
+  Tensor pictures, labels;
+};
 Batch batch_of(const Dataset& data, int64_t first) {
   Batch batch{Tensor(DType::f32, {kBatch, 3, kSide, kSide}), Tensor(DType::i64, {kBatch})};
   const auto pictures = batch.pictures.data<float>();
@@ -142,7 +149,7 @@ Weights trained(const Context& context, const DemoOptions& options, Backend& bac
   descent.run(context, options.steps, [&](int64_t step) -> std::map<std::string, Tensor> {
     const Batch batch = batch_of(data, step * kBatch);
     const double warm = std::min(1.0, static_cast<double>(step + 1) / 20), t = static_cast<double>(step) / steps;
-    const double now = (std::getenv("LR") ? atof(std::getenv("LR")) : 0.02) * warm * 0.5 * (1 + std::cos(3.14159265358979 * t));
+    const double now = 0.03 * warm * 0.5 * (1 + std::cos(3.14159265358979 * t));
     return {{"picture", batch.pictures}, {"label", batch.labels}, {"rate", Tensor::scalar(static_cast<float>(now))}};
   });
   if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
@@ -173,10 +180,12 @@ double accuracy(const Weights& weights, uint64_t seed, Backend& backend) {
 bool real_demo(const Context& context, const DemoOptions& options, Report& report) {
   const char* folder = std::getenv("FOVEA_DATA");
   if (!folder || options.train) return false;
-  const fs::path network = fs::path(folder) / "weights/squeezenet1.1_onnx/model.onnx", pictures = fs::path(folder) / "imagenet/images";
+  const fs::path network = fs::path(folder) / "weights/squeezenet1.1_onnx/model.onnx",
+                 pictures = fs::path(folder) / "imagenet/images";
   std::error_code error;
   if (!fs::exists(network, error) || !fs::is_directory(pictures, error)) {
-    context.note(fmt::format("FOVEA_DATA is {}, which holds no weights/squeezenet1.1_onnx and imagenet/images", folder));
+    context.note(
+        fmt::format("FOVEA_DATA is {}, which holds no weights/squeezenet1.1_onnx and imagenet/images", folder));
     return false;
   }
   InspectOptions inspect;
@@ -184,7 +193,8 @@ bool real_demo(const Context& context, const DemoOptions& options, Report& repor
   const std::vector<fs::path> files = picture_paths({pictures.string()});
   inspect.image = files[static_cast<size_t>(options.seed) % files.size()].string();
   for (const fs::path& file : files)  // a picture that shows a lot, unless a seed asks for another
-    if (options.seed == DemoOptions().seed && file.filename().string().find("monarch") != std::string::npos) inspect.image = file.string();
+    if (options.seed == DemoOptions().seed && file.filename().string().find("monarch") != std::string::npos)
+      inspect.image = file.string();
   inspect.output = options.output;
   report = run(context, inspect);
   return true;
@@ -205,7 +215,9 @@ Report run(const Context& context, const DemoOptions& options) {
   inspect.output = options.output;
   inspect.top = kClasses;
   report = inspect_to_folder(context, model, picture, "a drawn " + model.meaning.classes[label], inspect);
-  report.text = fmt::format("trained {} steps of {} pictures: {:.1f} % of new shapes right\n", options.steps, kBatch, right * 100) + report.text;
+  report.text = fmt::format("trained {} steps of {} pictures: {:.1f} % of new shapes right\n", options.steps, kBatch,
+                            right * 100) +
+                report.text;
   nlohmann::ordered_json json = *report.json;
   json["steps"] = options.steps;
   json["accuracy"] = right;
@@ -216,9 +228,12 @@ Report run(const Context& context, const DemoOptions& options) {
 Command demo_command() {
   return make_command<DemoOptions>(
       "demo", "trains or opens a network and looks inside it",
-      "With FOVEA_DATA set to a folder that holds SqueezeNet 1.1 and photographs, inspects one of them. Otherwise trains a small "
+      "With FOVEA_DATA set to a folder that holds SqueezeNet 1.1 and photographs, inspects one of them. Otherwise "
+      "trains a small "
       "network on drawn shapes, which takes well under a minute and needs no data, and inspects that.",
-      {{"fovea demo", "then open fovea-demo/index.html"}, {"fovea demo --train --seed 7 -o shapes", "another small network"}}, run);
+      {{"fovea demo", "then open fovea-demo/index.html"},
+       {"fovea demo --train --seed 7 -o shapes", "another small network"}},
+      run);
 }
 
 }  // namespace fovea

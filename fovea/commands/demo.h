@@ -7,7 +7,7 @@ namespace fovea {
 struct DemoOptions {
   std::string output = "fovea-demo";
   int64_t seed = 1;
-  int64_t steps = 300;
+  int64_t steps = 400;
   bool train = false;  // even when the real network is there
 };
 OptionList describe(DemoOptions& options);

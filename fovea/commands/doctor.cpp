@@ -40,7 +40,9 @@ std::string proc_value(const char* file, std::string_view key) {
 
 std::string instruction_sets() {
   const std::string flags = " " + proc_value("/proc/cpuinfo", "flags") + " ";
-  static constexpr std::string_view kNames[] = {"sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512vl", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"};
+  static constexpr std::string_view kNames[] = {"sse4_2",      "avx",      "f16c",     "fma",
+                                                "avx2",        "avx512f",  "avx512vl", "avx512_vnni",
+                                                "avx512_bf16", "amx_tile", "amx_bf16"};
   std::string found;
   for (const auto name : kNames)
     if (flags.find(fmt::format(" {} ", name)) != flags.npos) found += (found.empty() ? "" : " ") + std::string(name);
@@ -62,7 +64,8 @@ Speed conv_speed(const std::string& name, int64_t channels, int64_t kernel, CpuO
   CompileOptions options;
   options.exact = cpu.exact;
   options.bf16 = cpu.bf16;
-  Program program = compile(graph, std::vector<Value>{y}, {{"w", Tensor(DType::f32, {channels, channels, kernel, kernel})}}, *backend, options);
+  Program program = compile(graph, std::vector<Value>{y},
+                            {{"w", Tensor(DType::f32, {channels, channels, kernel, kernel})}}, *backend, options);
   program.execute();
   program.profile(9);
   const double flops = 2.0 * static_cast<double>(channels * channels * kernel * kernel * 28 * 28);
@@ -81,20 +84,37 @@ Report run(const Context& context, const DoctorOptions& options) {
       {"processor", proc_value("/proc/cpuinfo", "model name")},
       {"cores", fmt::format("{} (computing with {} threads)", std::thread::hardware_concurrency(), thread_count())},
       {"instruction sets", instruction_sets()},
-      {"memory", fmt::format("{} free of {}", short_bytes(std::atof(proc_value("/proc/meminfo", "MemAvailable").c_str()) * 1024),
-                             short_bytes(std::atof(proc_value("/proc/meminfo", "MemTotal").c_str()) * 1024))},
-      {"huge pages", [] { std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled"); std::string s; std::getline(in, s); return s; }()},
-      {"load", [] { std::ifstream in("/proc/loadavg"); std::string s; in >> s; return s; }()},
+      {"memory",
+       fmt::format("{} free of {}", short_bytes(std::atof(proc_value("/proc/meminfo", "MemAvailable").c_str()) * 1024),
+                   short_bytes(std::atof(proc_value("/proc/meminfo", "MemTotal").c_str()) * 1024))},
+      {"huge pages",
+       [] {
+         std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
+         std::string s;
+         std::getline(in, s);
+         return s;
+       }()},
+      {"load",
+       [] {
+         std::ifstream in("/proc/loadavg");
+         std::string s;
+         in >> s;
+         return s;
+       }()},
       {"libraries", backend->fingerprint()},
   };
   if (const char* folder = std::getenv("FOVEA_DATA")) facts.emplace_back("FOVEA_DATA", folder);
   else facts.emplace_back("FOVEA_DATA", "not set: the demo trains its own small network");
   const char* home = std::getenv("XDG_CACHE_HOME");
-  const std::filesystem::path cache = home ? std::filesystem::path(home) / "fovea" : std::filesystem::path(std::getenv("HOME") ? std::getenv("HOME") : ".") / ".cache" / "fovea";
+  const std::filesystem::path cache =
+      home ? std::filesystem::path(home) / "fovea"
+           : std::filesystem::path(std::getenv("HOME") ? std::getenv("HOME") : ".") / ".cache" / "fovea";
   std::error_code error;
   size_t files = 0, bytes = 0;
-  for (std::filesystem::directory_iterator it(cache, error), end; !error && it != end; it.increment(error)) ++files, bytes += it->is_regular_file(error) ? it->file_size(error) : 0;
-  facts.emplace_back("cache", fmt::format("{}: {} files, {}", cache.string(), files, short_bytes(static_cast<double>(bytes))));
+  for (std::filesystem::directory_iterator it(cache, error), end; !error && it != end; it.increment(error))
+    ++files, bytes += it->is_regular_file(error) ? it->file_size(error) : 0;
+  facts.emplace_back("cache",
+                     fmt::format("{}: {} files, {}", cache.string(), files, short_bytes(static_cast<double>(bytes))));
 
   Json json = Json::object();
   Report report;
@@ -105,11 +125,13 @@ Report run(const Context& context, const DoctorOptions& options) {
   if (!options.fast) {
     report.text += "\nwhat is fast here (28x28 positions, in GFLOP/s of the plain algorithm):\n";
     Json speeds = Json::array();
-    const std::pair<const char*, CpuOptions> ways[] = {{"f32", {}}, {"f32, --exact", {.exact = true}}, {"--bf16", {.bf16 = true}}};
+    const std::pair<const char*, CpuOptions> ways[] = {
+        {"f32", {}}, {"f32, --exact", {.exact = true}}, {"--bf16", {.bf16 = true}}};
     for (const auto& [way, cpu] : ways)
       for (const int64_t kernel : {int64_t{3}, int64_t{1}}) {
         context.report({"measuring", static_cast<int64_t>(speeds.size()), 6, way});
-        const Speed s = conv_speed(fmt::format("{0}x{0} convolution, 128 channels, {1}", kernel, way), 128, kernel, cpu);
+        const Speed s =
+            conv_speed(fmt::format("{0}x{0} convolution, 128 channels, {1}", kernel, way), 128, kernel, cpu);
         report.text += fmt::format("  {:<46} {:>7.1f}  {}\n", s.name, s.gflops, s.implementation);
         speeds.push_back({{"what", s.name}, {"gflops", s.gflops}, {"implementation", s.implementation}});
       }
@@ -120,10 +142,11 @@ Report run(const Context& context, const DoctorOptions& options) {
 }
 
 Command doctor_command() {
-  return make_command<DoctorOptions>("doctor", "the machine, the libraries, and what is fast here",
-                                     "Prints what fovea found: processor and instruction sets, threads, memory, versions of libraries, caches; "
-                                     "and times two common layers in each mode.",
-                                     {{"fovea doctor", "everything"}, {"fovea doctor --fast --json", "without measuring, for a bug report"}}, run);
+  return make_command<DoctorOptions>(
+      "doctor", "the machine, the libraries, and what is fast here",
+      "Prints what fovea found: processor and instruction sets, threads, memory, versions of libraries, caches; "
+      "and times two common layers in each mode.",
+      {{"fovea doctor", "everything"}, {"fovea doctor --fast --json", "without measuring, for a bug report"}}, run);
 }
 
 }  // namespace fovea

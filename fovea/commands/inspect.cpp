@@ -39,15 +39,18 @@ void add_layers(const Model& model, const std::vector<std::string>& layers, std:
       fail(ErrorKind::usage, "there is no layer \"{}\"{}", name, did_you_mean(name, names));
     }
     const Shape& s = model.graph.node(node).outputs[0].shape;
-    require(s.rank() == 4 && !fields[static_cast<size_t>(node)].empty(), ErrorKind::usage, "layer \"{}\" is {}: it has no feature maps", name, to_string(s));
-    const bool known = std::any_of(stages.begin(), stages.end(), [&](const Stage& stage) { return stage.node == node; });
+    require(s.rank() == 4 && !fields[static_cast<size_t>(node)].empty(), ErrorKind::usage,
+            "layer \"{}\" is {}: it has no feature maps", name, to_string(s));
+    const bool known =
+        std::any_of(stages.begin(), stages.end(), [&](const Stage& stage) { return stage.node == node; });
     if (!known) stages.push_back({node, name, s[1], s[2], s[3], fields[static_cast<size_t>(node)], false});
   }
 }
 
 }  // namespace
 
-static Inspection inspect(const Context& context, const Model& model, const Image& picture, const InspectOptions& options) {
+static Inspection inspect(const Context& context, const Model& model, const Image& picture,
+                          const InspectOptions& options) {
   int64_t done = 0;
   const auto tell = [&](std::string_view detail) {
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
@@ -55,7 +58,8 @@ static Inspection inspect(const Context& context, const Model& model, const Imag
   };
   Inspection result;
   const Value input = picture_input(model), scores = scores_output(model);
-  require(model.meaning.preprocess.has_value(), ErrorKind::usage, "it is not known how pictures become this network's input");
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+          "it is not known how pictures become this network's input");
   result.picture = fit_picture(picture, *model.meaning.preprocess);
   const Tensor pixels = normalise(result.picture, *model.meaning.preprocess);
   const int64_t height = result.picture.height(), width = result.picture.width();
@@ -117,7 +121,8 @@ Report run(const Context& context, const InspectOptions& options) {
   return inspect_to_folder(context, model, picture, std::filesystem::path(options.image).filename().string(), options);
 }
 
-Report inspect_to_folder(const Context& context, const Model& model, const Image& picture, const std::string& picture_name, const InspectOptions& options) {
+Report inspect_to_folder(const Context& context, const Model& model, const Image& picture,
+                         const std::string& picture_name, const InspectOptions& options) {
   const Inspection result = inspect(context, model, picture, options);
   make_folder(options.output);
   Report report;
@@ -126,9 +131,11 @@ Report inspect_to_folder(const Context& context, const Model& model, const Image
   const Guess& best = result.guesses[0];
   double seconds = 0;
   for (const StepInfo& s : result.steps) seconds += s.seconds;
-  report.text = fmt::format("{}: {} ({:.1f} %), {} a run on {} threads\n", printable(picture_name), coloured(printable(best.name), Ink::bold),
-                            best.probability * 100, short_time(seconds), thread_count());
-  report.text += fmt::format("the page: {}\n", coloured((std::filesystem::path(options.output) / "index.html").string(), Ink::cyan));
+  report.text = fmt::format("{}: {} ({:.1f} %), {} a run on {} threads\n", printable(picture_name),
+                            coloured(printable(best.name), Ink::bold), best.probability * 100, short_time(seconds),
+                            thread_count());
+  report.text += fmt::format("the page: {}\n",
+                             coloured((std::filesystem::path(options.output) / "index.html").string(), Ink::cyan));
   nlohmann::ordered_json shown = json;
   shown["page"] = (std::filesystem::path(options.output) / "index.html").string();
   report.set_json(shown);
@@ -138,8 +145,10 @@ Report inspect_to_folder(const Context& context, const Model& model, const Image
 Command inspect_command() {
   return make_command<InspectOptions>(
       "inspect", "one page that shows what a network sees in a picture, and what is inside it",
-      "Writes a self-contained HTML page and the files behind it: the picture and its guesses, the network as a graph, the first layer's "
-      "filters, for every stage the strongest feature maps with the part of the picture that they see, a saliency map, dead units, weight "
+      "Writes a self-contained HTML page and the files behind it: the picture and its guesses, the network as a graph, "
+      "the first layer's "
+      "filters, for every stage the strongest feature maps with the part of the picture that they see, a saliency map, "
+      "dead units, weight "
       "statistics, and the time and memory of every layer.",
       {{"fovea inspect model.onnx cat.jpg -o cat", "then open cat/index.html"},
        {"fovea inspect model.onnx cat.jpg -o cat --layer fire5/concat --maps 24", "more maps, and one more layer"}},

@@ -18,6 +18,7 @@ OptionList describe(InspectOptions& options);
 Report run(const Context& context, const InspectOptions& options);
 Command inspect_command();
 // The same for a model and a picture that are there already: what the demo does.
-Report inspect_to_folder(const Context& context, const Model& model, const Image& picture, const std::string& picture_name, const InspectOptions& options);
+Report inspect_to_folder(const Context& context, const Model& model, const Image& picture,
+                         const std::string& picture_name, const InspectOptions& options);
 
 }  // namespace fovea

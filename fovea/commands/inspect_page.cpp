@@ -47,7 +47,8 @@ struct SaliencyImages {
 SaliencyImages saliency_images(const Inspection& r) {
   const int width = r.picture.width(), height = r.picture.height();
   const std::vector<float> plain = normal_heat(r.saliency), smooth = normal_heat(r.smooth_saliency);
-  return {apply_colour_map(plain, width, height, ColourMap::magma, 0, 1), apply_colour_map(smooth, width, height, ColourMap::magma, 0, 1),
+  return {apply_colour_map(plain, width, height, ColourMap::magma, 0, 1),
+          apply_colour_map(smooth, width, height, ColourMap::magma, 0, 1),
           overlay_heat(r.picture.to_rgb(), smooth, width, height, ColourMap::inferno, 0.85f, true)};
 }
 
@@ -55,33 +56,43 @@ std::string field_sentence(const Stage& stage) {
   if (stage.field.size() != 2) return "";
   const ReceptiveField& f = stage.field[0];
   if (f.whole) return "each unit sees the whole picture";
-  return fmt::format("each unit sees {0:g} × {1:g} pixels, neighbours look {2:g} apart", f.size, stage.field[1].size, f.stride);
+  return fmt::format("each unit sees {0:g} × {1:g} pixels, neighbours look {2:g} apart", f.size, stage.field[1].size,
+                     f.stride);
 }
 
 std::string guesses_html(const Inspection& r) {
   std::string bars;
   for (size_t i = 0; i < r.guesses.size(); ++i)
-    bars += html_bar(r.guesses[i].probability, r.guesses[i].name, fmt::format("{:.1f} %", r.guesses[i].probability * 100), i == 0);
+    bars += html_bar(r.guesses[i].probability, r.guesses[i].name,
+                     fmt::format("{:.1f} %", r.guesses[i].probability * 100), i == 0);
   return "<div class=\"card split\"><figure>" + image_tag(r.picture, "the picture") +
-         fmt::format("<figcaption>what the network receives: {} × {} pixels</figcaption></figure><div>{}</div></div>", r.picture.width(), r.picture.height(), bars);
+         fmt::format("<figcaption>what the network receives: {} × {} pixels</figcaption></figure><div>{}</div></div>",
+                     r.picture.width(), r.picture.height(), bars);
 }
 
 std::string saliency_html(const Inspection& r) {
-  if (r.saliency.empty()) return fmt::format("<p class=\"note\">There is no saliency map: {}</p>", html_text(r.no_saliency));
+  if (r.saliency.empty())
+    return fmt::format("<p class=\"note\">There is no saliency map: {}</p>", html_text(r.no_saliency));
   const SaliencyImages images = saliency_images(r);
   const auto figure = [](const Image& image, std::string_view caption) {
-    return "<figure>" + image_tag(image, caption) + fmt::format("<figcaption>{}</figcaption></figure>", html_text(caption));
+    return "<figure>" + image_tag(image, caption) +
+           fmt::format("<figcaption>{}</figcaption></figure>", html_text(caption));
   };
-  return "<div class=\"card four\">" + figure(r.picture, "the picture") + figure(images.plain, "gradient of the score: greatest magnitude over the channels") +
-         figure(images.smooth, "the same, averaged over 16 noisy copies") + figure(images.overlay, "laid over the picture") + "</div>";
+  return "<div class=\"card four\">" + figure(r.picture, "the picture") +
+         figure(images.plain, "gradient of the score: greatest magnitude over the channels") +
+         figure(images.smooth, "the same, averaged over 16 noisy copies") +
+         figure(images.overlay, "laid over the picture") + "</div>";
 }
 
 std::string network_html(const Model& model) {
-  static constexpr std::pair<const char*, const char*> kKinds[] = {{"convolution", "convolution"}, {"pooling", "pooling"}, {"dense", "fully connected"},
-                                                                   {"join", "where branches meet"}, {"scores", "scores"}, {"other", "other"}};
+  static constexpr std::pair<const char*, const char*> kKinds[] = {
+      {"convolution", "convolution"},  {"pooling", "pooling"}, {"dense", "fully connected"},
+      {"join", "where branches meet"}, {"scores", "scores"},   {"other", "other"}};
   std::string legend;
-  for (const auto& [kind, name] : kKinds) legend += fmt::format("<span><i style=\"background:var(--{})\"></i>{}</span>", kind, name);
-  return "<div class=\"card viewer\">" + draw_network(drawn_nodes(model.graph, scores_output(model))) + "</div><div class=\"legend\">" + legend + "</div>";
+  for (const auto& [kind, name] : kKinds)
+    legend += fmt::format("<span><i style=\"background:var(--{})\"></i>{}</span>", kind, name);
+  return "<div class=\"card viewer\">" + draw_network(drawn_nodes(model.graph, scores_output(model))) +
+         "</div><div class=\"legend\">" + legend + "</div>";
 }
 
 Image filter_grid(const Inspection& r) {
@@ -91,11 +102,15 @@ Image filter_grid(const Inspection& r) {
 }
 
 std::string filters_html(const Inspection& r) {
-  if (!r.first || r.filters.empty()) return "<p class=\"note\">The network has no convolution with weights of its own.</p>";
+  if (!r.first || r.filters.empty())
+    return "<p class=\"note\">The network has no convolution with weights of its own.</p>";
   const Tensor& w = r.first->weight;
-  return "<div class=\"card\"><div class=\"filters\"><figure>" + image_tag(filter_grid(r), "the first layer's filters", "pixels") +
-         fmt::format("<figcaption>{} filters of {} × {} on {} channel{}, numbered along the rows from 0</figcaption></figure></div></div>", w.size(0), w.size(3), w.size(2),
-                     w.size(1), w.size(1) == 1 ? "" : "s");
+  return "<div class=\"card\"><div class=\"filters\"><figure>" +
+         image_tag(filter_grid(r), "the first layer's filters", "pixels") +
+         fmt::format(
+             "<figcaption>{} filters of {} × {} on {} channel{}, numbered along the rows from "
+             "0</figcaption></figure></div></div>",
+             w.size(0), w.size(3), w.size(2), w.size(1), w.size(1) == 1 ? "" : "s");
 }
 
 std::string stage_html(const Inspection& r, const StageView& view) {
@@ -103,21 +118,29 @@ std::string stage_html(const Inspection& r, const StageView& view) {
   std::string boxes, maps;
   for (size_t k = view.maps.size(); k-- > 0;) {
     const FeatureMap& m = view.maps[k];
-    const std::string place = fmt::format("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", m.seen_x.begin, m.seen_y.begin, m.seen_x.end - m.seen_x.begin,
-                                          m.seen_y.end - m.seen_y.begin);
-    boxes += fmt::format("<g class=\"k{}\" data-unit=\"{}\"><rect class=\"halo\" {}/><rect {}/></g>", k < kColoured ? static_cast<int>(k) : 9, m.unit, place, place);
+    const std::string place = fmt::format("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", m.seen_x.begin,
+                                          m.seen_y.begin, m.seen_x.end - m.seen_x.begin, m.seen_y.end - m.seen_y.begin);
+    boxes += fmt::format("<g class=\"k{}\" data-unit=\"{}\"><rect class=\"halo\" {}/><rect {}/></g>",
+                         k < kColoured ? static_cast<int>(k) : 9, m.unit, place, place);
   }
   for (size_t k = 0; k < view.maps.size(); ++k) {
     const FeatureMap& m = view.maps[k];
     const std::string name = k < view.names.size() ? view.names[k] : "";
-    maps += fmt::format("<figure class=\"map{}\" data-unit=\"{}\" tabindex=\"0\">", k < kColoured ? fmt::format(" c{}", k) : "", m.unit) +
+    maps += fmt::format("<figure class=\"map{}\" data-unit=\"{}\" tabindex=\"0\">",
+                        k < kColoured ? fmt::format(" c{}", k) : "", m.unit) +
             image_tag(map_image(m, stage), fmt::format("map of unit {}", m.unit), "pixels") +
-            fmt::format("<figcaption><b>{}</b>{} · peak {:.3g}</figcaption></figure>", m.unit, name.empty() ? "" : " " + html_text(name), m.peak);
+            fmt::format("<figcaption><b>{}</b>{} · peak {:.3g}</figcaption></figure>", m.unit,
+                        name.empty() ? "" : " " + html_text(name), m.peak);
   }
-  return fmt::format("<div class=\"card stage\"><div class=\"stage-head\"><h3>{}</h3><p>{} {} of {} × {}; {}</p></div><div class=\"looks\">", html_text(stage.name),
-                     stage.channels, stage.classes ? "maps, one a class," : "units", stage.height, stage.width, field_sentence(stage)) +
+  return fmt::format(
+             "<div class=\"card stage\"><div class=\"stage-head\"><h3>{}</h3><p>{} {} of {} × {}; {}</p></div><div "
+             "class=\"looks\">",
+             html_text(stage.name), stage.channels, stage.classes ? "maps, one a class," : "units", stage.height,
+             stage.width, field_sentence(stage)) +
          image_tag(r.picture, "the picture with the fields of the strongest units") +
-         fmt::format("<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\">{}</svg></div><div class=\"maps\">{}</div></div>", r.picture.width(), r.picture.height(), boxes, maps);
+         fmt::format(
+             "<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\">{}</svg></div><div class=\"maps\">{}</div></div>",
+             r.picture.width(), r.picture.height(), boxes, maps);
 }
 
 std::string listed(const std::vector<int64_t>& units) {
@@ -133,21 +156,32 @@ std::string activity_html(const Inspection& r) {
   for (const UnitActivity& a : r.activity) {
     units += a.units;
     dead += static_cast<int64_t>(a.dead.size());
-    rows.push_back({"<code>" + html_text(a.name) + "</code>", fmt::format("{}", a.units), fmt::format("{:.0f} %", a.active * 100),
-                    fmt::format("{}", a.silent.size()), fmt::format("{}", a.dead.size()), listed(a.dead)});
+    rows.push_back({"<code>" + html_text(a.name) + "</code>", fmt::format("{}", a.units),
+                    fmt::format("{:.0f} %", a.active * 100), fmt::format("{}", a.silent.size()),
+                    fmt::format("{}", a.dead.size()), listed(a.dead)});
   }
   if (rows.empty()) return "<p class=\"note\">The network has no rectified units.</p>";
-  return fmt::format("<p class=\"intro\">{} of {} rectified units answer to none of four inputs: the picture, its mirror image, its negative, and noise.</p>", dead, units) +
-         "<div class=\"card\">" + html_table({"layer", ">units", ">values above 0", ">silent on this picture", ">silent on all four", "those units"}, rows) + "</div>";
+  return fmt::format(
+             "<p class=\"intro\">{} of {} rectified units answer to none of four inputs: the picture, its mirror "
+             "image, its negative, and noise.</p>",
+             dead, units) +
+         "<div class=\"card\">" +
+         html_table(
+             {"layer", ">units", ">values above 0", ">silent on this picture", ">silent on all four", "those units"},
+             rows) +
+         "</div>";
 }
 
 std::string weights_html(const Inspection& r) {
   std::vector<std::vector<std::string>> rows;
   for (const WeightStatistics& w : r.weights)
-    rows.push_back({"<code>" + html_text(w.name) + "</code>", html_text(to_string(w.shape)), fmt::format("{:.3g}", w.min), fmt::format("{:.3g}", w.max), fmt::format("{:.2g}", w.mean),
-                    fmt::format("{:.3g}", w.std), fmt::format("{:.1f} %", w.zeros * 100), html_histogram(w.histogram, w.min, w.max)});
+    rows.push_back({"<code>" + html_text(w.name) + "</code>", html_text(to_string(w.shape)),
+                    fmt::format("{:.3g}", w.min), fmt::format("{:.3g}", w.max), fmt::format("{:.2g}", w.mean),
+                    fmt::format("{:.3g}", w.std), fmt::format("{:.1f} %", w.zeros * 100),
+                    html_histogram(w.histogram, w.min, w.max)});
   if (rows.empty()) return "<p class=\"note\">The file holds its weights as constants.</p>";
-  return "<div class=\"card\">" + html_table({"weight", "shape", ">min", ">max", ">mean", ">std", ">zeros", "distribution"}, rows) + "</div>";
+  return "<div class=\"card\">" +
+         html_table({"weight", "shape", ">min", ">max", ">mean", ">std", ">zeros", "distribution"}, rows) + "</div>";
 }
 
 std::string time_html(const Inspection& r) {
@@ -156,14 +190,22 @@ std::string time_html(const Inspection& r) {
   std::vector<std::vector<std::string>> rows;
   for (const StepInfo& s : r.steps) {
     const double share = most > 0 ? s.seconds / most : 0;
-    rows.push_back({"<code>" + html_text(s.name) + "</code>", html_text(s.implementation), html_text(to_string(s.output.shape)),
-                    fmt::format("<span class=\"share\"><i style=\"width:{:.1f}%\"></i></span>{}", share * 100, short_time(s.seconds)),
-                    fmt::format("{:.1f} %", total > 0 ? s.seconds / total * 100 : 0), s.flops > 0 && s.seconds > 0 ? fmt::format("{:.0f}", s.flops / s.seconds * 1e-9) : "",
+    rows.push_back({"<code>" + html_text(s.name) + "</code>", html_text(s.implementation),
+                    html_text(to_string(s.output.shape)),
+                    fmt::format("<span class=\"share\"><i style=\"width:{:.1f}%\"></i></span>{}", share * 100,
+                                short_time(s.seconds)),
+                    fmt::format("{:.1f} %", total > 0 ? s.seconds / total * 100 : 0),
+                    s.flops > 0 && s.seconds > 0 ? fmt::format("{:.0f}", s.flops / s.seconds * 1e-9) : "",
                     short_bytes(static_cast<double>(s.output.bytes()))});
   }
-  return "<div class=\"card\">" + html_table({"step", "computed by", "output", ">time", ">share", ">GFLOP/s", ">output memory"}, rows) + "</div>" +
-         fmt::format("<p class=\"note\">{} in all on {} threads; {} for activations together (they share memory), {} of prepared weights.</p>", short_time(total),
-                     thread_count(), short_bytes(static_cast<double>(r.memory.arena)), short_bytes(static_cast<double>(r.memory.weights)));
+  return "<div class=\"card\">" +
+         html_table({"step", "computed by", "output", ">time", ">share", ">GFLOP/s", ">output memory"}, rows) +
+         "</div>" +
+         fmt::format(
+             "<p class=\"note\">{} in all on {} threads; {} for activations together (they share memory), {} of "
+             "prepared weights.</p>",
+             short_time(total), thread_count(), short_bytes(static_cast<double>(r.memory.arena)),
+             short_bytes(static_cast<double>(r.memory.weights)));
 }
 
 std::string page_html(const Model& model, const Inspection& r, const std::string& picture_name) {
@@ -176,16 +218,29 @@ std::string page_html(const Model& model, const Inspection& r, const std::string
   page.add_fact(fmt::format("{}", r.statistics.layers.size()), "layers");
   page.add_fact(short_time(seconds), "a run, here");
   page.add_section("guesses", "Guesses", "", guesses_html(r));
-  page.add_section("saliency", "Where it looks", fmt::format("How much each pixel would change the score of “{}” if it changed a little.", r.guesses[0].name), saliency_html(r));
-  page.add_section("network", "The network", "From left to right, then on in the next row. Activations are drawn with their layer. Drag to move, Ctrl and the wheel to zoom.", network_html(model));
-  page.add_section("filters", "First-layer filters", "The only weights that speak of pixels. Each filter is scaled to its own range.", filters_html(r));
+  page.add_section(
+      "saliency", "Where it looks",
+      fmt::format("How much each pixel would change the score of “{}” if it changed a little.", r.guesses[0].name),
+      saliency_html(r));
+  page.add_section("network", "The network",
+                   "From left to right, then on in the next row. Activations are drawn with their layer. Drag to move, "
+                   "Ctrl and the wheel to zoom.",
+                   network_html(model));
+  page.add_section("filters", "First-layer filters",
+                   "The only weights that speak of pixels. Each filter is scaled to its own range.", filters_html(r));
   std::string stages;
   for (const StageView& view : r.stages) stages += stage_html(r, view);
   page.add_section("stages", "What the units answer to",
-                   "For every stage, the units with the highest peaks on this picture. The boxes show what the unit at the peak sees; point at a map to see its own.", stages);
+                   "For every stage, the units with the highest peaks on this picture. The boxes show what the unit at "
+                   "the peak sees; point at a map to see its own.",
+                   stages);
   page.add_section("dead", "Dead units", "", activity_html(r));
-  page.add_section("weights", "Weights", "How the numbers of each layer are distributed. The orange line marks zero; heights are square roots of counts.", weights_html(r));
-  page.add_section("time", "Time and memory", "The compiled plan: convolutions run together with what follows them.", time_html(r));
+  page.add_section(
+      "weights", "Weights",
+      "How the numbers of each layer are distributed. The orange line marks zero; heights are square roots of counts.",
+      weights_html(r));
+  page.add_section("time", "Time and memory", "The compiled plan: convolutions run together with what follows them.",
+                   time_html(r));
   page.set_footer(fmt::format("made by fovea {} · {} · {}", html_text(version()), html_text(r.plan),
                               model.meaning.preprocess ? html_text(describe(*model.meaning.preprocess)) : ""));
   return page.html();
@@ -200,28 +255,61 @@ Image stage_sheet(const StageView& view) {
 }  // namespace
 
 Json inspection_json(const Model& model, const Inspection& r, const std::string& picture_name) {
-  Json guesses = Json::array(), stages = Json::array(), activity = Json::array(), weights = Json::array(), steps = Json::array();
-  for (const Guess& g : r.guesses) guesses.push_back({{"class", g.index}, {"name", g.name}, {"probability", g.probability}, {"score", g.score}});
+  Json guesses = Json::array(), stages = Json::array(), activity = Json::array(), weights = Json::array(),
+       steps = Json::array();
+  for (const Guess& g : r.guesses)
+    guesses.push_back({{"class", g.index}, {"name", g.name}, {"probability", g.probability}, {"score", g.score}});
   for (const StageView& view : r.stages) {
     Json units = Json::array();
     for (const FeatureMap& m : view.maps)
-      units.push_back({{"unit", m.unit}, {"peak", m.peak}, {"mean", m.mean}, {"at", {m.peak_y, m.peak_x}},
-                       {"sees", {{"top", m.seen_y.begin}, {"bottom", m.seen_y.end}, {"left", m.seen_x.begin}, {"right", m.seen_x.end}}}});
-    stages.push_back({{"name", view.stage.name}, {"channels", view.stage.channels}, {"height", view.stage.height}, {"width", view.stage.width}, {"units", units}});
+      units.push_back(
+          {{"unit", m.unit},
+           {"peak", m.peak},
+           {"mean", m.mean},
+           {"at", {m.peak_y, m.peak_x}},
+           {"sees",
+            {{"top", m.seen_y.begin}, {"bottom", m.seen_y.end}, {"left", m.seen_x.begin}, {"right", m.seen_x.end}}}});
+    stages.push_back({{"name", view.stage.name},
+                      {"channels", view.stage.channels},
+                      {"height", view.stage.height},
+                      {"width", view.stage.width},
+                      {"units", units}});
   }
   for (const UnitActivity& a : r.activity)
-    activity.push_back({{"layer", a.name}, {"units", a.units}, {"active", a.active}, {"silent", a.silent}, {"dead", a.dead}});
+    activity.push_back(
+        {{"layer", a.name}, {"units", a.units}, {"active", a.active}, {"silent", a.silent}, {"dead", a.dead}});
   for (const WeightStatistics& w : r.weights)
-    weights.push_back({{"name", w.name}, {"shape", std::vector<int64_t>(w.shape)}, {"min", w.min}, {"max", w.max}, {"mean", w.mean}, {"std", w.std}, {"zeros", w.zeros}});
+    weights.push_back({{"name", w.name},
+                       {"shape", std::vector<int64_t>(w.shape)},
+                       {"min", w.min},
+                       {"max", w.max},
+                       {"mean", w.mean},
+                       {"std", w.std},
+                       {"zeros", w.zeros}});
   for (const StepInfo& s : r.steps)
-    steps.push_back({{"name", s.name}, {"op", s.op}, {"implementation", s.implementation}, {"ms", s.seconds * 1e3}, {"flops", s.flops}, {"bytes", s.bytes},
+    steps.push_back({{"name", s.name},
+                     {"op", s.op},
+                     {"implementation", s.implementation},
+                     {"ms", s.seconds * 1e3},
+                     {"flops", s.flops},
+                     {"bytes", s.bytes},
                      {"output_bytes", s.output.bytes()}});
-  return {{"name", model.meaning.name}, {"picture", picture_name}, {"parameters", r.statistics.parameters}, {"macs", r.statistics.macs}, {"guesses", guesses},
-          {"stages", stages}, {"dead_units", activity}, {"weights", weights}, {"steps", steps}, {"arena_bytes", r.memory.arena}, {"weight_bytes", r.memory.weights}};
+  return {{"name", model.meaning.name},
+          {"picture", picture_name},
+          {"parameters", r.statistics.parameters},
+          {"macs", r.statistics.macs},
+          {"guesses", guesses},
+          {"stages", stages},
+          {"dead_units", activity},
+          {"weights", weights},
+          {"steps", steps},
+          {"arena_bytes", r.memory.arena},
+          {"weight_bytes", r.memory.weights}};
 }
 
-std::vector<std::filesystem::path> write_inspection(const Model& model, const Inspection& r, const std::string& picture_name, const std::filesystem::path& folder,
-                                                    const std::string& json) {
+std::vector<std::filesystem::path> write_inspection(const Model& model, const Inspection& r,
+                                                    const std::string& picture_name,
+                                                    const std::filesystem::path& folder, const std::string& json) {
   std::vector<std::filesystem::path> files;
   const auto image = [&](const std::string& name, const Image& picture) {
     write_image(folder / name, picture);

@@ -44,8 +44,10 @@ struct Inspection {
 // Everything but pixels, for other programs.
 nlohmann::ordered_json inspection_json(const Model& model, const Inspection& result, const std::string& picture_name);
 
-// index.html, picture.png, saliency.png, filters.png, stage-*.png and inspection.json in a folder that exists. Returns the paths.
-std::vector<std::filesystem::path> write_inspection(const Model& model, const Inspection& result, const std::string& picture_name,
+// index.html, picture.png, saliency.png, filters.png, stage-*.png and inspection.json in a folder that exists. Returns
+// the paths.
+std::vector<std::filesystem::path> write_inspection(const Model& model, const Inspection& result,
+                                                    const std::string& picture_name,
                                                     const std::filesystem::path& folder, const std::string& json);
 
 }  // namespace fovea

@@ -22,9 +22,24 @@ namespace fovea {
 OptionList describe(ModelOptions& o) {
   return {
       {"MODEL", "", "the network: an ONNX file", &o.model, true},
-      {"--preprocess", "NAME", "how pictures are prepared, instead of what the file says", &o.preprocess, false, preset_names()},
-      {"--size", "N", "side of the network's input; with --crop, the picture's short side before the crop", &o.size, false, {}, 0, 16384},
-      {"--crop", "N", "side of the middle that is cut out, in pixels, or up to 1 its share of the short side", &o.crop, false, {}, 0, 16384},
+      {"--preprocess", "NAME", "how pictures are prepared, instead of what the file says", &o.preprocess, false,
+       preset_names()},
+      {"--size",
+       "N",
+       "side of the network's input; with --crop, the picture's short side before the crop",
+       &o.size,
+       false,
+       {},
+       0,
+       16384},
+      {"--crop",
+       "N",
+       "side of the middle that is cut out, in pixels, or up to 1 its share of the short side",
+       &o.crop,
+       false,
+       {},
+       0,
+       16384},
       {"--labels", "FILE", "names of the classes, one a line; \"imagenet\" is built in", &o.labels},
   };
 }
@@ -52,7 +67,8 @@ std::vector<std::string> neighbours_of(const fs::path& path) {
 }
 
 bool is_picture_name(const fs::path& path) {
-  static const std::vector<std::string> kEndings = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"};
+  static const std::vector<std::string> kEndings = {".jpg",  ".jpeg", ".png", ".webp", ".tif",
+                                                    ".tiff", ".ppm",  ".pgm", ".pnm"};
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
   return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
@@ -68,7 +84,8 @@ void require_file(const fs::path& path, std::string_view what) {
     return;
   }
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  require(fs::exists(folder, error), ErrorKind::io, "{}: no such file (there is no folder {})", path.string(), folder.string());
+  require(fs::exists(folder, error), ErrorKind::io, "{}: no such file (there is no folder {})", path.string(),
+          folder.string());
   fail(ErrorKind::io, "{}: no such file{}", path.string(), did_you_mean(path.filename().string(), neighbours_of(path)));
 }
 
@@ -85,7 +102,8 @@ Model open(const Context& context, const ModelOptions& options) {
   require_file(options.model, "a model file");
   Model model = open_model(options.model);
   if (model.meaning.name.empty()) model.meaning.name = fs::path(options.model).stem().string();
-  for (const std::string& note : complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
+  for (const std::string& note :
+       complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
     context.note(fmt::format("{}: {}", fs::path(options.model).filename().string(), note));
   return model;
 }

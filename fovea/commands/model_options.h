@@ -29,8 +29,8 @@ struct EngineOptions {
 };
 OptionList describe(EngineOptions& options);
 
-// Reads the model and completes its meaning; what had to be assumed is noted. Throws what reading throws, and Error{io} for a
-// missing file, with the name that was perhaps meant.
+// Reads the model and completes its meaning; what had to be assumed is noted. Throws what reading throws, and Error{io}
+// for a missing file, with the name that was perhaps meant.
 Model open(const Context& context, const ModelOptions& options);
 
 // A program with the backend that it came from.
@@ -48,8 +48,8 @@ Model with_batch(const Model& model, int64_t batch);
 // Random inputs for a model that is only timed: uniform in [-1, 1).
 std::map<std::string, Tensor> random_feeds(const Graph& graph, uint64_t seed);
 
-// Paths of pictures: files as they are, folders as the pictures in them by name. Throws Error{io} for a missing path (with the
-// nearest name) and Error{usage} for a folder without pictures.
+// Paths of pictures: files as they are, folders as the pictures in them by name. Throws Error{io} for a missing path
+// (with the nearest name) and Error{usage} for a folder without pictures.
 std::vector<std::filesystem::path> picture_paths(const std::vector<std::string>& arguments);
 
 // Throws Error{io} when there is no such file: says what is there instead.

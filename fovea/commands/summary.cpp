@@ -38,13 +38,16 @@ Json field_json(const std::vector<ReceptiveField>& fields) {
 }
 
 std::string totals(const Model& model, const ModelStatistics& s) {
-  std::string text = fmt::format("{} layers, {} parameters ({}), {} multiply-adds\n", s.layers.size(),
-                                 coloured(short_number(static_cast<double>(s.parameters)), Ink::bold),
-                                 short_bytes(static_cast<double>(s.weight_bytes)), coloured(short_number(s.macs), Ink::bold));
-  text += fmt::format("memory of a run: {} weights + {} activations at once\n", short_bytes(static_cast<double>(s.weight_bytes)),
+  std::string text =
+      fmt::format("{} layers, {} parameters ({}), {} multiply-adds\n", s.layers.size(),
+                  coloured(short_number(static_cast<double>(s.parameters)), Ink::bold),
+                  short_bytes(static_cast<double>(s.weight_bytes)), coloured(short_number(s.macs), Ink::bold));
+  text += fmt::format("memory of a run: {} weights + {} activations at once\n",
+                      short_bytes(static_cast<double>(s.weight_bytes)),
                       short_bytes(static_cast<double>(s.activation_bytes)));
   if (model.meaning.preprocess)
-    text += fmt::format("pictures: {}{}\n", describe(*model.meaning.preprocess), model.meaning.preprocess_stated ? "" : " (assumed)");
+    text += fmt::format("pictures: {}{}\n", describe(*model.meaning.preprocess),
+                        model.meaning.preprocess_stated ? "" : " (assumed)");
   if (!model.meaning.classes.empty())
     text += fmt::format("classes: {} ({}, {}, …)\n", model.meaning.classes.size(), printable(model.meaning.classes[0]),
                         printable(model.meaning.classes.size() > 1 ? model.meaning.classes[1] : ""));
@@ -61,7 +64,11 @@ OptionList describe(SummaryOptions& o) {
 Report run(const Context& context, const SummaryOptions& options) {
   const Model model = open(context, options.model);
   const ModelStatistics s = statistics_of(model);
-  Table table({{"layer", false, 34}, {"operator", false, 22}, {"output", true, 24}, {"parameters", true}, {"multiply-adds", true},
+  Table table({{"layer", false, 34},
+               {"operator", false, 22},
+               {"output", true, 24},
+               {"parameters", true},
+               {"multiply-adds", true},
                {"receptive field", true}});
   for (const Value v : model.graph.inputs())
     table.add({printable(model.graph.node(v).name), "input", to_string(model.graph.shape(v)), "", "", ""});
@@ -70,39 +77,53 @@ Report run(const Context& context, const SummaryOptions& options) {
   for (const LayerStatistics& layer : s.layers) {
     const Node& node = model.graph.node(layer.node);
     const Shape& shape = node.outputs[0].shape;
-    layers.push_back({{"name", printable(node.name)}, {"op", node.op->name}, {"shape", std::vector<int64_t>(shape)},
-                      {"parameters", layer.parameters}, {"macs", layer.macs}, {"receptive_field", field_json(layer.receptive_field)}});
+    layers.push_back({{"name", printable(node.name)},
+                      {"op", node.op->name},
+                      {"shape", std::vector<int64_t>(shape)},
+                      {"parameters", layer.parameters},
+                      {"macs", layer.macs},
+                      {"receptive_field", field_json(layer.receptive_field)}});
     const bool moves = layer.flops == 0 && layer.parameters == 0 && node.op->name != "concat";
     if (moves && !options.all && s.layers.size() > 40) {
       ++left_out;
       continue;
     }
     table.add({printable(node.name), std::string(node.op->name), to_string(shape),
-               layer.parameters ? short_number(static_cast<double>(layer.parameters)) : "", layer.macs > 0 ? short_number(layer.macs) : "",
-               field_text(layer.receptive_field)});
+               layer.parameters ? short_number(static_cast<double>(layer.parameters)) : "",
+               layer.macs > 0 ? short_number(layer.macs) : "", field_text(layer.receptive_field)});
   }
   Report report;
   report.text = coloured(printable(model.meaning.name), Ink::bold) + "\n" + table.text() + "\n" + totals(model, s);
-  if (left_out) report.text += fmt::format("{} nodes that only move elements are left out (--all shows them)\n", left_out);
+  if (left_out)
+    report.text += fmt::format("{} nodes that only move elements are left out (--all shows them)\n", left_out);
   Json inputs = Json::array(), outputs = Json::array();
   for (const Value v : model.graph.inputs())
-    inputs.push_back({{"name", printable(model.graph.node(v).name)}, {"shape", std::vector<int64_t>(model.graph.shape(v))}});
+    inputs.push_back(
+        {{"name", printable(model.graph.node(v).name)}, {"shape", std::vector<int64_t>(model.graph.shape(v))}});
   for (const auto& o : model.graph.outputs)
     outputs.push_back({{"name", printable(o.name)}, {"shape", std::vector<int64_t>(model.graph.shape(o.value))}});
-  report.set_json({{"name", printable(model.meaning.name)}, {"parameters", s.parameters}, {"macs", s.macs}, {"flops", s.flops},
-                   {"weight_bytes", s.weight_bytes}, {"activation_bytes", s.activation_bytes}, {"inputs", inputs},
-                   {"outputs", outputs}, {"layers", layers}});
+  report.set_json({{"name", printable(model.meaning.name)},
+                   {"parameters", s.parameters},
+                   {"macs", s.macs},
+                   {"flops", s.flops},
+                   {"weight_bytes", s.weight_bytes},
+                   {"activation_bytes", s.activation_bytes},
+                   {"inputs", inputs},
+                   {"outputs", outputs},
+                   {"layers", layers}});
   return report;
 }
 
 Command summary_command() {
   return make_command<SummaryOptions>(
       "summary", "every layer of a network at a glance",
-      "Lists each layer with its operator, output shape, parameters, multiply-adds and receptive field (the pixels of the input that one "
+      "Lists each layer with its operator, output shape, parameters, multiply-adds and receptive field (the pixels of "
+      "the input that one "
       "of its units sees, and how far apart neighbouring units look), then the totals and the memory of a run.",
       {{"fovea summary model.onnx", "the table"},
        {"fovea summary model.onnx --size 448", "the same network on pictures of 448x448"},
-       {"fovea summary model.onnx --json | jq '.layers[] | select(.macs > 1e8) | .name'", "the names of the heavy layers"}},
+       {"fovea summary model.onnx --json | jq '.layers[] | select(.macs > 1e8) | .name'",
+        "the names of the heavy layers"}},
       run);
 }
 

@@ -29,7 +29,8 @@ Report run(const Context& context, const VerifyOptions& options) {
   for (const std::string& path : options.paths) {
     if (!std::filesystem::exists(path)) require_file(path, "a folder of test cases");
     const auto found = find_vectors(path);
-    require(!found.empty(), ErrorKind::usage, "{}: holds no test cases (folders with model.onnx and test_data_set_0)", path);
+    require(!found.empty(), ErrorKind::usage, "{}: holds no test cases (folders with model.onnx and test_data_set_0)",
+            path);
     folders.insert(folders.end(), found.begin(), found.end());
   }
   int64_t passed = 0, failed = 0, unsupported = 0;
@@ -37,7 +38,8 @@ Report run(const Context& context, const VerifyOptions& options) {
   Report report;
   for (size_t i = 0; i < folders.size(); ++i) {
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-    context.report({"verifying", static_cast<int64_t>(i), static_cast<int64_t>(folders.size()), folders[i].filename().string()});
+    context.report(
+        {"verifying", static_cast<int64_t>(i), static_cast<int64_t>(folders.size()), folders[i].filename().string()});
     const VectorResult r = run_vector(folders[i], runner);
     (r.status == "passed" ? passed : r.status == "unsupported" ? unsupported : failed)++;
     cases.push_back({{"path", r.path.string()}, {"status", r.status}, {"detail", r.detail}});
@@ -56,8 +58,10 @@ Report run(const Context& context, const VerifyOptions& options) {
 Command verify_command() {
   return make_command<VerifyOptions>(
       "verify", "checks fovea against test vectors in ONNX's layout",
-      "Runs every case below the given folders (model.onnx with test_data_set_*/input_*.pb and output_*.pb) through the compiled program and "
-      "compares: |got - want| <= 1e-3 |want| + 1e-6 max|want|, integers exactly. Exits with 1 when any case fails; unsupported cases are named.",
+      "Runs every case below the given folders (model.onnx with test_data_set_*/input_*.pb and output_*.pb) through "
+      "the compiled program and "
+      "compares: |got - want| <= 1e-3 |want| + 1e-6 max|want|, integers exactly. Exits with 1 when any case fails; "
+      "unsupported cases are named.",
       {{"fovea verify onnx/node", "all cases of a folder"},
        {"fovea verify onnx --backend reference", "with plain loops"},
        {"fovea verify onnx --json | jq '.cases[] | select(.status != \"passed\")'", "what did not pass"}},

@@ -173,7 +173,7 @@ class Compiler {
     Answer answer = backend_.lower(request);
     require(!answer.choices.empty(), ErrorKind::internal, "no implementation for {} \"{}\"", node.op->name, node.name);
     size_t choice = 0;
-    if (answer.choices.size() > 1 && options_.tune) choice = choose_fastest(answer, key(node));
+    if (answer.choices.size() > 1 && options_.tune) choice = choose_fastest(answer, input_types(node), key(node));
     PlannedStep step;
     step.node = index;
     step.name = node.name;
@@ -192,14 +192,19 @@ class Compiler {
       first_[v] = p;
       step.out.push_back(p);
     }
-    std::vector<Type> types;
-    for (const Value input : node.inputs) types.push_back(input ? graph_.type(input) : Type{DType::f32, {0}});
+    const std::vector<Type> types = input_types(node);
     if (node.op->cost) step.flops = node.op->cost(node, types).flops;
     else if (!node.outputs.empty()) step.flops = static_cast<double>(node.outputs[0].shape.count());
     step.zero_in_zero_out = node.op->zero_in_zero_out;
     step.is_add = node.op == &ops::add && graph_.shape(node.inputs[0]) == graph_.shape(node.inputs[1]);
     if (node.op == &ops::gate && first_.contains(node.inputs[1])) step.gate = first_.at(node.inputs[1]);
     plan_.steps.push_back(std::move(step));
+  }
+
+  std::vector<Type> input_types(const Node& node) const {
+    std::vector<Type> types;
+    for (const Value input : node.inputs) types.push_back(input ? graph_.type(input) : Type{DType::f32, {0}});
+    return types;
   }
 
   std::string key(const Node& node) const {

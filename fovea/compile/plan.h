@@ -62,6 +62,7 @@ struct Plan {
 void plan_memory(Plan& plan, bool share);
 
 // Which implementation is fastest: measured once, remembered in a small file keyed by machine, operation, shapes and choices.
-size_t choose_fastest(const Answer& answer, const std::string& key);
+// `types` are those of the inputs.
+size_t choose_fastest(const Answer& answer, std::span<const Type> types, const std::string& key);
 
 }  // namespace fovea

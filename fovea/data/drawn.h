@@ -6,8 +6,9 @@
 
 namespace fovea {
 
-// Discs, squares, triangles, crosses, rings and stars: one a picture, anywhere, of any size, angle and colour, on a background with a soft
-// gradient and grain. Colours tell nothing about the shape. Pictures are size x size, RGB, anti-aliased.
+// Discs, squares, triangles, crosses, rings and stars: one a picture, anywhere, of any size, angle and colour, on a
+// background with a soft gradient and grain. Colours tell nothing about the shape. Pictures are size x size, RGB,
+// anti-aliased.
 class DrawnShapes : public Dataset {
  public:
   DrawnShapes(int64_t count, int size, uint64_t key) : count_(count), size_(size), key_(key) {}

@@ -44,7 +44,8 @@ std::vector<Tensor> probes(const Tensor& input, uint64_t seed) {
   return {input, mirror, negative, noise};
 }
 
-std::vector<UnitActivity> unit_activity(const Model& model, const std::vector<Tensor>& inputs, Backend& backend, const CompileOptions& options) {
+std::vector<UnitActivity> unit_activity(const Model& model, const std::vector<Tensor>& inputs, Backend& backend,
+                                        const CompileOptions& options) {
   const Graph& graph = model.graph;
   const std::vector<bool> needed = reachable(graph, std::vector<Value>{scores_output(model)});
   std::vector<Value> wants;
@@ -52,7 +53,9 @@ std::vector<UnitActivity> unit_activity(const Model& model, const std::vector<Te
   for (int i = 0; i < graph.size(); ++i) {
     const Node& node = graph.node(i);
     const Shape& s = node.outputs[0].shape;
-    if (!needed[static_cast<size_t>(i)] || !rectifies(node) || s.rank() < 2 || s[0] != 1 || node.outputs[0].dtype != DType::f32) continue;
+    if (!needed[static_cast<size_t>(i)] || !rectifies(node) || s.rank() < 2 || s[0] != 1 ||
+        node.outputs[0].dtype != DType::f32)
+      continue;
     wants.push_back({i, 0});
     result.push_back({i, node.name, s[1], {}, {}, 0});
   }

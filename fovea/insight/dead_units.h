@@ -25,7 +25,8 @@ struct UnitActivity {
 std::vector<UnitActivity> unit_activity(const Model& model, const std::vector<Tensor>& inputs, Backend& backend,
                                         const CompileOptions& options = {});
 
-// An input, its mirror image, its negative, and noise of the same range: what a unit that answers to none of them is very likely dead to.
+// An input, its mirror image, its negative, and noise of the same range: what a unit that answers to none of them is
+// very likely dead to.
 std::vector<Tensor> probes(const Tensor& input, uint64_t seed);
 
 }  // namespace fovea

@@ -49,16 +49,20 @@ std::vector<Stage> find_stages(const Model& model, size_t most) {
     const Shape& s = node.outputs[0].shape;
     if (s.rank() != 4 || s[1] < 2 || s[2] * s[3] < 2) continue;
     Stage stage{i, node.name, s[1], s[2], s[3], fields[static_cast<size_t>(i)], s[1] == classes};
-    const bool same = !stages.empty() && stages.back().height == s[2] && stages.back().width == s[3] && stages.back().classes == stage.classes;
+    const bool same = !stages.empty() && stages.back().height == s[2] && stages.back().width == s[3] &&
+                      stages.back().classes == stage.classes;
     if (same) stages.back() = stage;
     else stages.push_back(stage);
   }
-  while (stages.size() > std::max<size_t>(most, 2)) stages.erase(stages.begin() + static_cast<std::ptrdiff_t>(stages.size() / 2));
+  while (stages.size() > std::max<size_t>(most, 2))
+    stages.erase(stages.begin() + static_cast<std::ptrdiff_t>(stages.size() / 2));
   return stages;
 }
 
-std::vector<FeatureMap> strongest_maps(const Stage& stage, const Tensor& value, int64_t count, int64_t input_height, int64_t input_width) {
-  require(value.rank() == 4 && value.size(1) == stage.channels, ErrorKind::internal, "expected the value of stage {}", stage.name);
+std::vector<FeatureMap> strongest_maps(const Stage& stage, const Tensor& value, int64_t count, int64_t input_height,
+                                       int64_t input_width) {
+  require(value.rank() == 4 && value.size(1) == stage.channels, ErrorKind::internal, "expected the value of stage {}",
+          stage.name);
   const int64_t plane = stage.height * stage.width;
   const float* data = value.data<float>().data();
   std::vector<int64_t> units(static_cast<size_t>(stage.channels));
@@ -70,10 +74,11 @@ std::vector<FeatureMap> strongest_maps(const Stage& stage, const Tensor& value, 
     peaks[static_cast<size_t>(u)] = peak;
   }
   const auto n = static_cast<size_t>(std::min<int64_t>(count, stage.channels));
-  std::partial_sort(units.begin(), units.begin() + static_cast<std::ptrdiff_t>(n), units.end(), [&](int64_t a, int64_t b) {
-    const float pa = peaks[static_cast<size_t>(a)], pb = peaks[static_cast<size_t>(b)];
-    return pa != pb ? pa > pb : a < b;
-  });
+  std::partial_sort(units.begin(), units.begin() + static_cast<std::ptrdiff_t>(n), units.end(),
+                    [&](int64_t a, int64_t b) {
+                      const float pa = peaks[static_cast<size_t>(a)], pb = peaks[static_cast<size_t>(b)];
+                      return pa != pb ? pa > pb : a < b;
+                    });
   std::vector<FeatureMap> result;
   for (size_t k = 0; k < n; ++k) {
     FeatureMap map;
@@ -84,7 +89,8 @@ std::vector<FeatureMap> strongest_maps(const Stage& stage, const Tensor& value, 
     map.mean = std::accumulate(map.values.begin(), map.values.end(), 0.0f) / static_cast<float>(plane);
     map.peak_y = best / stage.width;
     map.peak_x = best % stage.width;
-    map.seen_y = stage.field.size() == 2 ? seen_by(stage.field[0], map.peak_y, input_height) : Interval{0, input_height};
+    map.seen_y =
+        stage.field.size() == 2 ? seen_by(stage.field[0], map.peak_y, input_height) : Interval{0, input_height};
     map.seen_x = stage.field.size() == 2 ? seen_by(stage.field[1], map.peak_x, input_width) : Interval{0, input_width};
     result.push_back(std::move(map));
   }

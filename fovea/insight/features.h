@@ -18,19 +18,21 @@ struct Stage {
   bool classes = false;               // one map a class
 };
 
-// Stages in order, from the first layers on; at most `most` (the first and last are kept). Values of more than one position only.
+// Stages in order, from the first layers on; at most `most` (the first and last are kept). Values of more than one
+// position only.
 std::vector<Stage> find_stages(const Model& model, size_t most = 8);
 
 // One feature map of a stage.
 struct FeatureMap {
   int64_t unit = 0;
-  float peak = 0, mean = 0;          // greatest and mean value
-  int64_t peak_y = 0, peak_x = 0;    // where the greatest value is
-  Interval seen_y, seen_x;           // pixels of the input that the peak's unit sees
-  std::vector<float> values;         // [height][width]
+  float peak = 0, mean = 0;        // greatest and mean value
+  int64_t peak_y = 0, peak_x = 0;  // where the greatest value is
+  Interval seen_y, seen_x;         // pixels of the input that the peak's unit sees
+  std::vector<float> values;       // [height][width]
 };
 
 // The `count` maps with the highest peaks, highest first, of a stage's value [1,C,H,W] for an input of height x width.
-std::vector<FeatureMap> strongest_maps(const Stage& stage, const Tensor& value, int64_t count, int64_t input_height, int64_t input_width);
+std::vector<FeatureMap> strongest_maps(const Stage& stage, const Tensor& value, int64_t count, int64_t input_height,
+                                       int64_t input_width);
 
 }  // namespace fovea

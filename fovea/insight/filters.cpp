@@ -18,7 +18,8 @@ std::optional<Tensor> weight_of(const Model& model, Value value) {
   }
   if (const Tensor* known = model.graph.known(value)) return *known;
   // Behind an operator that only passes a weight on, such as a cast to the same type.
-  return node.inputs.size() == 1 && node.op->name == "identity" ? weight_of(model, node.inputs[0]) : std::optional<Tensor>();
+  return node.inputs.size() == 1 && node.op->name == "identity" ? weight_of(model, node.inputs[0])
+                                                                : std::optional<Tensor>();
 }
 
 std::optional<FirstLayer> first_layer(const Model& model) {
@@ -42,7 +43,8 @@ std::optional<FirstLayer> first_layer(const Model& model) {
 }
 
 std::vector<Image> filter_images(const FirstLayer& layer, const std::string& colour_order) {
-  const int64_t count = layer.weight.size(0), channels = layer.weight.size(1), height = layer.weight.size(2), width = layer.weight.size(3);
+  const int64_t count = layer.weight.size(0), channels = layer.weight.size(1), height = layer.weight.size(2),
+                width = layer.weight.size(3);
   const float* values = layer.weight.data<float>().data();
   const int64_t shown = layer.colour ? 3 : 1, plane = height * width;
   std::vector<Image> result;
@@ -55,7 +57,8 @@ std::vector<Image> filter_images(const FirstLayer& layer, const std::string& col
       for (int64_t p = 0; p < plane; ++p) {
         const int64_t to = shown == 3 && colour_order == "bgr" ? 2 - c : c;
         const float t = range > 0 ? (filter[c * plane + p] - *low) / range : 0.5f;
-        image.samples()[static_cast<size_t>(p * shown + to)] = static_cast<uint8_t>(std::lround(std::isfinite(t) ? t * 255 : 127));
+        image.samples()[static_cast<size_t>(p * shown + to)] =
+            static_cast<uint8_t>(std::lround(std::isfinite(t) ? t * 255 : 127));
       }
     result.push_back(std::move(image));
   }

@@ -13,7 +13,7 @@ struct Guess {
   int64_t index = 0;  // class
   std::string name;
   double probability = 0;
-  double score = 0;   // as the network gave it
+  double score = 0;  // as the network gave it
 };
 
 // Probabilities of one row of scores: the scores themselves where the network ends in softmax, else their softmax.

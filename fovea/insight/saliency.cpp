@@ -19,8 +19,10 @@ Value before_softmax(const Graph& graph, Value scores) {
   Value v = scores;
   while (v) {
     const Node& node = graph.node(v);
-    if (node.op->name == "softmax" && graph.shape(node.inputs[0]).count() == graph.shape(scores).count()) return node.inputs[0];
-    const bool passes = node.op->name == "reshape" || node.op->name == "flatten" || node.op->name == "squeeze" || node.op->name == "identity";
+    if (node.op->name == "softmax" && graph.shape(node.inputs[0]).count() == graph.shape(scores).count())
+      return node.inputs[0];
+    const bool passes = node.op->name == "reshape" || node.op->name == "flatten" || node.op->name == "squeeze" ||
+                        node.op->name == "identity";
     if (!passes || node.inputs.empty()) break;
     v = node.inputs[0];
   }
@@ -40,7 +42,8 @@ Saliency::Saliency(const Model& model, Backend& backend, const CompileOptions& o
   program_ = compile(graph, wanted, model.weights, backend, options);
 }
 
-std::vector<float> Saliency::operator()(const Tensor& input, int64_t label, const Context& context, const SaliencyOptions& options) {
+std::vector<float> Saliency::operator()(const Tensor& input, int64_t label, const Context& context,
+                                        const SaliencyOptions& options) {
   Tensor seed(scores_.dtype, scores_.shape);
   require(label >= 0 && label < seed.count(), ErrorKind::usage, "there is no class {}", label);
   seed.set(label, 1);

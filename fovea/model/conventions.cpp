@@ -16,7 +16,8 @@ bool takes_picture(const Shape& s) { return s.rank() == 4 && (s[1] == 1 || s[1] 
 
 std::string listed(const Graph& graph) {
   std::string text;
-  for (const Value v : graph.inputs()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", graph.node(v).name, to_string(graph.type(v)));
+  for (const Value v : graph.inputs())
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", graph.node(v).name, to_string(graph.type(v)));
   return text.empty() ? "none" : text;
 }
 
@@ -78,7 +79,8 @@ void override_size(Model& model, const MeaningOverrides& o, Preprocess& p) {
   try {
     model.graph = respecialise(model.graph, {{model.meaning.input, type}});
   } catch (const Error& e) {
-    throw Error(ErrorKind::usage, fmt::format("the network does not take pictures of {}x{}: {}", width, height, e.message()));
+    throw Error(ErrorKind::usage,
+                fmt::format("the network does not take pictures of {}x{}: {}", width, height, e.message()));
   }
 }
 
@@ -117,11 +119,13 @@ std::vector<std::string> complete_meaning(Model& model, const MeaningOverrides& 
       meaning.preprocess_stated = false;
     }
     if (!meaning.preprocess_stated)
-      notes.push_back(fmt::format("the file does not say how pictures are prepared; assuming {} (see --preprocess)", describe(*meaning.preprocess)));
+      notes.push_back(fmt::format("the file does not say how pictures are prepared; assuming {} (see --preprocess)",
+                                  describe(*meaning.preprocess)));
     override_size(model, overrides, *meaning.preprocess);
   } else {
     require(overrides.preprocess.empty() && overrides.size == 0 && overrides.crop == 0, ErrorKind::usage,
-            "the network takes no picture (inputs: {}), so --preprocess, --size and --crop do not apply", listed(model.graph));
+            "the network takes no picture (inputs: {}), so --preprocess, --size and --crop do not apply",
+            listed(model.graph));
     meaning.preprocess.reset();
   }
   if (meaning.scores.empty()) return notes;

@@ -48,12 +48,11 @@ Image fit_picture(const Image& picture, const Preprocess& how) {
   const int height = static_cast<int>(how.crop_height), width = static_cast<int>(how.crop_width);
   Image image = picture.to_8bit();
   image = how.colour == "grey" ? image.to_grey() : image.to_rgb();
-  if (how.resize == "short_side")
-    image = resize_short_side(image, static_cast<int>(how.size), filter);
-  else if (how.resize == "stretch")
-    image = resize(image, width, height, filter);
+  if (how.resize == "short_side") image = resize_short_side(image, static_cast<int>(how.size), filter);
+  else if (how.resize == "stretch") image = resize(image, width, height, filter);
   else
-    require(how.resize == "none", ErrorKind::usage, "unknown resize \"{}\"; known: short_side, stretch, none", how.resize);
+    require(how.resize == "none", ErrorKind::usage, "unknown resize \"{}\"; known: short_side, stretch, none",
+            how.resize);
   return centre_crop(image, width, height);
 }
 
@@ -81,7 +80,8 @@ Tensor normalise(const Image& fitted, const Preprocess& how) {
 Tensor preprocess(const Image& picture, const Preprocess& how) { return normalise(fit_picture(picture, how), how); }
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names = {"torchvision", "caffe", "vgg", "unit", "signed", "raw", "grey", "mnist"};
+  static const std::vector<std::string> names = {"torchvision", "caffe", "vgg",  "unit",
+                                                 "signed",      "raw",   "grey", "mnist"};
   return names;
 }
 
@@ -123,14 +123,19 @@ Preprocess assumed_preprocess(const Shape& input) {
   require(input.rank() == 4 && (input[1] == 1 || input[1] == 3), ErrorKind::usage,
           "the network's input is {}: no picture fits it", to_string(input));
   Preprocess p = preset(input[1] == 3 ? "torchvision" : "grey", input[2], input[3]);
-  if (std::min(input[2], input[3]) < 64 && input[1] == 3) p.size = std::min(input[2], input[3]);  // CIFAR: nothing is cut off
+  if (std::min(input[2], input[3]) < 64 && input[1] == 3)
+    p.size = std::min(input[2], input[3]);  // CIFAR: nothing is cut off
   return p;
 }
 
 std::string describe(const Preprocess& how) {
-  std::string text = fmt::format("{}: {}", how.name, how.colour == "grey" ? "grey" : how.colour == "bgr" ? "BGR" : "RGB");
+  std::string text = fmt::format("{}: {}", how.name,
+                                 how.colour == "grey"  ? "grey"
+                                 : how.colour == "bgr" ? "BGR"
+                                                       : "RGB");
   if (how.resize == "short_side") text += fmt::format(", short side {} {}", how.size, how.filter);
-  if (how.resize == "stretch") text += fmt::format(", stretched to {}x{} {}", how.crop_width, how.crop_height, how.filter);
+  if (how.resize == "stretch")
+    text += fmt::format(", stretched to {}x{} {}", how.crop_width, how.crop_height, how.filter);
   if (how.resize != "stretch") text += fmt::format(", centre crop {}x{}", how.crop_width, how.crop_height);
   if (how.scale == 1) text += ", 0..255";
   else if (how.scale == 1.0 / 255) text += ", 0..1";

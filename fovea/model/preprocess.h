@@ -11,8 +11,8 @@
 
 namespace fovea {
 
-// The part of a picture that the network sees: resized and cropped as `how` says, 8-bit RGB (grey for colour = grey), of
-// crop_height x crop_width pixels. Throws Error{usage} for an unknown colour, resize or filter, or an empty picture.
+// The part of a picture that the network sees: resized and cropped as `how` says, 8-bit RGB (grey for colour = grey),
+// of crop_height x crop_width pixels. Throws Error{usage} for an unknown colour, resize or filter, or an empty picture.
 Image fit_picture(const Image& picture, const Preprocess& how);
 
 // The network's input [1,C,H,W] f32: (pixel 0..255 * scale - mean) / std of the fitted picture; C is 3, or 1 for grey.
@@ -35,8 +35,8 @@ Tensor normalise(const Image& fitted, const Preprocess& how);
 Preprocess preset(std::string_view name, int64_t height = 224, int64_t width = 224);
 const std::vector<std::string>& preset_names();
 
-// The convention assumed for an input of this shape [N,C,H,W] when nothing is stated: torchvision for three channels, grey for one.
-// Throws Error{usage} when no picture fits such an input.
+// The convention assumed for an input of this shape [N,C,H,W] when nothing is stated: torchvision for three channels,
+// grey for one. Throws Error{usage} when no picture fits such an input.
 Preprocess assumed_preprocess(const Shape& input);
 
 // The same convention for another input size: the picture's share that is cropped stays.

@@ -10,9 +10,10 @@
 #include "fovea/ops/max_pool.h"
 #include "fovea/ops/window.h"
 
-// A window of K elements, D apart, moving by S and beginning P before the first position, on a value whose units have the field
-// (size r, stride s, offset o): size r + (K-1) D s, stride s S, offset o - P s. Source: Araujo, Norris, Sim, "Computing receptive
-// fields of convolutional neural networks", Distill 2019, equations 2 to 5, with the offset of the field's first pixel.
+// A window of K elements, D apart, moving by S and beginning P before the first position, on a value whose units have
+// the field (size r, stride s, offset o): size r + (K-1) D s, stride s S, offset o - P s. Source: Araujo, Norris, Sim,
+// "Computing receptive fields of convolutional neural networks", Distill 2019, equations 2 to 5, with the offset of the
+// field's first pixel.
 
 namespace fovea {
 
@@ -40,14 +41,15 @@ ReceptiveField join(const ReceptiveField& a, const ReceptiveField& b, int64_t co
 
 ReceptiveField through(const ReceptiveField& f, const WindowAxis& a) {
   if (f.whole) return f;
-  return {f.size + static_cast<double>((a.kernel - 1) * a.dilation) * f.stride, f.stride * static_cast<double>(a.stride),
-          f.offset - static_cast<double>(a.pad_begin) * f.stride};
+  return {f.size + static_cast<double>((a.kernel - 1) * a.dilation) * f.stride,
+          f.stride * static_cast<double>(a.stride), f.offset - static_cast<double>(a.pad_begin) * f.stride};
 }
 
 // The adjoint of a window: position i receives from the units j with i = j S - P + k D, 0 <= k < K.
 ReceptiveField through_adjoint(const ReceptiveField& f, const WindowAxis& a) {
   if (f.whole) return f;
-  const double reach = static_cast<double>((a.kernel - 1) * a.dilation), step = f.stride / static_cast<double>(a.stride);
+  const double reach = static_cast<double>((a.kernel - 1) * a.dilation),
+               step = f.stride / static_cast<double>(a.stride);
   return {f.size + reach * step, step, f.offset + (static_cast<double>(a.pad_begin) - reach) * step};
 }
 
@@ -84,7 +86,8 @@ struct Walk {
     for (const Value v : node.inputs) {
       if (!v || of(v).empty()) continue;
       if (result.empty()) result = of(v);
-      else for (size_t k = 0; k < result.size(); ++k) result[k] = join(result[k], of(v)[k], counts[k]);
+      else
+        for (size_t k = 0; k < result.size(); ++k) result[k] = join(result[k], of(v)[k], counts[k]);
     }
     return result;
   }
@@ -110,7 +113,8 @@ struct Walk {
   }
 };
 
-template <class A> std::vector<WindowAxis> axes_of(const Walk& walk, const A& a, const Ints& kernel, Value x) {
+template <class A>
+std::vector<WindowAxis> axes_of(const Walk& walk, const A& a, const Ints& kernel, Value x) {
   bool ceil = false;
   if constexpr (requires { a.ceil; }) ceil = a.ceil;
   return window_axes(walk.spatial(x), {kernel, a.stride, a.dilation, a.pad, a.auto_pad, ceil});
@@ -141,9 +145,32 @@ std::vector<WindowAxis> window_of(const Walk& walk, const Node& node) {
 }
 
 bool is_pointwise(const Node& node) {
-  static constexpr std::string_view kNames[] = {
-      "add", "sub", "mul", "div", "pow", "min", "max", "mean", "where", "batch_norm", "channel_affine", "lrn", "prelu",
-      "clip", "dropout", "gate", "concat", "split", "expand", "sum_to", "cast", "identity", "equal", "greater", "less", "mod"};
+  static constexpr std::string_view kNames[] = {"add",
+                                                "sub",
+                                                "mul",
+                                                "div",
+                                                "pow",
+                                                "min",
+                                                "max",
+                                                "mean",
+                                                "where",
+                                                "batch_norm",
+                                                "channel_affine",
+                                                "lrn",
+                                                "prelu",
+                                                "clip",
+                                                "dropout",
+                                                "gate",
+                                                "concat",
+                                                "split",
+                                                "expand",
+                                                "sum_to",
+                                                "cast",
+                                                "identity",
+                                                "equal",
+                                                "greater",
+                                                "less",
+                                                "mod"};
   return node.op->elementwise || std::find(std::begin(kNames), std::end(kNames), node.op->name) != std::end(kNames);
 }
 
@@ -160,7 +187,8 @@ Fields fields_of(const Walk& walk, const Node& node) {
   if (node.op == &ops::conv_input_gradient && walk.is_map(x) && !walk.of(x).empty()) {
     const auto& a = node.attributes.as<ConvAdjointAttributes>();
     const std::vector<int64_t> sizes(a.sizes.begin(), a.sizes.end());
-    const auto axes = window_axes(sizes, {kernel_of(walk.graph, node.inputs[1]), a.stride, a.dilation, a.pad, "", false});
+    const auto axes =
+        window_axes(sizes, {kernel_of(walk.graph, node.inputs[1]), a.stride, a.dilation, a.pad, "", false});
     Fields result;
     for (size_t k = 0; k < axes.size(); ++k) result.push_back(through_adjoint(walk.of(x)[k], axes[k]));
     return result;

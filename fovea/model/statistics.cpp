@@ -23,7 +23,8 @@ std::vector<Type> input_types(const Graph& graph, const Node& node) {
   return types;
 }
 
-// Elements of the weights that each node reads, directly or through nodes that do not depend on an input; each counted once.
+// Elements of the weights that each node reads, directly or through nodes that do not depend on an input; each counted
+// once.
 class WeightCounter {
  public:
   explicit WeightCounter(const Graph& graph) : graph_(graph), dynamic_(static_cast<size_t>(graph.size()), false) {
@@ -48,7 +49,8 @@ class WeightCounter {
     const Node& node = graph_.node(index);
     if (node.op == &ops::parameter) return node.outputs[0].shape.count();
     // Files may hold weights as constants: those of layers that multiply and add count.
-    if (node.op == &ops::constant && is_float(node.outputs[0].dtype) && node.outputs[0].shape.rank() > 0 && is_layer(user))
+    if (node.op == &ops::constant && is_float(node.outputs[0].dtype) && node.outputs[0].shape.rank() > 0 &&
+        is_layer(user))
       return node.outputs[0].shape.count();
     int64_t total = 0;
     for (const Value v : node.inputs)
@@ -58,7 +60,8 @@ class WeightCounter {
   bool is_layer(int index) const {
     const Node& node = graph_.node(index);
     const auto types = input_types(graph_, node);
-    return (node.op->cost && node.op->cost(node, types).macs > 0) || node.op->name.find("norm") != std::string_view::npos;
+    return (node.op->cost && node.op->cost(node, types).macs > 0) ||
+           node.op->name.find("norm") != std::string_view::npos;
   }
   const Graph& graph_;
   std::vector<bool> dynamic_;

@@ -15,7 +15,8 @@ struct LayerStatistics {
   int64_t parameters = 0;  // of the weights that this layer is the first to use
   double macs = 0;         // multiply-adds of convolutions and matrix products
   double flops = 0;
-  std::vector<ReceptiveField> receptive_field;  // one a spatial axis of the picture input; empty: not on a picture's way
+  std::vector<ReceptiveField>
+      receptive_field;  // one a spatial axis of the picture input; empty: not on a picture's way
 };
 
 struct ModelStatistics {

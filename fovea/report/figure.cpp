@@ -1,8 +1,8 @@
 #include "fovea/report/figure.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 
 #include "fovea/image/draw.h"
 #include "fovea/image/resize.h"
@@ -23,7 +23,8 @@ void place(Image& canvas, const Image& image, int x, int y, int box) {
     return;
   }
   width = std::max(1, image.width() * box / longest), height = std::max(1, image.height() * box / longest);
-  draw_image(canvas, resize(image.to_8bit(), width, height, Filter::lanczos), x + (box - width) / 2, y + (box - height) / 2);
+  draw_image(canvas, resize(image.to_8bit(), width, height, Filter::lanczos), x + (box - width) / 2,
+             y + (box - height) / 2);
 }
 
 }  // namespace
@@ -35,7 +36,8 @@ Image contact_sheet(const std::vector<Tile>& tiles, int columns, int tile, int g
   const int cell = tile + (captions ? text_height("x") + 4 : 0);
   Image canvas = blank(columns * (tile + gap) + gap, std::max(1, rows) * (cell + gap) + gap);
   for (size_t i = 0; i < tiles.size(); ++i) {
-    const int x = gap + static_cast<int>(i) % columns * (tile + gap), y = gap + static_cast<int>(i) / columns * (cell + gap);
+    const int x = gap + static_cast<int>(i) % columns * (tile + gap),
+              y = gap + static_cast<int>(i) / columns * (cell + gap);
     place(canvas, tiles[i].image, x, y, tile);
     if (!tiles[i].caption.empty()) draw_text(canvas, x, y + tile + 3, shorten_text(tiles[i].caption, tile), paper::ink);
   }
@@ -74,9 +76,11 @@ Image guess_sheet(const std::vector<GuessPanel>& panels, int columns) {
     for (const GuessBar& bar : panel.bars) {
       const double share = std::isfinite(bar.share) ? std::clamp(bar.share, 0.0, 1.0) : 0;
       fill_rectangle(canvas, x, y, kBox, kLine - 4, paper::track);
-      fill_rectangle(canvas, x, y, std::max(1, static_cast<int>(std::lround(share * kBox))), kLine - 4, bar.right ? paper::right : paper::bar);
+      fill_rectangle(canvas, x, y, std::max(1, static_cast<int>(std::lround(share * kBox))), kLine - 4,
+                     bar.right ? paper::right : paper::bar);
       draw_text(canvas, x + 5, y + 4, shorten_text(bar.name, kBox - 50), paper::ink);
-      const std::string number = share >= 0.0995 ? fmt::format("{:.0f} %", share * 100) : fmt::format("{:.1f} %", share * 100);
+      const std::string number =
+          share >= 0.0995 ? fmt::format("{:.0f} %", share * 100) : fmt::format("{:.1f} %", share * 100);
       draw_text(canvas, x + kBox - 5 - text_width(number), y + 4, number, paper::ink);
       y += kLine;
     }

@@ -11,7 +11,8 @@ namespace fovea {
 
 // Colours of figures on white.
 namespace paper {
-inline constexpr Rgb ink{0x1f, 0x24, 0x30}, faint{0x8a, 0x91, 0x9e}, bar{0x6b, 0x9b, 0xd1}, right{0x4c, 0xa8, 0x6a}, track{0xec, 0xef, 0xf3};
+inline constexpr Rgb ink{0x1f, 0x24, 0x30}, faint{0x8a, 0x91, 0x9e}, bar{0x6b, 0x9b, 0xd1}, right{0x4c, 0xa8, 0x6a},
+    track{0xec, 0xef, 0xf3};
 }
 
 struct Tile {
@@ -19,7 +20,8 @@ struct Tile {
   std::string caption;
 };
 
-// Tiles in rows, each image scaled by whole pixels to `tile` pixels wide (nearest, so that single weights stay visible), the caption below.
+// Tiles in rows, each image scaled by whole pixels to `tile` pixels wide (nearest, so that single weights stay
+// visible), the caption below.
 Image contact_sheet(const std::vector<Tile>& tiles, int columns, int tile, int gap = 4);
 
 // Images of one size side by side without captions: filters.
@@ -36,8 +38,8 @@ struct GuessPanel {
   std::vector<GuessBar> bars;
 };
 
-// One panel a picture: the picture, its title, and a bar a guess, after figure 4 of Krizhevsky, Sutskever, Hinton, "ImageNet
-// classification with deep convolutional neural networks", NIPS 2012.
+// One panel a picture: the picture, its title, and a bar a guess, after figure 4 of Krizhevsky, Sutskever, Hinton,
+// "ImageNet classification with deep convolutional neural networks", NIPS 2012.
 Image guess_sheet(const std::vector<GuessPanel>& panels, int columns = 4);
 
 }  // namespace fovea

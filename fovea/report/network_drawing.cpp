@@ -29,9 +29,20 @@ std::string kind_of(std::string_view op) {
 
 // Drawn with the layer before it, when it alone follows that layer.
 bool is_minor(std::string_view op) {
-  static constexpr std::string_view kNames[] = {"batch_norm", "channel_affine", "relu", "leaky_relu", "prelu", "elu", "selu", "celu", "clip", "sigmoid",
-      "tanh", "gelu", "mish", "hard_swish", "hard_sigmoid", "softplus", "softsign", "thresholded_relu", "dropout", "identity", "flatten",
-      "reshape", "squeeze", "unsqueeze", "cast", "lrn", "transpose"};
+  static constexpr std::string_view kNames[] = {"batch_norm",   "channel_affine",
+                                                "relu",         "leaky_relu",
+                                                "prelu",        "elu",
+                                                "selu",         "celu",
+                                                "clip",         "sigmoid",
+                                                "tanh",         "gelu",
+                                                "mish",         "hard_swish",
+                                                "hard_sigmoid", "softplus",
+                                                "softsign",     "thresholded_relu",
+                                                "dropout",      "identity",
+                                                "flatten",      "reshape",
+                                                "squeeze",      "unsqueeze",
+                                                "cast",         "lrn",
+                                                "transpose"};
   return std::find(std::begin(kNames), std::end(kNames), op) != std::end(kNames);
 }
 
@@ -56,7 +67,8 @@ std::string detail_of(const Graph& graph, const Node& node) {
     return text.substr(begin, std::min(text.find(' ', begin), text.size()) - begin);
   };
   const auto first = [](const std::string& s) { return s.substr(0, s.find(',')); };
-  if (op.ends_with("pool") && !value("kernel").empty()) op += fmt::format(" {}×{}", first(value("kernel")), first(value("kernel")));
+  if (op.ends_with("pool") && !value("kernel").empty())
+    op += fmt::format(" {}×{}", first(value("kernel")), first(value("kernel")));
   if (const std::string s = first(value("stride")); !s.empty() && s != "1") op += " /" + s;
   if (const std::string g = value("groups"); !g.empty() && g != "1") op += fmt::format(", {} groups", g);
   return op;
@@ -91,7 +103,8 @@ std::vector<std::vector<int>> layered(const std::vector<DrawnNode>& nodes, std::
   layer.assign(nodes.size(), 0);
   for (size_t i = 0; i < nodes.size(); ++i)
     for (const int f : nodes[i].from) layer[i] = std::max(layer[i], layer[static_cast<size_t>(f)] + 1);
-  std::vector<std::vector<int>> layers(nodes.empty() ? 0 : static_cast<size_t>(*std::max_element(layer.begin(), layer.end())) + 1);
+  std::vector<std::vector<int>> layers(
+      nodes.empty() ? 0 : static_cast<size_t>(*std::max_element(layer.begin(), layer.end())) + 1);
   for (size_t i = 0; i < nodes.size(); ++i) layers[static_cast<size_t>(layer[i])].push_back(static_cast<int>(i));
   std::vector<double> place(nodes.size(), 0);
   for (auto& members : layers) {
@@ -160,22 +173,25 @@ Layout laid_out(const std::vector<DrawnNode>& nodes, int columns) {
 std::string edge_path(const Layout& l, size_t a, size_t b) {
   const double x0 = l.x[a] + kBoxWidth, y0 = l.y[a] + kBoxHeight / 2, x1 = l.x[b], y1 = l.y[b] + kBoxHeight / 2;
   if (l.row[a] == l.row[b]) {
-    if (l.column[b] == l.column[a] + 1) return fmt::format("M{},{}C{},{} {},{} {},{}", x0, y0, x0 + kGapX / 2, y0, x1 - kGapX / 2, y1, x1, y1);
+    if (l.column[b] == l.column[a] + 1)
+      return fmt::format("M{},{}C{},{} {},{} {},{}", x0, y0, x0 + kGapX / 2, y0, x1 - kGapX / 2, y1, x1, y1);
     // Over the boxes between, above or below them.
     const double up = std::min(l.y[a], l.y[b]) - 9;
     double lift = up;
     for (size_t i = 0; i < l.x.size(); ++i)
-      if (l.row[i] == l.row[a] && l.column[i] > l.column[a] && l.column[i] < l.column[b]) lift = std::min(lift, l.y[i] - 9);
-    return fmt::format("M{},{}C{},{} {},{} {},{}L{},{}C{},{} {},{} {},{}", x0, y0, x0 + 14, y0, x0 + 6, lift, x0 + kGapX, lift, x1 - kGapX, lift,
-                       x1 - 6, lift, x1 - 14, y1, x1, y1);
+      if (l.row[i] == l.row[a] && l.column[i] > l.column[a] && l.column[i] < l.column[b])
+        lift = std::min(lift, l.y[i] - 9);
+    return fmt::format("M{},{}C{},{} {},{} {},{}L{},{}C{},{} {},{} {},{}", x0, y0, x0 + 14, y0, x0 + 6, lift,
+                       x0 + kGapX, lift, x1 - kGapX, lift, x1 - 6, lift, x1 - 14, y1, x1, y1);
   }
   // Down the right side, back along the space between the rows, to the left side of the next row.
   double row_top = 1e30;
   for (size_t i = 0; i < l.x.size(); ++i)
     if (l.row[i] == l.row[b]) row_top = std::min(row_top, l.y[i]);
   const double lane = row_top - kRowGap / 2, right = x0 + kGapX / 2, left = x1 - kGapX / 2;
-  return fmt::format("M{},{}L{},{}Q{},{} {},{}L{},{}Q{},{} {},{}L{},{}Q{},{} {},{}L{},{}Q{},{} {},{}L{},{}", x0, y0, right - 6, y0, right, y0, right, y0 + 6, right,
-                     lane - 6, right, lane, right - 6, lane, left + 6, lane, left, lane, left, lane + 6, left, y1 - 6, left, y1, left + 4, y1, x1, y1);
+  return fmt::format("M{},{}L{},{}Q{},{} {},{}L{},{}Q{},{} {},{}L{},{}Q{},{} {},{}L{},{}Q{},{} {},{}L{},{}", x0, y0,
+                     right - 6, y0, right, y0, right, y0 + 6, right, lane - 6, right, lane, right - 6, lane, left + 6,
+                     lane, left, lane, left, lane + 6, left, y1 - 6, left, y1, left + 4, y1, x1, y1);
 }
 
 }  // namespace
@@ -200,7 +216,8 @@ std::vector<DrawnNode> drawn_nodes(const Graph& graph, Value output) {
           for (const auto& output_users : users[static_cast<size_t>(v.node)])
             for (const Use& u : output_users) used += needed[static_cast<size_t>(u.node)];
     const Shape& shape = node.outputs[0].shape;
-    if (from.size() == 1 && used == 1 && is_minor(node.op->name) && nodes[static_cast<size_t>(*from.begin())].kind != "input") {
+    if (from.size() == 1 && used == 1 && is_minor(node.op->name) &&
+        nodes[static_cast<size_t>(*from.begin())].kind != "input") {
       DrawnNode& host = nodes[static_cast<size_t>(*from.begin())];
       box[static_cast<size_t>(i)] = *from.begin();
       std::string op(node.op->name);
@@ -211,8 +228,12 @@ std::vector<DrawnNode> drawn_nodes(const Graph& graph, Value output) {
       continue;
     }
     box[static_cast<size_t>(i)] = static_cast<int>(nodes.size());
-    nodes.push_back({node.name, detail_of(graph, node), size_text(shape), kind_of(node.op->name),
-                     fmt::format("{} · {}", node.op->name, node.name), {from.begin(), from.end()}});
+    nodes.push_back({node.name,
+                     detail_of(graph, node),
+                     size_text(shape),
+                     kind_of(node.op->name),
+                     fmt::format("{} · {}", node.op->name, node.name),
+                     {from.begin(), from.end()}});
   }
   return nodes;
 }
@@ -220,11 +241,15 @@ std::vector<DrawnNode> drawn_nodes(const Graph& graph, Value output) {
 std::string draw_network(const std::vector<DrawnNode>& nodes, int columns) {
   const Layout l = laid_out(nodes, columns);
   std::string svg = fmt::format(
-      "<svg class=\"network\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" role=\"img\" aria-label=\"the network as a graph\">"
-      "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"6\" markerHeight=\"6\" orient=\"auto\"><path d=\"M0,0L8,4L0,8Z\"/></marker></defs>",
+      "<svg class=\"network\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" role=\"img\" "
+      "aria-label=\"the network as a graph\">"
+      "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"6\" markerHeight=\"6\" "
+      "orient=\"auto\"><path d=\"M0,0L8,4L0,8Z\"/></marker></defs>",
       l.width, l.height);
   for (size_t b = 0; b < nodes.size(); ++b)
-    for (const int a : nodes[b].from) svg += fmt::format("<path class=\"edge\" d=\"{}\" marker-end=\"url(#arrow)\"/>", edge_path(l, static_cast<size_t>(a), b));
+    for (const int a : nodes[b].from)
+      svg += fmt::format("<path class=\"edge\" d=\"{}\" marker-end=\"url(#arrow)\"/>",
+                         edge_path(l, static_cast<size_t>(a), b));
   const size_t common = common_start(nodes);
   const auto cut = [](const std::string& text, size_t most) {
     if (shown_width(text) <= most) return text;
@@ -237,11 +262,16 @@ std::string draw_network(const std::vector<DrawnNode>& nodes, int columns) {
   };
   for (size_t i = 0; i < nodes.size(); ++i) {
     const DrawnNode& n = nodes[i];
-    svg += fmt::format("<g class=\"box {}\" transform=\"translate({:.1f},{:.1f})\"><title>{}</title><rect width=\"{}\" height=\"{}\" rx=\"6\"/>", n.kind, l.x[i],
-                       l.y[i], html_text(n.hint + "\n" + n.size), kBoxWidth, kBoxHeight);
+    svg += fmt::format(
+        "<g class=\"box {}\" transform=\"translate({:.1f},{:.1f})\"><title>{}</title><rect width=\"{}\" height=\"{}\" "
+        "rx=\"6\"/>",
+        n.kind, l.x[i], l.y[i], html_text(n.hint + "\n" + n.size), kBoxWidth, kBoxHeight);
     svg += fmt::format("<rect class=\"stripe\" width=\"5\" height=\"{}\" rx=\"2.5\"/>", kBoxHeight);
-    svg += fmt::format("<text class=\"title\" x=\"12\" y=\"14\">{}</text><text x=\"12\" y=\"27\">{}</text><text class=\"size\" x=\"12\" y=\"39.5\">{}</text></g>",
-                       html_text(cut(n.kind == "input" ? n.title : n.title.substr(std::min(common, n.title.size())), 18)), html_text(cut(n.detail, 24)), html_text(n.size));
+    svg += fmt::format(
+        "<text class=\"title\" x=\"12\" y=\"14\">{}</text><text x=\"12\" y=\"27\">{}</text><text class=\"size\" "
+        "x=\"12\" y=\"39.5\">{}</text></g>",
+        html_text(cut(n.kind == "input" ? n.title : n.title.substr(std::min(common, n.title.size())), 18)),
+        html_text(cut(n.detail, 24)), html_text(n.size));
   }
   return svg + "</svg>";
 }

@@ -34,7 +34,9 @@ class Page {
   std::string html() const;
 
  private:
-  struct Section { std::string id, heading, intro, body; };
+  struct Section {
+    std::string id, heading, intro, body;
+  };
   std::string title_, subtitle_, footer_;
   std::vector<std::pair<std::string, std::string>> facts_;
   std::vector<Section> sections_;

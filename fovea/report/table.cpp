@@ -102,7 +102,8 @@ std::string printable(std::string_view text) {
     const size_t length = c < 0x80 ? 1 : c >= 0xF0 && c < 0xF5 ? 4 : c >= 0xE0 ? 3 : c >= 0xC2 ? 2 : 0;
     bool good = length > 0 && c < 0xF5 && i + length <= text.size() && c >= 0x20 && c != 0x7F;
     for (size_t k = 1; good && k < length; ++k) good = is_continuation(text[i + k]);
-    if (good && length == 2 && c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0) good = false;  // C1 controls
+    if (good && length == 2 && c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0)
+      good = false;  // C1 controls
     result += good ? std::string(text.substr(i, length)) : "?";
     i += good ? length : 1;
   }
@@ -122,7 +123,9 @@ namespace {
 std::string scaled(double value, double step, std::initializer_list<std::string_view> units) {
   auto unit = units.begin();
   while (std::abs(value) >= step * 0.9995 && unit + 1 != units.end()) value /= step, ++unit;
-  const int digits = std::abs(value) >= 99.95 || (unit == units.begin() && value == std::floor(value)) ? 0 : std::abs(value) >= 9.995 ? 1 : 2;
+  const int digits = std::abs(value) >= 99.95 || (unit == units.begin() && value == std::floor(value)) ? 0
+                     : std::abs(value) >= 9.995                                                        ? 1
+                                                                                                       : 2;
   return fmt::format("{:.{}f}{}{}", value, digits, unit->empty() ? "" : " ", *unit);
 }
 }  // namespace

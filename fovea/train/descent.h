@@ -1,5 +1,5 @@
-// The one loop behind training and, later, dreaming: compile once, step, tell observers. What differs is what is carried from step to
-// step and what is fed.
+// The one loop behind training and, later, dreaming: compile once, step, tell observers. What differs is what is
+// carried from step to step and what is fed.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ namespace fovea {
 
 // One step as observers see it.
 struct DescentStep {
-  int64_t step = 0;   // from 0
+  int64_t step = 0;  // from 0
   int64_t total = 0;
   const std::vector<Tensor>& watched;  // values of this step: loss, accuracy
 };
@@ -26,11 +26,13 @@ class Descent {
   using Observer = std::function<void(const DescentStep&)>;
 
   // `options.carry` says what goes from step to step; `watched` comes back from each.
-  Descent(const Graph& graph, std::vector<Value> watched, const Weights& start, Backend& backend, const CompileOptions& options)
+  Descent(const Graph& graph, std::vector<Value> watched, const Weights& start, Backend& backend,
+          const CompileOptions& options)
       : program_(compile(graph, watched, start, backend, options)) {}
 
   void observe(Observer observer) { observers_.push_back(std::move(observer)); }
-  // Runs until step `total`, or until the context is cancelled; returns how many steps have been done since construction.
+  // Runs until step `total`, or until the context is cancelled; returns how many steps have been done since
+  // construction.
   int64_t run(const Context& context, int64_t total, const Feed& feed);
 
   int64_t step() const { return step_; }

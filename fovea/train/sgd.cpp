@@ -7,8 +7,10 @@
 
 namespace fovea {
 
-std::vector<Carry> sgd(Graph& graph, std::span<const Value> parameters, std::span<const Value> gradients, Value rate, const SgdSettings& settings) {
-  require(parameters.size() == gradients.size(), ErrorKind::internal, "{} parameters with {} gradients", parameters.size(), gradients.size());
+std::vector<Carry> sgd(Graph& graph, std::span<const Value> parameters, std::span<const Value> gradients, Value rate,
+                       const SgdSettings& settings) {
+  require(parameters.size() == gradients.size(), ErrorKind::internal, "{} parameters with {} gradients",
+          parameters.size(), gradients.size());
   std::vector<Carry> carry;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Value w = parameters[i];

@@ -32,7 +32,8 @@ std::string lower_average_pool_gradient(const Request&, const CpuOptions&, std::
 std::string lower_global_average_pool(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_gemm(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_matmul(const Request&, const CpuOptions&, std::vector<Lowering>&);
-std::string lower_softmax(const Request&, const CpuOptions&, std::vector<Lowering>&);  // and log_softmax
+std::string lower_softmax(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_softmax_loops(const Request&, const CpuOptions&, std::vector<Lowering>&);  // and log_softmax
 std::string lower_lrn(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_batch_norm_training(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_batch_norm_training_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);

@@ -1,8 +1,9 @@
 // Softmax, local response normalisation and training-time batch normalisation through oneDNN.
-#include <cstring>
+#include <cmath>
 
 #include "fovea/backend/cpu/candidates.h"
 #include "fovea/backend/cpu/onednn.h"
+#include "fovea/base/parallel.h"
 #include "fovea/ops/batch_norm_training.h"
 #include "fovea/ops/lrn.h"
 #include "fovea/ops/softmax.h"
@@ -23,12 +24,58 @@ constexpr std::string_view kOnlyReference = "oneDNN has only its reference loop"
 
 }  // namespace
 
+// Our own loops, for any axis, and for the logarithm: oneDNN's is only good to 1e-6. A row's sum is taken in its order.
+std::string lower_softmax_loops(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
+  if (std::string reason = unsupported(request, 1, 64); !reason.empty()) return reason;
+  const Node& node = request.op_node();
+  const Shape& x = request.type(0).shape;
+  const int64_t axis = normal_axis(node.attributes.as<SoftmaxAttributes>().axis, x.rank(), "softmax");
+  const int64_t outer = x.count(0, axis), size = x[static_cast<size_t>(axis)], inner = x.count(axis + 1, x.rank());
+  const bool logarithm = node.op == &ops::log_softmax;
+  Lowering lowering;
+  lowering.implementation = "fovea softmax";
+  lowering.inputs = lowering.outputs = {plain_layout(request.type(0))};
+  lowering.in_place = {{0, 0}};
+  lowering.run = [=](const Buffers& b) {
+    const auto* from = reinterpret_cast<const float*>(b.in[0]);
+    auto* to = reinterpret_cast<float*>(b.out[0]);
+    // Columns are walked side by side, kLanes at a time.
+    constexpr int64_t kLanes = 64;
+    const int64_t pieces = (inner + kLanes - 1) / kLanes;
+    parallel_for(outer * pieces, std::max<int64_t>(1, (1 << 12) / (size * std::min(inner, kLanes))), [&](int64_t k) {
+      const int64_t first = k % pieces * kLanes, lanes = std::min(kLanes, inner - first);
+      const float* row = from + k / pieces * size * inner + first;
+      float* result = to + k / pieces * size * inner + first;
+      float most[kLanes];
+      double sum[kLanes] = {};
+      std::copy_n(row, lanes, most);
+      for (int64_t i = 1; i < size; ++i)
+        for (int64_t l = 0; l < lanes; ++l) most[l] = row[i * inner + l] > most[l] ? row[i * inner + l] : most[l];
+      for (int64_t i = 0; i < size; ++i)
+        for (int64_t l = 0; l < lanes; ++l) {
+          const float shifted = row[i * inner + l] - most[l], e = std::exp(shifted);
+          sum[l] += static_cast<double>(e);
+          result[i * inner + l] = logarithm ? shifted : e;
+        }
+      float factor[kLanes];
+      for (int64_t l = 0; l < lanes; ++l) factor[l] = static_cast<float>(logarithm ? std::log(sum[l]) : 1 / sum[l]);
+      for (int64_t i = 0; i < size; ++i)
+        for (int64_t l = 0; l < lanes; ++l) {
+          float& y = result[i * inner + l];
+          y = logarithm ? y - factor[l] : y * factor[l];
+        }
+    });
+  };
+  choices.push_back(std::move(lowering));
+  return "";
+}
+
 std::string lower_softmax(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   if (std::string reason = unsupported(request, 1, 6); !reason.empty()) return reason;
   const Node& node = request.op_node();
   const Type& x = request.type(0);
   const auto axis = static_cast<int>(normal_axis(node.attributes.as<SoftmaxAttributes>().axis, x.shape.rank(), "softmax"));
-  const auto algorithm = node.op == &ops::softmax ? dnnl::algorithm::softmax_accurate : dnnl::algorithm::softmax_log;
+  constexpr auto algorithm = dnnl::algorithm::softmax_accurate;
   const onednn::Desc desc = onednn::plain_desc(x.shape);
   const auto d = onednn::describe<onednn::Softmax>(onednn::attributes(), onednn::kInference, algorithm, desc, desc, axis);
   if (!d || onednn::is_reference(d)) return std::string(kOnlyReference);
@@ -118,6 +165,7 @@ std::string lower_batch_norm_training_gradient(const Request& request, const Cpu
     execution.input(DNNL_ARG_DIFF_DST, data, 0);
     execution.input(DNNL_ARG_SRC, data, 1);
     execution.input(DNNL_ARG_SCALE, channel, 2);
+    execution.input(DNNL_ARG_SHIFT, channel, 2);  // 2.6 insists on one, and does not read it
     execution.input(DNNL_ARG_MEAN, channel, 3);
     execution.input(DNNL_ARG_VARIANCE, channel, 4);
     const size_t vector = (static_cast<size_t>(x.shape[1]) * sizeof(float) + 63) / 64 * 64, whole = (layout_in(f, x).bytes + 63) / 64 * 64;

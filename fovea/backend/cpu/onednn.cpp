@@ -221,7 +221,9 @@ void Execution::operator()(const Buffers& buffers) const {
     a.current = at;
   }
   const State& s = *state_;
-  dnnl_primitive_execute(s.primitive.get(), stream().get(), static_cast<int>(s.c_arguments.size()), s.c_arguments.data());
+  const dnnl_status_t status = dnnl_primitive_execute(s.primitive.get(), stream().get(), static_cast<int>(s.c_arguments.size()),
+                                                      s.c_arguments.data());
+  require(status == dnnl_success, ErrorKind::internal, "oneDNN refused to run (status {})", static_cast<int>(status));
 }
 
 size_t scratch_bytes(const dnnl::primitive_desc_base& description) { return description.scratchpad_desc().get_size(); }

@@ -270,7 +270,7 @@ WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads) {
   p.weight_floats = static_cast<size_t>(p.points * p.input_blocks * 16 * p.output_blocks * 16);
   const int64_t tile_floats = p.points * p.input_blocks * 16;
   const bool many_weights = static_cast<int64_t>(p.weight_floats) >= kSharedWeights;
-  p.shared = many_weights || p.tiles < p.threads * 14;
+  p.shared = many_weights || p.tiles < p.threads * 6;
   if (p.shared) {
     p.chunks =
         divide_up(p.tiles, std::clamp<int64_t>(kSharedFloats / tile_floats, 28, kProductFloats / (p.points * 32)));
