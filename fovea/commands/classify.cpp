@@ -137,12 +137,12 @@ Report run(const Context& context, const ClassifyOptions& options) {
   const std::vector<fs::path> files = picture_paths(options.images);
   Truth truth;
   if (!options.truth.empty()) truth = read_truth(options.truth);
-  const Model model = open(context, options.model);
+  Model model = open(context, options.model);
   const Value input = picture_input(model), scores = scores_output(model);
   require(model.meaning.preprocess.has_value(), ErrorKind::usage,
           "it is not known how pictures become this network's input");
   const Engine engine(options.engine);
-  Program program = engine.compile(model, std::vector<Value>{scores});
+  Program program = engine.compile_only(model, std::vector<Value>{scores});
   const auto top = static_cast<size_t>(options.top);
   Report report;
   Score score;

@@ -24,7 +24,7 @@ Report run(const Context& context, const ExplainOptions& options) {
   std::vector<Value> wants;
   for (const auto& output : model.graph.outputs) wants.push_back(output.value);
   const Engine engine(options.engine);
-  Program program = engine.compile(model, wants);
+  Program program = engine.compile_only(model, wants);
   for (const auto& [input, value] : random_feeds(model.graph, context.seed)) {
     Tensor place = program.input(input);
     std::memcpy(place.raw(), value.raw(), value.bytes());

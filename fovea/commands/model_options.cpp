@@ -125,6 +125,10 @@ Program Engine::compile(const Model& model, std::span<const Value> wants) const 
   return fovea::compile(model.graph, wants, model.weights, *backend, compile_options);
 }
 
+Program Engine::compile_only(Model& model, std::span<const Value> wants) const {
+  return fovea::compile(model.graph, wants, std::move(model.weights), *backend, compile_options);
+}
+
 Model with_batch(const Model& model, int64_t batch) {
   Model result = model;
   std::map<std::string, Type> types;

@@ -40,6 +40,8 @@ struct Engine {
   Backend* backend;
   CompileOptions compile_options;
   Program compile(const Model& model, std::span<const Value> wants) const;
+  // The same, taking the weights out of the model: they are let go one by one as they are prepared.
+  Program compile_only(Model& model, std::span<const Value> wants) const;
 };
 
 // The model for N pictures at once. Throws Error{usage} when the network's shapes are fixed to one.

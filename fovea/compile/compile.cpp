@@ -91,6 +91,7 @@ class Compiler {
     return false;
   }
 
+  // The weight of a parameter; checked.
   const Tensor& weight(int index) const {
     const Node& node = graph_.node(index);
     const auto found = work_.weights.find(node.name);
@@ -127,7 +128,13 @@ class Compiler {
       Physical& prepared = plan_.values[static_cast<size_t>(p)];
       prepared.memory = impl_->weights.take(layout.bytes);
       if (layout.is_plain()) {
-        if (tensor->bytes() > 0) std::memcpy(prepared.memory, tensor->raw(), tensor->bytes());
+        // In pieces, so that a mapped file's pages and their copy are never in memory together.
+        constexpr size_t piece = size_t{8} << 20;
+        for (size_t done = 0; done < tensor->bytes(); done += piece) {
+          const size_t size = std::min(piece, tensor->bytes() - done);
+          std::memcpy(prepared.memory + done, tensor->raw() + done, size);
+          tensor->release_pages(done, size);
+        }
       } else {
         const Lowering reorder = backend_.reorder(type, plain_layout(type), layout);
         const Block scratch(reorder.scratch);
@@ -135,7 +142,7 @@ class Compiler {
         std::byte* const to[] = {prepared.memory};
         reorder.run({from, to, scratch.data()});
       }
-      tensor->release_pages();
+      tensor->release_pages(0, tensor->bytes());
       remember(v, p);
       return p;
     }
@@ -181,6 +188,8 @@ class Compiler {
     step.lowering = std::move(answer.choices[choice]);
     step.refusals = std::move(answer.refusals);
     for (size_t i = 0; i < node.inputs.size(); ++i) step.in.push_back(node.inputs[i] ? in_layout(node.inputs[i], step.lowering.inputs[i]) : -1);
+    for (const Value input : node.inputs)
+      if (input) let_go(input, wanted);
     for (size_t k = 0; k < node.outputs.size(); ++k) {
       if (!used[k]) {
         step.out.push_back(-1);
@@ -211,6 +220,15 @@ class Compiler {
     std::string text = fmt::format("{} {} {}", backend_.fingerprint(), node.op->name, node.attributes.text(true));
     for (const Value input : node.inputs) text += input ? " " + to_string(graph_.type(input)) : " -";
     return text;
+  }
+
+  // Drops a bound weight after its last use: from then on only its prepared form is needed.
+  void let_go(Value v, const std::set<Value>& wanted) {
+    const Node& node = graph_.node(v);
+    if (node.op != &ops::parameter || !constant_of(v) || wanted.contains(v)) return;
+    if (++finished_uses_[v.node] < all_uses_[static_cast<size_t>(v.node)][0].size()) return;
+    constant_[static_cast<size_t>(v.node)][0] = nullptr;
+    work_.weights.erase(node.name);
   }
 
   // Copies at the very end: from → the memory of to. A source that is itself overwritten by a carry is saved first.
@@ -271,13 +289,14 @@ class Compiler {
   std::vector<std::vector<const Tensor*>> constant_;
   std::map<Value, int> first_;
   std::vector<std::vector<std::vector<Use>>> all_uses_;
+  std::map<int, size_t> finished_uses_;
 };
 
 }  // namespace
 
-Program compile(const Graph& graph, std::span<const Value> wants, const Weights& weights, Backend& backend, const CompileOptions& options) {
+Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend, const CompileOptions& options) {
   Program program;
-  program.impl_ = Compiler(optimise(graph, wants, weights, options), backend, options).compile();
+  program.impl_ = Compiler(optimise(graph, wants, std::move(weights), options), backend, options).compile();
   return program;
 }
 

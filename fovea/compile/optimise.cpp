@@ -22,19 +22,20 @@ void take(Optimised& work, Rewritten rewritten) {
 
 }  // namespace
 
-Optimised optimise(const Graph& graph, std::span<const Value> wants, const Weights& weights, const CompileOptions& options) {
-  Optimised work{graph, {wants.begin(), wants.end()}, options.carry, weights};
+Optimised optimise(const Graph& graph, std::span<const Value> wants, Weights weights, const CompileOptions& options) {
+  Optimised work{graph, {wants.begin(), wants.end()}, options.carry, std::move(weights)};
   std::set<std::string> variable;  // parameters that change from run to run
   for (const Carry& carry : options.carry) variable.insert(graph.node(carry.to).name);
   take(work, eliminate_dead_code(work.graph, roots(work)));
   if (options.level >= 1) {
     take(work, simplify(work.graph, roots(work)));
-    take(work, fold_batch_norm(work.graph, roots(work), weights, variable));
+    take(work, fold_batch_norm(work.graph, roots(work), work.weights, variable));
     take(work, eliminate_common_subexpressions(work.graph, roots(work)));
   }
   if (options.level >= 2) take(work, fuse(work.graph, roots(work)));
-  if (options.level >= 1) take(work, fold_constants(work.graph, roots(work), weights, variable));
+  if (options.level >= 1) take(work, fold_constants(work.graph, roots(work), work.weights, variable));
   take(work, eliminate_dead_code(work.graph, roots(work)));
+  std::erase_if(work.weights, [&](const auto& entry) { return work.graph.find(entry.first) < 0; });
   return work;
 }
 

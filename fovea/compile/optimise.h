@@ -10,9 +10,9 @@ struct Optimised {
   Graph graph;
   std::vector<Value> wants;
   std::vector<Carry> carry;
-  Weights weights;
+  Weights weights;  // of the parameters that are left, folded ones included
 };
 
-Optimised optimise(const Graph& graph, std::span<const Value> wants, const Weights& weights, const CompileOptions& options);
+Optimised optimise(const Graph& graph, std::span<const Value> wants, Weights weights, const CompileOptions& options);
 
 }  // namespace fovea

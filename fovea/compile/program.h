@@ -79,13 +79,13 @@ class Program {
   int skipped() const;
 
  private:
-  friend Program compile(const Graph&, std::span<const Value>, const Weights&, Backend&, const CompileOptions&);
+  friend Program compile(const Graph&, std::span<const Value>, Weights, Backend&, const CompileOptions&);
   std::unique_ptr<ProgramImpl> impl_;
 };
 
 // Compiles what `wants` (and the carried values) need. Parameters that are not carried are bound to `weights` by name and prepared
-// now; afterwards neither graph nor weights are needed. Carried parameters start from `weights` too, carried inputs from zero or set_state.
+// now; afterwards neither graph nor weights are needed. A caller who moves its weights in saves their memory: each is let go once prepared. Carried parameters start from `weights` too, carried inputs from zero or set_state.
 // Throws Error{usage} when a parameter has no weight or one of another type.
-Program compile(const Graph& graph, std::span<const Value> wants, const Weights& weights, Backend& backend, const CompileOptions& options = {});
+Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend, const CompileOptions& options = {});
 
 }  // namespace fovea

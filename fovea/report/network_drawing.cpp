@@ -15,7 +15,7 @@ namespace fovea {
 
 namespace {
 
-constexpr double kBoxWidth = 132, kBoxHeight = 46, kGapX = 34, kGapY = 12, kRowGap = 46, kMargin = 14;
+constexpr double kBoxWidth = 132, kBoxHeight = 46, kGapX = 27, kGapY = 12, kRowGap = 46, kMargin = 14;
 
 std::string kind_of(std::string_view op) {
   if (op.find("conv") != op.npos) return "convolution";
@@ -92,6 +92,17 @@ size_t common_start(const std::vector<DrawnNode>& nodes) {
   return length;
 }
 
+// "inception3a/branch1/conv/Conv" says "Conv" twice: the exporter's name of the operator goes.
+std::string without_operator(const std::string& name, std::string_view op) {
+  const size_t slash = name.rfind('/');
+  if (slash == name.npos || slash == 0) return name;
+  std::string last, plain;
+  for (const char c : name.substr(slash + 1)) last += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : op)
+    if (c != '_') plain += c;
+  return last == plain || last == "globalaveragepool" ? name.substr(0, slash) : name;
+}
+
 struct Layout {
   std::vector<int> layer, row, column;  // of each node; the row and the column of its layer in it
   std::vector<double> x, y;
@@ -122,17 +133,27 @@ std::vector<std::vector<int>> layered(const std::vector<DrawnNode>& nodes, std::
   return layers;
 }
 
-// Rows of about `columns` layers, cut where a layer has one box if that is near.
-std::vector<std::pair<size_t, size_t>> rows_of(const std::vector<std::vector<int>>& layers, size_t columns) {
+// Rows of at most `columns` layers, cut where as little as possible crosses: best where a single box ends all that came
+// before.
+std::vector<std::pair<size_t, size_t>> rows_of(const std::vector<DrawnNode>& nodes, const std::vector<int>& layer,
+                                               const std::vector<std::vector<int>>& layers, size_t columns) {
+  std::vector<int> crossing(layers.size() + 1,
+                            0);  // edges that pass over the boundary before a layer, the last box's own counting 0
+  for (size_t b = 0; b < nodes.size(); ++b)
+    for (const int a : nodes[b].from)
+      for (int k = layer[static_cast<size_t>(a)] + 2; k <= layer[b]; ++k) ++crossing[static_cast<size_t>(k)];
   std::vector<std::pair<size_t, size_t>> rows;
   for (size_t begin = 0; begin < layers.size();) {
     size_t end = std::min(begin + columns, layers.size());
-    if (end < layers.size())
-      for (size_t e = end; e > begin + columns / 2; --e)
-        if (layers[e - 1].size() == 1) {
-          end = e;
-          break;
-        }
+    if (end < layers.size()) {
+      const auto cost = [&](size_t e) {
+        return 4 * (crossing[e] + static_cast<int>(layers[e - 1].size()) - 1) + static_cast<int>(end - e);
+      };
+      size_t best = end;
+      for (size_t e = end; e > begin + columns / 3; --e)
+        if (cost(e) < cost(best)) best = e;
+      end = best;
+    }
     rows.emplace_back(begin, end);
     begin = end;
   }
@@ -148,7 +169,7 @@ Layout laid_out(const std::vector<DrawnNode>& nodes, int columns) {
   l.y.assign(nodes.size(), 0);
   double top = kMargin;
   int row_number = 0;
-  for (const auto& [begin, end] : rows_of(layers, static_cast<size_t>(columns))) {
+  for (const auto& [begin, end] : rows_of(nodes, l.layer, layers, static_cast<size_t>(columns))) {
     size_t tallest = 1;
     for (size_t k = begin; k < end; ++k) tallest = std::max(tallest, layers[k].size());
     const double height = static_cast<double>(tallest) * (kBoxHeight + kGapY) - kGapY;
@@ -228,7 +249,7 @@ std::vector<DrawnNode> drawn_nodes(const Graph& graph, Value output) {
       continue;
     }
     box[static_cast<size_t>(i)] = static_cast<int>(nodes.size());
-    nodes.push_back({node.name,
+    nodes.push_back({without_operator(node.name, node.op->name),
                      detail_of(graph, node),
                      size_text(shape),
                      kind_of(node.op->name),
@@ -270,7 +291,7 @@ std::string draw_network(const std::vector<DrawnNode>& nodes, int columns) {
     svg += fmt::format(
         "<text class=\"title\" x=\"12\" y=\"14\">{}</text><text x=\"12\" y=\"27\">{}</text><text class=\"size\" "
         "x=\"12\" y=\"39.5\">{}</text></g>",
-        html_text(cut(n.kind == "input" ? n.title : n.title.substr(std::min(common, n.title.size())), 18)),
+        html_text(cut(n.kind == "input" ? n.title : n.title.substr(std::min(common, n.title.size())), 17)),
         html_text(cut(n.detail, 24)), html_text(n.size));
   }
   return svg + "</svg>";

@@ -21,6 +21,6 @@ struct DrawnNode {
 std::vector<DrawnNode> drawn_nodes(const Graph& graph, Value output);
 
 // An SVG with CSS classes (see report/page.css), about `columns` boxes wide.
-std::string draw_network(const std::vector<DrawnNode>& nodes, int columns = 7);
+std::string draw_network(const std::vector<DrawnNode>& nodes, int columns = 8);
 
 }  // namespace fovea

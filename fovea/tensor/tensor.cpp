@@ -6,13 +6,23 @@
 #include <limits>
 #include <new>
 
+#include "fovea/base/memory.h"
+
 namespace fovea {
 
 namespace {
 
 constexpr size_t kAlignment = 64;
 
+// From here on memory comes straight from the system and goes straight back: weights are let go one by one while others are prepared,
+// and malloc would keep the holes.
+constexpr size_t kLarge = size_t{1} << 20;
+
 std::shared_ptr<void> allocate(size_t bytes) {
+  if (bytes >= kLarge) {
+    auto block = std::make_shared<Block>(bytes);
+    return {block, block->data()};
+  }
   void* memory = ::operator new(std::max<size_t>(bytes, 1), std::align_val_t{kAlignment}, std::nothrow);
   require(memory != nullptr, ErrorKind::internal, "out of memory: {} bytes", bytes);
   return {memory, [](void* address) { ::operator delete(address, std::align_val_t{kAlignment}); }};
@@ -41,7 +51,7 @@ Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape
   require(is_sane(shape_, size_of(dtype_)), ErrorKind::shape, "cannot hold a {} tensor of shape {}", to_string(dtype_), to_string(shape_));
   auto memory = allocate(bytes());
   data_ = static_cast<std::byte*>(memory.get());
-  std::memset(data_, 0, bytes());
+  if (bytes() < kLarge) std::memset(data_, 0, bytes());  // a block is zero already
   owner_ = std::move(memory);
   writable_ = true;
 }
@@ -74,11 +84,11 @@ Tensor Tensor::over(const Bytes& bytes, DType dtype, Shape shape) {
   return result;
 }
 
-void Tensor::release_pages() const {
+void Tensor::release_pages(size_t offset, size_t size) const {
   if (!mapped_) return;
   constexpr uintptr_t page = 4096;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data_) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data_) + bytes()) / page * page;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data_ + offset) + page - 1) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(data_ + offset + size) / page * page;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 

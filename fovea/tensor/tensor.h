@@ -61,8 +61,9 @@ class Tensor {
   // Elements converted; float → integer truncates and saturates, → bool is "not zero".
   Tensor cast(DType dtype) const;
   bool same_bits(const Tensor& other) const;
-  // When the tensor lies over a file mapping: lets the system drop its pages from memory (they come back when they are read).
-  void release_pages() const;
+  // When the tensor lies over a file mapping: lets the system drop the whole pages within these bytes from memory (they come back
+  // when they are read).
+  void release_pages(size_t offset, size_t size) const;
 
  private:
   template <class T> void expect() const {

@@ -6,6 +6,9 @@ namespace fovea {
 
 namespace {
 
+// Larger results become parameters, so that their memory can be let go once they are prepared.
+constexpr int64_t kSmall = 1024;
+
 class Folder {
  public:
   Folder(const Graph& graph, const Weights& weights, const std::set<std::string>& variable) : graph_(graph), weights_(weights) {
@@ -15,6 +18,9 @@ class Folder {
   }
 
   bool foldable(int node) const { return foldable_[static_cast<size_t>(node)]; }
+
+  // Lets go of a node's value; it would be computed anew.
+  void forget(int node) { values_[static_cast<size_t>(node)].clear(); }
 
   // The value of a foldable node's output; computed on first use.
   const Tensor& value(Value v) {
@@ -47,7 +53,7 @@ class Folder {
     for (const Value input : node.inputs) inputs.push_back(input ? value(input) : Tensor());
     for (const Type& type : node.outputs) outputs.emplace_back(type.dtype, type.shape);
     node.op->reference({node, inputs, outputs});
-    for (const Tensor& input : inputs) input.release_pages();
+    for (const Tensor& input : inputs) input.release_pages(0, input.bytes());
     return outputs;
   }
 
@@ -59,7 +65,7 @@ class Folder {
 
 }  // namespace
 
-Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, const Weights& weights, const std::set<std::string>& variable) {
+Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, Weights& weights, const std::set<std::string>& variable) {
   Folder folder(graph, weights, variable);
   // A foldable node becomes a constant only where something that is not foldable uses it.
   std::vector<bool> needed(static_cast<size_t>(graph.size()), false);
@@ -69,15 +75,26 @@ Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, const
       for (const Value input : graph.node(i).inputs)
         if (input) needed[static_cast<size_t>(input.node)] = true;
   Rewritten result;
+  Weights additions;
   rewrite(graph, wants, [&](int index, std::span<const Value>) -> std::vector<Value> {
     const Node& node = graph.node(index);
     if (!folder.foldable(index) || node.op == &ops::parameter || node.op == &ops::constant) return {};
     if (!needed[static_cast<size_t>(index)]) return {Value{0, 0}};  // never looked at
-    std::vector<Value> constants;
-    for (size_t k = 0; k < node.outputs.size(); ++k)
-      constants.push_back(constant(result.graph, folder.value({index, static_cast<int>(k)}), k == 0 ? node.name : fmt::format("{}:{}", node.name, k)));
-    return constants;
+    std::vector<Value> folded;
+    for (size_t k = 0; k < node.outputs.size(); ++k) {
+      const Tensor& value = folder.value({index, static_cast<int>(k)});
+      const std::string name = k == 0 ? node.name : fmt::format("{}:{}", node.name, k);
+      if (value.count() <= kSmall) {
+        folded.push_back(constant(result.graph, value, name));
+      } else {
+        folded.push_back(parameter(result.graph, name, node.outputs[k]));
+        additions[result.graph.node(folded.back()).name] = value;
+      }
+    }
+    folder.forget(index);
+    return folded;
   }, result);
+  for (auto& [name, value] : additions) weights[name] = std::move(value);
   return result;
 }
 

@@ -27,9 +27,9 @@ Rewritten eliminate_common_subexpressions(const Graph& graph, std::span<const Va
 // by 1, padding by nothing.
 Rewritten simplify(const Graph& graph, std::span<const Value> wants);
 
-// Replaces what depends only on constants and on bound parameters (names in `weights`, not in `variable`) by constants. Values that would grow
-// far beyond what they are computed from are left alone.
-Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, const Weights& weights, const std::set<std::string>& variable);
+// Replaces what depends only on constants and on bound parameters (names in `weights`, not in `variable`) by constants, or, where it is large,
+// by new parameters whose values are added to `weights`. Values that would grow far beyond what they are computed from are left alone.
+Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, Weights& weights, const std::set<std::string>& variable);
 
 // Inference batch norms disappear into the weights of the convolution or matrix product before them; the others become channel_affine.
 // Source: ordinary algebra: scale / sqrt(variance + epsilon) · (conv(x) − mean) + shift is a convolution again.

@@ -1,5 +1,6 @@
-// For every listed operator and case, every choice of the CPU backend: agrees with the reference in double, overwrites poisoned
-// outputs wholly, gives the same bits again, and the same on one thread as on several (weight gradients and batch statistics excepted: oneDNN splits their sums by thread).
+// For every listed operator and case, every choice of the CPU backend: agrees with the reference in double, overwrites
+// poisoned outputs wholly, gives the same bits again, and the same on one thread as on several (weight gradients and
+// batch statistics excepted: oneDNN splits their sums by thread).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,7 +47,8 @@ void expect_close(const Tensor& got, const Tensor& want, double relative, const 
     } else if (std::isinf(want.at(i))) {
       EXPECT_EQ(got.at(i), want.at(i)) << what << " element " << i;
     } else {
-      ASSERT_NEAR(got.at(i), want.at(i), relative * most) << what << " element " << i << " of " << to_string(want.shape());
+      ASSERT_NEAR(got.at(i), want.at(i), relative * most)
+          << what << " element " << i << " of " << to_string(want.shape());
     }
   }
 }
@@ -69,7 +71,8 @@ TEST_P(Cpu, AgreesWithTheReference) {
   const double tolerance = relative_tolerance(*op, test, built);
   constexpr auto kBlocked = [](const Type& type) { return cpu::layout_in(cpu::blocked_format(), type); };
   for (const bool constant : {true, false})
-    for (Layout (*offer)(const Type&) : {static_cast<Layout (*)(const Type&)>(nullptr), static_cast<Layout (*)(const Type&)>(kBlocked)}) {
+    for (Layout (*offer)(const Type&) :
+         {static_cast<Layout (*)(const Type&)>(nullptr), static_cast<Layout (*)(const Type&)>(kBlocked)}) {
       const Lowered once = run_lowered(*backend, built, {.constant = constant, .offer = offer});
       ASSERT_FALSE(once.outputs.empty());
       const Lowered again = run_lowered(*backend, built, {.constant = constant, .repeat = true, .offer = offer});
@@ -79,7 +82,8 @@ TEST_P(Cpu, AgreesWithTheReference) {
       set_thread_count(threads);
       for (size_t choice = 0; choice < once.outputs.size(); ++choice)
         for (size_t k = 0; k < want.size(); ++k) {
-          const std::string what = fmt::format("{} output {}; {}", once.answer.choices[choice].implementation, k, repro(*op, test, 1));
+          const std::string what =
+              fmt::format("{} output {}; {}", once.answer.choices[choice].implementation, k, repro(*op, test, 1));
           expect_close(once.outputs[choice][k], want[k], tolerance, what);
           EXPECT_TRUE(once.outputs[choice][k].same_bits(again.outputs[choice][k])) << "not repeatable: " << what;
           if (!splits_sums && choice < alone.outputs.size())

@@ -31,7 +31,8 @@ class Memory {
   std::byte* data_;
 };
 
-void convert(Backend& backend, const Type& type, const Layout& from, const std::byte* x, const Layout& to, std::byte* y) {
+void convert(Backend& backend, const Type& type, const Layout& from, const std::byte* x, const Layout& to,
+             std::byte* y) {
   if (from.name == to.name) {
     if (from.bytes > 0) std::memcpy(y, x, from.bytes);
     return;
@@ -78,11 +79,13 @@ Lowered run_lowered(Backend& backend, const Built& built, const LoweredOptions& 
       out.push_back(memories.emplace_back(std::make_unique<Memory>(layout.bytes))->data());
     std::byte* scratch = memories.emplace_back(std::make_unique<Memory>(lowering.scratch))->data();
     for (int run = 0; run <= (options.repeat ? 1 : 0); ++run) lowering.run({in, out, scratch});
-    for (const auto& memory : memories) require(memory->guard_is_whole(), ErrorKind::internal, "{} wrote behind its memory", lowering.implementation);
+    for (const auto& memory : memories)
+      require(memory->guard_is_whole(), ErrorKind::internal, "{} wrote behind its memory", lowering.implementation);
     auto& outputs = result.outputs.emplace_back();
     for (size_t k = 0; k < node.outputs.size(); ++k) {
       Tensor y(node.outputs[k].dtype, node.outputs[k].shape);
-      if (y.bytes() > 0) convert(backend, node.outputs[k], lowering.outputs[k], out[k], plain_layout(node.outputs[k]), y.raw());
+      if (y.bytes() > 0)
+        convert(backend, node.outputs[k], lowering.outputs[k], out[k], plain_layout(node.outputs[k]), y.raw());
       outputs.push_back(std::move(y));
     }
   }

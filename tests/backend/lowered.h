@@ -8,8 +8,9 @@
 
 namespace fovea::testing {
 
-// Every output (unused ones too) of one choice of the answer, in plain layout. Memory is poisoned with NaN beforehand. `constant`: inputs
-// count as constants, whose values the backend may prepare; `format`: offer the inputs in this layout where their type has it.
+// Every output (unused ones too) of one choice of the answer, in plain layout. Memory is poisoned with NaN beforehand.
+// `constant`: inputs count as constants, whose values the backend may prepare; `format`: offer the inputs in this
+// layout where their type has it.
 struct Lowered {
   Answer answer;
   std::vector<std::vector<Tensor>> outputs;  // of each choice

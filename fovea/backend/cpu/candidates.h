@@ -10,7 +10,8 @@
 
 namespace fovea::cpu {
 
-// Adds one or more lowerings to `choices` and returns an empty string, or says why it cannot ("the batch is 16, at most 4").
+// Adds one or more lowerings to `choices` and returns an empty string, or says why it cannot ("the batch is 16, at most
+// 4").
 using Lower = std::string (*)(const Request& request, const CpuOptions& options, std::vector<Lowering>& choices);
 
 struct Candidate {
@@ -37,7 +38,8 @@ std::string lower_softmax_loops(const Request&, const CpuOptions&, std::vector<L
 std::string lower_lrn(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_batch_norm_training(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_batch_norm_training_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
-std::string lower_view(const Request&, const CpuOptions&, std::vector<Lowering>&);  // reshape, flatten, squeeze, unsqueeze, identity
+std::string lower_view(const Request&, const CpuOptions&,
+                       std::vector<Lowering>&);  // reshape, flatten, squeeze, unsqueeze, identity
 std::string lower_concat(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_split(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_slice(const Request&, const CpuOptions&, std::vector<Lowering>&);

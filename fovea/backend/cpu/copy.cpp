@@ -8,8 +8,9 @@
 namespace fovea::cpu {
 
 void copy_bytes(const std::byte* from, std::byte* to, size_t bytes) {
-  parallel_ranges(static_cast<int64_t>(bytes), 1 << 16,
-                  [&](int64_t begin, int64_t end) { std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin)); });
+  parallel_ranges(static_cast<int64_t>(bytes), 1 << 16, [&](int64_t begin, int64_t end) {
+    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+  });
 }
 
 BoxCopy::BoxCopy(std::vector<CopyAxis> axes, size_t element_bytes) : element_(element_bytes) {
@@ -20,15 +21,15 @@ BoxCopy::BoxCopy(std::vector<CopyAxis> axes, size_t element_bytes) : element_(el
   for (const CopyAxis& a : axes) {
     if (!axes_.empty() && axes_.back().from == a.from * a.size && axes_.back().to == a.to * a.size)
       axes_.back() = {axes_.back().size * a.size, a.from, a.to};
-    else
-      axes_.push_back(a);
+    else axes_.push_back(a);
   }
   if (axes_.empty()) axes_.push_back({1, 1, 1});
 }
 
 namespace {
 
-template <class T> void copy_row(const T* from, T* to, const CopyAxis& axis) {
+template <class T>
+void copy_row(const T* from, T* to, const CopyAxis& axis) {
   if (axis.to == 1 && axis.from == 1) std::copy_n(from, axis.size, to);
   else if (axis.to == 1 && axis.from == 0) std::fill_n(to, axis.size, *from);
   else
@@ -36,7 +37,8 @@ template <class T> void copy_row(const T* from, T* to, const CopyAxis& axis) {
 }
 
 // A transposed pair of axes, in tiles that stay in the first cache.
-template <class T> void copy_plane(const T* from, T* to, const CopyAxis& outer, const CopyAxis& inner) {
+template <class T>
+void copy_plane(const T* from, T* to, const CopyAxis& outer, const CopyAxis& inner) {
   constexpr int64_t kTile = 16;
   if (inner.from == 1 || inner.from == 0 || outer.size == 1) {
     for (int64_t i = 0; i < outer.size; ++i) copy_row(from + i * outer.from, to + i * outer.to, inner);
@@ -46,11 +48,13 @@ template <class T> void copy_plane(const T* from, T* to, const CopyAxis& outer, 
     for (int64_t j0 = 0; j0 < inner.size; j0 += kTile) {
       const int64_t i1 = std::min(i0 + kTile, outer.size), size = std::min(kTile, inner.size - j0);
       for (int64_t i = i0; i < i1; ++i)
-        copy_row(from + i * outer.from + j0 * inner.from, to + i * outer.to + j0 * inner.to, {size, inner.from, inner.to});
+        copy_row(from + i * outer.from + j0 * inner.from, to + i * outer.to + j0 * inner.to,
+                 {size, inner.from, inner.to});
     }
 }
 
-template <class T> void copy_box(const T* from, T* to, const std::vector<CopyAxis>& axes, int64_t count) {
+template <class T>
+void copy_box(const T* from, T* to, const std::vector<CopyAxis>& axes, int64_t count) {
   std::vector<CopyAxis> loops(axes.begin(), axes.end() - 1);
   const CopyAxis inner = axes.back();
   // Two inner axes form a plane where the innermost is read with steps; its partner is the axis that is read densely.

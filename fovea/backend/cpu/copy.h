@@ -10,8 +10,8 @@ namespace fovea::cpu {
 // memcpy by all threads.
 void copy_bytes(const std::byte* from, std::byte* to, size_t bytes);
 
-// to[Σ p_k · to_stride_k] = from[Σ p_k · from_stride_k] for every position p of a box. Strides count elements and may be 0 or
-// negative in `from`.
+// to[Σ p_k · to_k] = from[Σ p_k · from_k] for every position p of a box. Steps count elements; in `from` they may be 0
+// or negative.
 struct CopyAxis {
   int64_t size, from, to;
 };

@@ -65,8 +65,7 @@ class CpuBackend : public Backend {
         if (candidate.op != request.op_node().op->name) continue;
         if (std::string reason = candidate.lower(request, options_, answer.choices); !reason.empty())
           answer.refusals.push_back({std::string(candidate.name), std::move(reason)});
-        else if (!candidate.compare)
-          return answer;
+        else if (!candidate.compare) return answer;
       }
     if (answer.choices.empty()) answer.choices.push_back(reference_lowering(request));
     return answer;

@@ -1,4 +1,5 @@
-// The CPU backend: oneDNN primitives in blocked layouts, and our own kernels (Highway, chosen at run time for the machine's instruction set).
+// The CPU backend: oneDNN primitives in blocked layouts, and our own kernels (Highway, chosen at run time for the
+// machine's instruction set).
 #pragma once
 
 #include "fovea/backend/backend.h"

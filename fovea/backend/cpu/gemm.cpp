@@ -13,26 +13,26 @@ using onednn::Desc;
 using onednn::Dims;
 
 // [...,M,K] stored row-major, or transposed as [...,K,M].
-Desc matrix_desc(const Dims& sizes, bool transposed) {
-  if (!transposed) return onednn::plain_desc(sizes);
+Desc matrix_desc(const Dims& sizes, bool transposed, onednn::Storage storage) {
+  if (!transposed) return onednn::plain_desc(sizes, storage);
   const size_t n = sizes.size();
   Dims strides(n, 1);
   strides[n - 2] = 1;
   strides[n - 1] = sizes[n - 2];
   int64_t step = sizes[n - 2] * sizes[n - 1];
   for (size_t k = n - 2; k-- > 0; step *= sizes[k]) strides[k] = step;
-  return Desc(sizes, dnnl::memory::data_type::f32, strides);
+  return onednn::strided_desc(sizes, strides, storage);
 }
 
 // A bias that broadcasts along the rows only is oneDNN's own; anything else is added afterwards.
 struct Sum {
-  Desc bias;          // empty: none
+  Desc bias;  // empty: none
   bool binary = false;
 };
 
-std::string product(const Request& request, const CpuOptions& options, const Desc& a, const Desc& b, const Desc& y,
-                    const Sum& sum, std::vector<Lowering>& choices) {
-  dnnl::primitive_attr attributes = onednn::attributes(options.bf16);
+std::string product(const Request& request, const Desc& a, const Desc& b, const Desc& y, const Sum& sum,
+                    std::vector<Lowering>& choices) {
+  dnnl::primitive_attr attributes = onednn::attributes();
   dnnl::post_ops after;
   if (sum.binary) after.append_binary(dnnl::algorithm::binary_add, sum.bias);
   attributes.set_post_ops(after);
@@ -44,6 +44,11 @@ std::string product(const Request& request, const CpuOptions& options, const Des
   Lowering lowering;
   for (size_t i = 0; i < request.inputs.size(); ++i)
     lowering.inputs.push_back(request.op_node().inputs[i] ? plain_layout(request.type(i)) : Layout{});
+  // Stored transposed or not, the operand's memory is row-major; in bf16 it is another layout.
+  for (const size_t i : {size_t{0}, size_t{1}})
+    if (const Desc stored = onednn::plain_desc(request.type(i).shape, onednn::storage_of(i == 0 ? a : b));
+        onednn::storage_of(stored) != onednn::Storage::f32)
+      lowering.inputs[i] = onednn::layout_of(stored);
   if (request.inputs.size() > 2 && request.op_node().inputs[2])
     execution.input(sum.binary ? DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1 : DNNL_ARG_BIAS, sum.bias, 2);
   execution.output(DNNL_ARG_DST, y, 0);
@@ -63,6 +68,10 @@ std::string unsupported(const Request& request) {
   return "";
 }
 
+onednn::Storage operands(const CpuOptions& options) {
+  return options.bf16 && onednn::has_bf16() ? onednn::Storage::bf16 : onednn::Storage::f32;
+}
+
 }  // namespace
 
 std::string lower_gemm(const Request& request, const CpuOptions& options, std::vector<Lowering>& choices) {
@@ -80,7 +89,9 @@ std::string lower_gemm(const Request& request, const CpuOptions& options, std::v
     sum.bias = onednn::plain_desc(sizes);
     sum.binary = sizes != Dims{1, y[1]};
   }
-  return product(request, options, matrix_desc(x_sizes, a.trans_a), matrix_desc(w_sizes, a.trans_b), onednn::plain_desc(y), sum, choices);
+  const auto storage = operands(options);
+  return product(request, matrix_desc(x_sizes, a.trans_a, storage), matrix_desc(w_sizes, a.trans_b, storage),
+                 onednn::plain_desc(y), sum, choices);
 }
 
 std::string lower_matmul(const Request& request, const CpuOptions& options, std::vector<Lowering>& choices) {
@@ -98,7 +109,9 @@ std::string lower_matmul(const Request& request, const CpuOptions& options, std:
   if (rank > 6) return fmt::format("at most 4 batch axes, not {}", rank - 2);
   for (Dims* sizes : {&a, &b, &y})
     while (sizes->size() < rank) sizes->insert(sizes->begin(), 1);
-  return product(request, options, matrix_desc(a, attributes.transpose_a), matrix_desc(b, attributes.transpose_b), onednn::plain_desc(y), {}, choices);
+  const auto storage = operands(options);
+  return product(request, matrix_desc(a, attributes.transpose_a, storage),
+                 matrix_desc(b, attributes.transpose_b, storage), onednn::plain_desc(y), {}, choices);
 }
 
 }  // namespace fovea::cpu

@@ -18,7 +18,7 @@ struct Preparation {
 };
 
 constexpr Candidate kCandidates[] = {
-    {"gemm", "gemm_rows", lower_gemm_rows, true},
+    {"gemm", "gemm_rows", lower_gemm_rows},
     {"conv", "winograd", lower_winograd, true},
     {"fused_conv", "winograd", lower_winograd, true},
     {"conv_input_gradient", "image_gradient", lower_image_gradient, true},

@@ -19,7 +19,8 @@ Format blocked_format();
 // 16, 8, or 1 where there are no blocks.
 int64_t block_of(Format format);
 
-// The layout of a value of this type in a format. Types without spatial axes, and types other than f32, are always plain.
+// The layout of a value of this type in a format. Types without spatial axes, and types other than f32, are always
+// plain.
 Layout layout_in(Format format, const Type& type);
 Format format_of(const Layout& layout);
 // A layout for another type of the same batch and channels axes, in the format of this one.

@@ -41,7 +41,8 @@ struct Memory {
 
 std::vector<Layout> plain_inputs(const Request& request) {
   std::vector<Layout> layouts;
-  for (const Value input : request.op_node().inputs) layouts.push_back(input ? plain_layout(request.graph.type(input)) : Layout{});
+  for (const Value input : request.op_node().inputs)
+    layouts.push_back(input ? plain_layout(request.graph.type(input)) : Layout{});
   return layouts;
 }
 
@@ -74,7 +75,8 @@ std::string lower_view(const Request& request, const CpuOptions&, std::vector<Lo
 std::string lower_concat(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   const Node& node = request.op_node();
   const Type& y = node.outputs[0];
-  const auto axis = static_cast<size_t>(normal_axis(node.attributes.as<ConcatAttributes>().axis, y.shape.rank(), "concat"));
+  const auto axis =
+      static_cast<size_t>(normal_axis(node.attributes.as<ConcatAttributes>().axis, y.shape.rank(), "concat"));
   Format format = common_format(request);
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (axis == 1 && request.type(i).shape[1] % block_of(format) != 0) format = Format::plain;
@@ -91,7 +93,8 @@ std::string lower_concat(const Request& request, const CpuOptions&, std::vector<
   std::vector<Part> parts;
   size_t offset = 0;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    lowering.inputs.push_back(format_of(lowering.outputs[0]) == Format::plain ? plain_layout(request.type(i)) : layout_in(format, request.type(i)));
+    lowering.inputs.push_back(format_of(lowering.outputs[0]) == Format::plain ? plain_layout(request.type(i))
+                                                                              : layout_in(format, request.type(i)));
     if (format_of(lowering.inputs[i]) != format_of(lowering.outputs[0])) return "formats differ";
     const Memory from(request.type(i), lowering.inputs[i]);
     const int64_t run = request.type(i).shape.count() == 0 ? 0 : from.inner(at);
@@ -112,11 +115,13 @@ std::string lower_concat(const Request& request, const CpuOptions&, std::vector<
 std::string lower_split(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   const Node& node = request.op_node();
   const Type& x = request.type(0);
-  const auto axis = static_cast<size_t>(normal_axis(node.attributes.as<SplitAttributes>().axis, x.shape.rank(), "split"));
+  const auto axis =
+      static_cast<size_t>(normal_axis(node.attributes.as<SplitAttributes>().axis, x.shape.rank(), "split"));
   Format format = format_of(request.inputs[0]);
   if (format == Format::other) format = Format::plain;
   for (const Type& piece : node.outputs)
-    if (axis == 1 && (piece.shape[1] % block_of(format) != 0 || format_of(layout_in(format, piece)) != format)) format = Format::plain;
+    if (axis == 1 && (piece.shape[1] % block_of(format) != 0 || format_of(layout_in(format, piece)) != format))
+      format = Format::plain;
   Lowering lowering;
   lowering.inputs = {layout_in(format, x)};
   const Memory from(x, lowering.inputs[0]);
@@ -163,7 +168,8 @@ std::vector<Cut> cuts_of(const Request& request) {
   std::vector<Cut> cuts;
   for (size_t k = 0; k < x.size(); ++k) cuts.push_back({0, 1, y[k]});
   for (size_t i = 0; i < starts.size(); ++i) {
-    const auto axis = static_cast<size_t>(axes.empty() ? static_cast<int64_t>(i) : normal_axis(axes[i], x.rank(), "slice"));
+    const auto axis =
+        static_cast<size_t>(axes.empty() ? static_cast<int64_t>(i) : normal_axis(axes[i], x.rank(), "slice"));
     const int64_t step = steps.empty() ? 1 : steps[i], size = x[axis];
     const int64_t start = starts[i] < 0 ? starts[i] + size : starts[i];
     cuts[axis].step = step;
@@ -182,7 +188,8 @@ std::string lower_slice(const Request& request, const CpuOptions&, std::vector<L
   Format format = format_of(request.inputs[0]);
   if (format == Format::other) format = Format::plain;
   const int64_t block = block_of(format);
-  if (block > 1 && (cuts[1].step != 1 || cuts[1].start % block != 0 || (cuts[1].count != x.shape[1] && cuts[1].count % block != 0)))
+  if (block > 1 &&
+      (cuts[1].step != 1 || cuts[1].start % block != 0 || (cuts[1].count != x.shape[1] && cuts[1].count % block != 0)))
     format = Format::plain;
   const Layout x_layout = layout_in(format, x);
   Layout y_layout = layout_in(format, y);
@@ -228,8 +235,9 @@ std::string lower_transpose(const Request& request, const CpuOptions&, std::vect
   const auto from = x.shape.strides(), to = y.shape.strides();
   std::vector<CopyAxis> axes;
   for (size_t k = 0; k < y.shape.size(); ++k) {
-    const size_t source = permutation.empty() ? y.shape.size() - 1 - k
-                                              : static_cast<size_t>(normal_axis(permutation[k], x.shape.rank(), "transpose"));
+    const size_t source = permutation.empty()
+                              ? y.shape.size() - 1 - k
+                              : static_cast<size_t>(normal_axis(permutation[k], x.shape.rank(), "transpose"));
     axes.push_back({y.shape[k], from[source], to[k]});
   }
   const BoxCopy copy(axes, size_of(x.dtype));
@@ -275,11 +283,17 @@ std::string lower_pad(const Request& request, const CpuOptions&, std::vector<Low
   const std::vector<int64_t> named = given(3) ? request.graph.known(node.inputs[3])->to_ints() : std::vector<int64_t>{};
   std::vector<int64_t> begin(x.shape.size(), 0);
   for (size_t i = 0; i < pads.size() / 2; ++i)
-    begin[static_cast<size_t>(named.empty() ? static_cast<int64_t>(i) : normal_axis(named[i], x.shape.rank(), "pad"))] = pads[i];
-  // Blocks stay where the channels are left alone and fill them.
+    begin[static_cast<size_t>(named.empty() ? static_cast<int64_t>(i) : normal_axis(named[i], x.shape.rank(), "pad"))] =
+        pads[i];
   Format format = format_of(request.inputs[0]);
+  if (x == y && format != Format::other && std::count(begin.begin(), begin.end(), 0) == x.shape.rank()) {
+    choices.push_back(view_of(request, request.inputs[0], 0));
+    return "";
+  }
+  // Blocks stay where the channels are left alone and fill them.
   const int64_t block = block_of(format);
-  if (format == Format::other || (block > 1 && (x.shape[1] != y.shape[1] || x.shape[1] % block != 0))) format = Format::plain;
+  if (format == Format::other || (block > 1 && (x.shape[1] != y.shape[1] || x.shape[1] % block != 0)))
+    format = Format::plain;
   Lowering lowering;
   lowering.inputs = plain_inputs(request);
   lowering.inputs[0] = layout_in(format, x);

@@ -15,7 +15,8 @@ namespace {
 std::string unsupported(const Request& request, size_t least, size_t most) {
   const Type& x = request.type(0);
   if (x.dtype != DType::f32) return fmt::format("computes in f32, not {}", to_string(x.dtype));
-  if (x.shape.size() < least || x.shape.size() > most) return fmt::format("{} axes, expected {} to {}", x.shape.size(), least, most);
+  if (x.shape.size() < least || x.shape.size() > most)
+    return fmt::format("{} axes, expected {} to {}", x.shape.size(), least, most);
   if (x.shape.count() == 0) return "the tensor has no elements";
   return "";
 }
@@ -74,10 +75,12 @@ std::string lower_softmax(const Request& request, const CpuOptions&, std::vector
   if (std::string reason = unsupported(request, 1, 6); !reason.empty()) return reason;
   const Node& node = request.op_node();
   const Type& x = request.type(0);
-  const auto axis = static_cast<int>(normal_axis(node.attributes.as<SoftmaxAttributes>().axis, x.shape.rank(), "softmax"));
+  const auto axis =
+      static_cast<int>(normal_axis(node.attributes.as<SoftmaxAttributes>().axis, x.shape.rank(), "softmax"));
   constexpr auto algorithm = dnnl::algorithm::softmax_accurate;
   const onednn::Desc desc = onednn::plain_desc(x.shape);
-  const auto d = onednn::describe<onednn::Softmax>(onednn::attributes(), onednn::kInference, algorithm, desc, desc, axis);
+  const auto d =
+      onednn::describe<onednn::Softmax>(onednn::attributes(), onednn::kInference, algorithm, desc, desc, axis);
   if (!d || onednn::is_reference(d)) return std::string(kOnlyReference);
   onednn::Execution execution{onednn::Softmax(d)};
   execution.input(DNNL_ARG_SRC, desc, 0);
@@ -151,7 +154,8 @@ std::string lower_batch_norm_training(const Request& request, const CpuOptions&,
 }
 
 // d, x, scale, mean, variance → dx, dscale, dbias.
-std::string lower_batch_norm_training_gradient(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
+std::string lower_batch_norm_training_gradient(const Request& request, const CpuOptions&,
+                                               std::vector<Lowering>& choices) {
   if (std::string reason = unsupported(request, 2, 5); !reason.empty()) return reason;
   const Type& x = request.type(1);
   const auto epsilon = static_cast<float>(request.op_node().attributes.as<BatchNormAttributes>().epsilon);
@@ -168,7 +172,8 @@ std::string lower_batch_norm_training_gradient(const Request& request, const Cpu
     execution.input(DNNL_ARG_SHIFT, channel, 2);  // 2.6 insists on one, and does not read it
     execution.input(DNNL_ARG_MEAN, channel, 3);
     execution.input(DNNL_ARG_VARIANCE, channel, 4);
-    const size_t vector = (static_cast<size_t>(x.shape[1]) * sizeof(float) + 63) / 64 * 64, whole = (layout_in(f, x).bytes + 63) / 64 * 64;
+    const size_t vector = (static_cast<size_t>(x.shape[1]) * sizeof(float) + 63) / 64 * 64,
+                 whole = (layout_in(f, x).bytes + 63) / 64 * 64;
     size_t scratch = 0;
     const auto result = [&](int argument, const onednn::Desc& desc, size_t k, size_t bytes) {
       if (request.used[k]) return execution.output(argument, desc, k);

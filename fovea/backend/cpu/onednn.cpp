@@ -41,27 +41,37 @@ int64_t vector_floats() {
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & 0x27) == 0x27 ? 16 : 8;
 }
 
-Desc plain_desc(const Dims& sizes) {
+bool has_bf16() { return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & 0xe7) == 0xe7; }
+
+namespace {
+dnnl::memory::data_type type_of(Storage storage) {
+  return storage == Storage::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+}  // namespace
+
+Desc plain_desc(const Dims& sizes, Storage storage) {
   const Dims dims = sizes.empty() ? Dims{1} : sizes;
   Dims strides(dims.size(), 1);
   for (size_t k = dims.size() - 1; k-- > 0;) strides[k] = strides[k + 1] * std::max<int64_t>(dims[k + 1], 1);
-  return Desc(dims, dnnl::memory::data_type::f32, strides);
+  return Desc(dims, type_of(storage), strides);
 }
 
-Desc any_desc(const Dims& sizes) {
-  return Desc(sizes, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+Desc strided_desc(const Dims& sizes, const Dims& strides, Storage storage) {
+  return Desc(sizes, type_of(storage), strides);
 }
 
-Desc desc_in(cpu::Format format, const Dims& sizes) {
+Desc any_desc(const Dims& sizes, Storage storage) {
+  return Desc(sizes, type_of(storage), dnnl::memory::format_tag::any);
+}
+
+Desc desc_in(cpu::Format format, const Dims& sizes, Storage storage) {
   using Tag = dnnl::memory::format_tag;
   static constexpr Tag kLast[] = {Tag::acb, Tag::acdb, Tag::acdeb};
   static constexpr Tag kBlocked8[] = {Tag::aBc8b, Tag::aBcd8b, Tag::aBcde8b};
   static constexpr Tag kBlocked16[] = {Tag::aBc16b, Tag::aBcd16b, Tag::aBcde16b};
-  if (format == cpu::Format::plain || sizes.size() < 3 || sizes.size() > 5) return plain_desc(sizes);
-  const Tag* tags = format == cpu::Format::blocked16  ? kBlocked16
-                    : format == cpu::Format::blocked8 ? kBlocked8
-                                                      : kLast;
-  return Desc(sizes, dnnl::memory::data_type::f32, tags[sizes.size() - 3]);
+  if (format == cpu::Format::plain || sizes.size() < 3 || sizes.size() > 5) return plain_desc(sizes, storage);
+  const Tag* tags = format == cpu::Format::blocked16 ? kBlocked16 : format == cpu::Format::blocked8 ? kBlocked8 : kLast;
+  return Desc(sizes, type_of(storage), tags[sizes.size() - 3]);
 }
 
 Desc desc_of(const Type& type, const Layout& layout) {
@@ -77,7 +87,8 @@ std::string name_of(const Desc& desc) {
   if (md.format_kind != dnnl_blocked) {
     // Opaque: named by its bytes.
     std::string bytes(reinterpret_cast<const char*>(&md), sizeof(md));
-    return fmt::format("{}:{:016x}", md.format_kind == dnnl_format_kind_wino ? "wino" : "opaque", std::hash<std::string>()(bytes));
+    return fmt::format("{}:{:016x}", md.format_kind == dnnl_format_kind_wino ? "wino" : "opaque",
+                       std::hash<std::string>()(bytes));
   }
   const auto& blocking = md.format_desc.blocking;
   std::vector<int> order(static_cast<size_t>(md.ndims));
@@ -127,15 +138,24 @@ Dims sizes_of(const Desc& desc) {
 #endif
 }
 
-Layout layout_of(const Desc& desc) {
-  if (desc == plain_desc(sizes_of(desc))) return {"plain", desc.get_size(), nullptr};
-  return {name_of(desc), desc.get_size(), std::make_shared<const Desc>(desc)};
+Storage storage_of(const Desc& desc) {
+#if DNNL_VERSION_MAJOR < 3
+  const auto type = desc.data_type();
+#else
+  const auto type = desc.get_data_type();
+#endif
+  return type == dnnl::memory::data_type::bf16 ? Storage::bf16 : Storage::f32;
 }
 
-dnnl::primitive_attr attributes(bool bf16) {
+Layout layout_of(const Desc& desc) {
+  if (desc == plain_desc(sizes_of(desc))) return {"plain", desc.get_size(), nullptr};
+  const bool bf16 = storage_of(desc) == Storage::bf16;
+  return {name_of(desc) + (bf16 ? " bf16" : ""), desc.get_size(), std::make_shared<const Desc>(desc)};
+}
+
+dnnl::primitive_attr attributes() {
   dnnl::primitive_attr result;
   result.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (bf16) result.set_fpmath_mode(dnnl::fpmath_mode::bf16);
   return result;
 }
 
@@ -221,8 +241,8 @@ void Execution::operator()(const Buffers& buffers) const {
     a.current = at;
   }
   const State& s = *state_;
-  const dnnl_status_t status = dnnl_primitive_execute(s.primitive.get(), stream().get(), static_cast<int>(s.c_arguments.size()),
-                                                      s.c_arguments.data());
+  const dnnl_status_t status = dnnl_primitive_execute(s.primitive.get(), stream().get(),
+                                                      static_cast<int>(s.c_arguments.size()), s.c_arguments.data());
   require(status == dnnl_success, ErrorKind::internal, "oneDNN refused to run (status {})", static_cast<int>(status));
 }
 

@@ -1,4 +1,5 @@
-// The one place that knows which oneDNN this is: 2.6 (as packaged by Debian 12) or 3.x. Everything else is written against this.
+// The one place that knows which oneDNN this is: 2.6 (as packaged by Debian 12) or 3.x. Everything else is written
+// against this.
 #pragma once
 
 #include <dnnl.hpp>
@@ -21,38 +22,45 @@ std::string instruction_set();  // "avx512_core_bf16"
 // How many floats a vector register holds: 16 with AVX-512, else 8.
 int64_t vector_floats();
 
+// Whether products of bf16 operands are faster than those of f32 here.
+bool has_bf16();
+
+// What the elements of an f32 value are stored as.
+enum class Storage { f32, bf16 };
 // Row-major; a scalar becomes {1}.
-Desc plain_desc(const Dims& sizes);
+Desc plain_desc(const Dims& sizes, Storage storage = Storage::f32);
+Desc strided_desc(const Dims& sizes, const Dims& strides, Storage storage = Storage::f32);
 // Let the primitive choose.
-Desc any_desc(const Dims& sizes);
+Desc any_desc(const Dims& sizes, Storage storage = Storage::f32);
+Desc desc_in(cpu::Format format, const Dims& sizes, Storage storage = Storage::f32);
 Dims sizes_of(const Desc& desc);
-Desc desc_in(cpu::Format format, const Dims& sizes);
+Storage storage_of(const Desc& desc);
 // Of an f32 value in one of our layouts or in one that a primitive chose.
 Desc desc_of(const Type& type, const Layout& layout);
-// A layout that a primitive chose, for weights and their gradients. "plain" when it is row-major.
+// A layout that a primitive wants: weights, their gradients, and operands in bf16. "plain" when it is row-major f32.
 Layout layout_of(const Desc& desc);
 
 // Attributes of every primitive: scratchpad given by us.
-dnnl::primitive_attr attributes(bool bf16 = false);
+dnnl::primitive_attr attributes();
 void append_relu(dnnl::post_ops& ops);
 
 namespace detail {
-template <class T> concept HasOperationDescriptor = requires { typename T::desc; };  // 2.x
-}
+template <class T>
+concept HasOperationDescriptor = requires {
+  typename T::desc;
+};  // 2.x
+}  // namespace detail
 
-// The primitive descriptor for the given attributes and operation arguments (3.x order, without engine, attributes and hint);
-// empty where oneDNN has none, or only its reference loop.
+// The primitive descriptor for the given attributes and operation arguments (3.x order, without engine, attributes and
+// hint); empty where oneDNN has none, or only its reference loop.
 template <class Primitive, class... Args>
 typename Primitive::primitive_desc describe(const dnnl::primitive_attr& attributes, const Args&... arguments) {
   typename Primitive::primitive_desc result;
   try {
     if constexpr (detail::HasOperationDescriptor<Primitive>)
       result = typename Primitive::primitive_desc(typename Primitive::desc(arguments...), attributes, engine(), true);
-    else
-      result = typename Primitive::primitive_desc(engine(), arguments..., attributes, true);
-  } catch (const dnnl::error&) {
-    return {};
-  }
+    else result = typename Primitive::primitive_desc(engine(), arguments..., attributes, true);
+  } catch (const dnnl::error&) { return {}; }
   return result;
 }
 
@@ -64,12 +72,10 @@ typename Primitive::primitive_desc describe_backward(const dnnl::primitive_attr&
   if (!hint) return result;
   try {
     if constexpr (detail::HasOperationDescriptor<Primitive>)
-      result = typename Primitive::primitive_desc(typename Primitive::desc(arguments...), attributes, engine(), hint, true);
-    else
-      result = typename Primitive::primitive_desc(engine(), arguments..., hint, attributes, true);
-  } catch (const dnnl::error&) {
-    return {};
-  }
+      result =
+          typename Primitive::primitive_desc(typename Primitive::desc(arguments...), attributes, engine(), hint, true);
+    else result = typename Primitive::primitive_desc(engine(), arguments..., hint, attributes, true);
+  } catch (const dnnl::error&) { return {}; }
   return result;
 }
 
@@ -97,7 +103,8 @@ std::string implementation(const dnnl::primitive_desc_base& description);
 // Whether this is oneDNN's slow reference loop, which must never be used unnoticed.
 bool is_reference(const dnnl::primitive_desc_base& description);
 
-// A primitive whose arguments are bound to the buffers of a step. Copies share the primitive. Called by one thread at a time.
+// A primitive whose arguments are bound to the buffers of a step. Copies share the primitive. Called by one thread at a
+// time.
 class Execution {
  public:
   explicit Execution(const dnnl::primitive& primitive);

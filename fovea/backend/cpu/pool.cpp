@@ -15,8 +15,8 @@ using onednn::Dims;
 
 struct Windows {
   Dims strides, kernel, dilations, pad_begin, pad_end;
-  bool padded = false;    // any window reaches outside
-  bool beyond = false;    // a last window of ceil mode reaches beyond the padding
+  bool padded = false;  // any window reaches outside
+  bool beyond = false;  // a last window of ceil mode reaches beyond the padding
   bool only_padding = false;
 };
 
@@ -32,7 +32,8 @@ Windows windows(const std::vector<WindowAxis>& axes) {
     w.padded = w.padded || a.pad_begin > 0 || needed > 0;
     w.beyond = w.beyond || needed > a.pad_end;
     const int64_t extent = (a.kernel - 1) * a.dilation + 1;
-    w.only_padding = w.only_padding || a.pad_begin >= extent || needed >= extent || (a.dilation > 1 && (a.pad_begin > 0 || needed > 0));
+    w.only_padding = w.only_padding || a.pad_begin >= extent || needed >= extent ||
+                     (a.dilation > 1 && (a.pad_begin > 0 || needed > 0));
   }
   return w;
 }
@@ -50,13 +51,14 @@ std::array<Format, 3> formats(const Layout& current) {
   return {format_of(current), blocked_format(), Format::channels_last};
 }
 
-std::string forward(const Request& request, const Windows& w, dnnl::algorithm algorithm, std::vector<Lowering>& choices) {
+std::string forward(const Request& request, const Windows& w, dnnl::algorithm algorithm,
+                    std::vector<Lowering>& choices) {
   const Type &x = request.type(0), &y = request.op_node().outputs[0];
   if (std::string reason = unsupported(x, y, w); !reason.empty()) return reason;
   for (const Format f : formats(request.inputs[0])) {
     const auto d = onednn::describe<onednn::Pooling>(onednn::attributes(), onednn::kInference, algorithm,
-                                                     onednn::desc_in(f, x.shape), onednn::desc_in(f, y.shape), w.strides,
-                                                     w.kernel, w.dilations, w.pad_begin, w.pad_end);
+                                                     onednn::desc_in(f, x.shape), onednn::desc_in(f, y.shape),
+                                                     w.strides, w.kernel, w.dilations, w.pad_begin, w.pad_end);
     if (!d || onednn::is_reference(d)) continue;
     onednn::Execution execution{onednn::Pooling(d)};
     execution.input(DNNL_ARG_SRC, d.src_desc(), 0);
@@ -75,10 +77,12 @@ std::string forward(const Request& request, const Windows& w, dnnl::algorithm al
   return "oneDNN has only its reference loop";
 }
 
-template <class A> std::string average(const A& a, const Windows& w, dnnl::algorithm& algorithm) {
+template <class A>
+std::string average(const A& a, const Windows& w, dnnl::algorithm& algorithm) {
   if (a.sum) return "sums are not averages";
   if (a.include_pad && w.beyond) return "the last window reaches beyond the padding, which does not count";
-  algorithm = a.include_pad && w.padded ? dnnl::algorithm::pooling_avg_include_padding : dnnl::algorithm::pooling_avg_exclude_padding;
+  algorithm = a.include_pad && w.padded ? dnnl::algorithm::pooling_avg_include_padding
+                                        : dnnl::algorithm::pooling_avg_exclude_padding;
   return "";
 }
 
@@ -87,13 +91,15 @@ template <class A> std::string average(const A& a, const Windows& w, dnnl::algor
 std::string lower_max_pool(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   if (request.used[1]) return "the switches are wanted";
   const auto& a = request.op_node().attributes.as<MaxPoolAttributes>();
-  const auto axes = window_axes(spatial_sizes(request.type(0).shape), {a.kernel, a.stride, a.dilation, a.pad, a.auto_pad, a.ceil});
+  const auto axes =
+      window_axes(spatial_sizes(request.type(0).shape), {a.kernel, a.stride, a.dilation, a.pad, a.auto_pad, a.ceil});
   return forward(request, windows(axes), dnnl::algorithm::pooling_max, choices);
 }
 
 std::string lower_average_pool(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   const auto& a = request.op_node().attributes.as<AveragePoolAttributes>();
-  const auto axes = window_axes(spatial_sizes(request.type(0).shape), {a.kernel, a.stride, a.dilation, a.pad, a.auto_pad, a.ceil});
+  const auto axes =
+      window_axes(spatial_sizes(request.type(0).shape), {a.kernel, a.stride, a.dilation, a.pad, a.auto_pad, a.ceil});
   const Windows w = windows(axes);
   dnnl::algorithm algorithm{};
   if (std::string reason = average(a, w, algorithm); !reason.empty()) return reason;
@@ -110,10 +116,12 @@ std::string lower_average_pool_gradient(const Request& request, const CpuOptions
   if (std::string reason = unsupported(x, d, w); !reason.empty()) return reason;
   for (const Format f : formats(request.inputs[0])) {
     const auto x_desc = onednn::desc_in(f, x.shape), d_desc = onednn::desc_in(f, d.shape);
-    const auto hint = onednn::describe<onednn::Pooling>(onednn::attributes(), onednn::kTraining, algorithm, x_desc, d_desc,
-                                                        w.strides, w.kernel, w.dilations, w.pad_begin, w.pad_end);
-    const auto description = onednn::describe_backward<onednn::PoolingGradient>(
-        onednn::attributes(), hint, algorithm, x_desc, d_desc, w.strides, w.kernel, w.dilations, w.pad_begin, w.pad_end);
+    const auto hint =
+        onednn::describe<onednn::Pooling>(onednn::attributes(), onednn::kTraining, algorithm, x_desc, d_desc, w.strides,
+                                          w.kernel, w.dilations, w.pad_begin, w.pad_end);
+    const auto description =
+        onednn::describe_backward<onednn::PoolingGradient>(onednn::attributes(), hint, algorithm, x_desc, d_desc,
+                                                           w.strides, w.kernel, w.dilations, w.pad_begin, w.pad_end);
     if (!description || onednn::is_reference(description)) continue;
     onednn::Execution execution{onednn::PoolingGradient(description)};
     execution.input(DNNL_ARG_DIFF_DST, description.diff_dst_desc(), 0);
