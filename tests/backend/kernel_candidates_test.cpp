@@ -1,5 +1,7 @@
 // What our own kernels offer to the backend, against the reference: every case of their operators, every layout of the
 // inputs.
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>

@@ -1,4 +1,6 @@
 // Our own kernels against plain loops in double, on every instruction set that this machine has.
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstring>
 #include <functional>

@@ -1,5 +1,7 @@
 // The program as a person or a script meets it: exit codes, messages, JSON. It stands one folder above the tests, or
 // where FOVEA_PROGRAM says.
+#include <gtest/gtest.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "fovea/commands/command.h"
 
 #include <set>

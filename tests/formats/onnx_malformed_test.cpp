@@ -1,4 +1,6 @@
 // Bad ONNX files end in one clear Error, whatever the bytes.
+#include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <filesystem>

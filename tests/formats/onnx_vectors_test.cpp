@@ -1,4 +1,6 @@
 // Every ONNX test vector of the shared data, on the interpreter.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <filesystem>
 

@@ -1,4 +1,6 @@
 // Models written as ONNX: read back they have the same weights and outputs, and python3-onnx accepts the files.
+#include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <cstdlib>

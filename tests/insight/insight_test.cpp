@@ -1,4 +1,6 @@
 // The insights on a network small enough to know what they must find.
+#include <gtest/gtest.h>
+
 #include <cmath>
 
 #include "fovea/backend/backend.h"

@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "fovea/model/preprocess.h"
 
 #include "fovea/model/labels.h"

@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "fovea/model/receptive_field.h"
 
 #include "fovea/ops/add.h"

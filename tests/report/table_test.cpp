@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "fovea/report/table.h"
 
 #include "fovea/report/network_drawing.h"

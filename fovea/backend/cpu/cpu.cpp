@@ -97,6 +97,13 @@ class CpuBackend : public Backend {
 }  // namespace
 }  // namespace cpu
 
+bool cpu_accelerates(std::string_view op) {
+  for (const auto table : {cpu::kernel_candidates(), cpu::candidates()})
+    for (const cpu::Candidate& candidate : table)
+      if (candidate.op == op) return true;
+  return false;
+}
+
 std::unique_ptr<Backend> cpu_backend(CpuOptions options) { return std::make_unique<cpu::CpuBackend>(options); }
 
 }  // namespace fovea

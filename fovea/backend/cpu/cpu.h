@@ -13,4 +13,7 @@ struct CpuOptions {
 
 std::unique_ptr<Backend> cpu_backend(CpuOptions options = {});
 
+// Whether any fast candidate stands for an operator, by name; the others run their reference loops.
+bool cpu_accelerates(std::string_view op);
+
 }  // namespace fovea

@@ -243,7 +243,20 @@ void in_parts(int64_t count, int64_t grain, const Body& body) {
                   [&](int64_t begin, int64_t end) { body(begin * kLine, std::min(count, end * kLine)); });
 }
 
-int64_t unit_grain(const ChannelView& view) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(view.lanes, 1)); }
+// Calls body(begin, end) on parts of the view's units. One picture is divided by position, all channels to each thread, as the
+// convolutions around it are: a thread then finds what it wrote itself in its own cache.
+template <class Body>
+void in_unit_parts(const ChannelView& view, const Body& body) {
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(view.lanes, 1));
+  if (view.outer > 1) {
+    parallel_ranges(view.outer * view.channels * view.inner, grain, body);
+    return;
+  }
+  parallel_ranges(view.inner, std::max<int64_t>(1, grain / view.channels), [&](int64_t begin, int64_t end) {
+    for (int64_t channel = 0; channel < view.channels; ++channel)
+      body(channel * view.inner + begin, channel * view.inner + end);
+  });
+}
 
 }  // namespace
 
@@ -261,14 +274,14 @@ void binary(Binary f, const float* a, const float* b, float* y, int64_t count) {
 }
 
 void binary_channel(Binary f, const float* a, const float* b, float* y, const ChannelView& view) {
-  parallel_ranges(view.outer * view.channels * view.inner, unit_grain(view), [&](int64_t begin, int64_t end) {
+  in_unit_parts(view, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(binary_channel_range)(f, a, b, y, view, begin, end);
   });
 }
 
 void channel_affine(const float* x, const float* scale, const float* shift, float* y, const ChannelView& view,
                     bool rectify) {
-  parallel_ranges(view.outer * view.channels * view.inner, unit_grain(view), [&](int64_t begin, int64_t end) {
+  in_unit_parts(view, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(affine_range)(x, scale, shift, y, view, rectify, begin, end);
   });
 }
