@@ -22,52 +22,50 @@ constexpr int kTrips = 20000;
 alignas(128) std::atomic<int> ball{0};
 
 std::vector<int> allowed_cpus() {
-    cpu_set_t set;
-    std::vector<int> cpus;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-    return cpus;
+  cpu_set_t set;
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
 }
 
 void bind_to(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof set, &set);
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  sched_setaffinity(0, sizeof set, &set);
 }
 
 }  // namespace
 
 int main() {
-    const std::vector<int> cpus = allowed_cpus();
-    if (cpus.size() < 2) {
-        std::puts("0");
-        return 0;
+  const std::vector<int> cpus = allowed_cpus();
+  if (cpus.size() < 2) {
+    std::puts("0");
+    return 0;
+  }
+  std::thread other([&] {
+    bind_to(cpus[1]);
+    for (int i = 0; i < (kSeries + 1) * kTrips; ++i) {
+      while (ball.load(std::memory_order_acquire) != 2 * i + 1) {}
+      ball.store(2 * i + 2, std::memory_order_release);
     }
-    std::thread other([&] {
-        bind_to(cpus[1]);
-        for (int i = 0; i < (kSeries + 1) * kTrips; ++i) {
-            while (ball.load(std::memory_order_acquire) != 2 * i + 1) {
-            }
-            ball.store(2 * i + 2, std::memory_order_release);
-        }
-    });
-    bind_to(cpus[0]);
-    std::array<double, kSeries> nanoseconds{};
-    int i = 0;
-    for (int series = -1; series < kSeries; ++series) {  // the first series warms up
-        const auto start = std::chrono::steady_clock::now();
-        for (int trip = 0; trip < kTrips; ++trip, ++i) {
-            ball.store(2 * i + 1, std::memory_order_release);
-            while (ball.load(std::memory_order_acquire) != 2 * i + 2) {
-            }
-        }
-        const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
-        if (series >= 0) nanoseconds[static_cast<std::size_t>(series)] = elapsed.count() / kTrips;
+  });
+  bind_to(cpus[0]);
+  std::array<double, kSeries> nanoseconds{};
+  int i = 0;
+  for (int series = -1; series < kSeries; ++series) {  // the first series warms up
+    const auto start = std::chrono::steady_clock::now();
+    for (int trip = 0; trip < kTrips; ++trip, ++i) {
+      ball.store(2 * i + 1, std::memory_order_release);
+      while (ball.load(std::memory_order_acquire) != 2 * i + 2) {}
     }
-    other.join();
-    std::nth_element(nanoseconds.begin(), nanoseconds.begin() + kSeries / 2, nanoseconds.end());
-    std::printf("%.1f\n", nanoseconds[kSeries / 2]);
+    const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
+    if (series >= 0) nanoseconds[static_cast<std::size_t>(series)] = elapsed.count() / kTrips;
+  }
+  other.join();
+  std::nth_element(nanoseconds.begin(), nanoseconds.begin() + kSeries / 2, nanoseconds.end());
+  std::printf("%.1f\n", nanoseconds[kSeries / 2]);
 }

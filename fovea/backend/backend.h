@@ -31,18 +31,26 @@ struct Buffers {
 
 // One way to compute a node, decided and prepared: everything that can be made once has been made.
 struct Lowering {
-  std::string implementation;    // as `explain` shows it: "onednn jit_wino_4x3:avx512_core", "fovea gemv avx512"
-  std::vector<Layout> inputs;    // required; compile reorders what differs. One entry an input (ignored where not given)
-  std::vector<Layout> outputs;   // what it writes; one entry an output
-  size_t scratch = 0;            // bytes of private memory, alive during the step only
+  std::string implementation;   // as `explain` shows it: "onednn jit_wino_4x3:avx512_core", "fovea gemv avx512"
+  std::vector<Layout> inputs;   // required; compile reorders what differs. One entry an input (ignored where not given)
+  std::vector<Layout> outputs;  // what it writes; one entry an output
+  size_t scratch = 0;           // bytes of private memory, alive during the step only
   std::function<void(const Buffers&)> run;  // does not throw; uses the process's threads
 
   // Memory sharing that compile may arrange. `run` must work whether or not it does.
-  struct InPlace { int input, output; };              // the output may overwrite the input if that dies here (same number of bytes)
+  struct InPlace {
+    int input, output;
+  };  // the output may overwrite the input if that dies here (same number of bytes)
   std::vector<InPlace> in_place;
-  struct View { int output, input; size_t offset; };  // the output is the input's memory from a byte offset on (reshape, split): no copy if arranged
+  struct View {
+    int output, input;
+    size_t offset;
+  };  // the output is the input's memory from a byte offset on (reshape, split): no copy if arranged
   std::vector<View> views;
-  struct Place { int input, output; size_t offset; }; // the input may be produced right inside the output (concat): no copy if arranged
+  struct Place {
+    int input, output;
+    size_t offset;
+  };  // the input may be produced right inside the output (concat): no copy if arranged
   std::vector<Place> places;
   // True when the step does nothing once every view and place has been arranged: compile then drops it.
   bool free_if_shared = false;
@@ -52,8 +60,8 @@ struct Lowering {
 struct Request {
   const Graph& graph;
   int node;
-  std::span<const Layout> inputs;         // current layout of each input (plain for parameters and constants until prepared)
-  std::span<const bool> constant;         // input is a constant or a bound parameter: reordering it costs nothing at run time
+  std::span<const Layout> inputs;  // current layout of each input (plain for parameters and constants until prepared)
+  std::span<const bool> constant;  // input is a constant or a bound parameter: reordering it costs nothing at run time
   std::span<const Tensor* const> values;  // its tensor where constant, else null
   std::span<const bool> used;             // which outputs anything depends on
   const Node& op_node() const { return graph.node(node); }
@@ -75,7 +83,8 @@ class Backend {
   virtual std::string_view name() const = 0;
   // Versions and instruction sets that decide speed and rounding: part of every tuning key and plan.
   virtual std::string fingerprint() const = 0;
-  // How the node can be computed. The reference is always the last resort, so this does not fail for any node that infers.
+  // How the node can be computed. The reference is always the last resort, so this does not fail for any node that
+  // infers.
   virtual Answer lower(const Request& request) = 0;
   // A conversion between two layouts of one type.
   virtual Lowering reorder(const Type& type, const Layout& from, const Layout& to) = 0;

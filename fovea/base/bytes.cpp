@@ -33,7 +33,8 @@ Bytes Bytes::map(const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(file);
-    fail(ErrorKind::io, "cannot read {}: {}", path.string(), S_ISDIR(status.st_mode) ? "it is a folder" : "not a regular file");
+    fail(ErrorKind::io, "cannot read {}: {}", path.string(),
+         S_ISDIR(status.st_mode) ? "it is a folder" : "not a regular file");
   }
   Bytes bytes;
   bytes.label_ = path.string();
@@ -45,9 +46,8 @@ Bytes Bytes::map(const std::filesystem::path& path) {
     require(mapped != MAP_FAILED, ErrorKind::io, "cannot map {}: {}", path.string(), std::strerror(reason));
     bytes.data_ = static_cast<const std::byte*>(mapped);
     bytes.mapped_ = true;
-    bytes.owner_ = std::shared_ptr<const void>(mapped, [size = bytes.size_](const void* address) {
-      ::munmap(const_cast<void*>(address), size);
-    });
+    bytes.owner_ = std::shared_ptr<const void>(
+        mapped, [size = bytes.size_](const void* address) { ::munmap(const_cast<void*>(address), size); });
   } else {
     ::close(file);
   }
@@ -55,12 +55,19 @@ Bytes Bytes::map(const std::filesystem::path& path) {
 }
 
 Bytes Bytes::slice(size_t offset, size_t size) const {
-  require(offset <= size_ && size <= size_ - offset, ErrorKind::format, "{}: bytes {} to {} are outside of its {} bytes",
-          label_, offset, offset + size, size_);
+  require(offset <= size_ && size <= size_ - offset, ErrorKind::format,
+          "{}: bytes {} to {} are outside of its {} bytes", label_, offset, offset + size, size_);
   Bytes part = *this;
   part.data_ = data_ + offset;
   part.size_ = size;
   return part;
+}
+
+void release_mapped_pages(const std::byte* begin, size_t size) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const uintptr_t last = reinterpret_cast<uintptr_t>(begin + size) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 void write_file(const std::filesystem::path& path, std::span<const std::byte> data) {

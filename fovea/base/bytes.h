@@ -1,4 +1,5 @@
-// Read-only bytes with a label (the file they came from), either owned or mapped from a file; and safe writing of files.
+// Read-only bytes with a label (the file they came from), either owned or mapped from a file; and safe writing of
+// files.
 #pragma once
 
 #include <cstddef>
@@ -45,6 +46,10 @@ class Bytes {
   bool mapped_ = false;
   std::string label_;
 };
+
+// Lets the system drop the whole pages within a piece of a mapped file from memory (they come back when they are read).
+// The piece must be mapped: pages of other memory would be lost.
+void release_mapped_pages(const std::byte* begin, size_t size);
 
 // Writes a file whole or not at all: to a temporary name beside it, synced, then renamed. Throws Error{io} with the
 // path and the system's reason (no such folder, permission, disk full); the old file is then untouched.

@@ -38,7 +38,8 @@ template <class... Args>
 // Throws Error{kind, formatted message} unless the condition holds. The message is only formatted on failure.
 template <class... Args>
 void require(bool condition, ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) [[unlikely]] fail(kind, format, std::forward<Args>(args)...);
+  if (!condition) [[unlikely]]
+    fail(kind, format, std::forward<Args>(args)...);
 }
 
 }  // namespace fovea

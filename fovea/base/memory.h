@@ -1,5 +1,5 @@
-// Large blocks of memory on huge pages, and a region that hands out pieces of such blocks. Fresh memory costs about 2 µs a 4 KiB page on
-// small virtual machines, so what runs repeatedly allocates once and keeps.
+// Large blocks of memory on huge pages, and a region that hands out pieces of such blocks. Fresh memory costs about 2
+// µs a 4 KiB page on small virtual machines, so what runs repeatedly allocates once and keeps.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,8 @@
 
 namespace fovea {
 
-// A zeroed block, aligned to 64 bytes at least and to a huge page when it is that large; returned to the system at destruction.
+// A zeroed block, aligned to 64 bytes at least and to a huge page when it is that large; returned to the system at
+// destruction.
 class Block {
  public:
   Block() = default;
@@ -21,7 +22,7 @@ class Block {
 
  private:
   std::byte* data_ = nullptr;
-  size_t size_ = 0;     // asked for
+  size_t size_ = 0;  // asked for
   void* mapping_ = nullptr;
   size_t mapped_ = 0;
 };

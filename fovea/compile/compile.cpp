@@ -1,4 +1,5 @@
-// compile: walks the optimised graph once, asks the backend how to compute each node, and inserts the reorders between layouts.
+// compile: walks the optimised graph once, asks the backend how to compute each node, and inserts the reorders between
+// layouts.
 #include <set>
 #include <unordered_map>
 
@@ -15,7 +16,8 @@ namespace {
 
 class Compiler {
  public:
-  Compiler(Optimised work, Backend& backend, const CompileOptions& options) : work_(std::move(work)), graph_(work_.graph), backend_(backend), options_(options) {
+  Compiler(Optimised work, Backend& backend, const CompileOptions& options)
+      : work_(std::move(work)), graph_(work_.graph), backend_(backend), options_(options) {
     physical_.resize(static_cast<size_t>(graph_.size()));
     constant_.resize(static_cast<size_t>(graph_.size()));
     for (int i = 0; i < graph_.size(); ++i) {
@@ -63,7 +65,10 @@ class Compiler {
     return static_cast<int>(plan_.values.size()) - 1;
   }
 
-  void remember(Value v, int physical) { physical_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)][plan_.values[static_cast<size_t>(physical)].layout.name] = physical; }
+  void remember(Value v, int physical) {
+    physical_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]
+             [plan_.values[static_cast<size_t>(physical)].layout.name] = physical;
+  }
 
   void add_state(int index, const Type& type) {
     const Value v{index, 0};
@@ -96,8 +101,9 @@ class Compiler {
     const Node& node = graph_.node(index);
     const auto found = work_.weights.find(node.name);
     require(found != work_.weights.end(), ErrorKind::usage, "parameter \"{}\" has no weight", node.name);
-    require(found->second.dtype() == node.outputs[0].dtype && found->second.shape() == node.outputs[0].shape, ErrorKind::usage, "parameter \"{}\": the weight is {}[{}], expected {}",
-            node.name, to_string(found->second.dtype()), to_string(found->second.shape()), to_string(node.outputs[0]));
+    require(found->second.dtype() == node.outputs[0].dtype && found->second.shape() == node.outputs[0].shape,
+            ErrorKind::usage, "parameter \"{}\": the weight is {}[{}], expected {}", node.name,
+            to_string(found->second.dtype()), to_string(found->second.shape()), to_string(node.outputs[0]));
     return found->second;
   }
 
@@ -112,10 +118,13 @@ class Compiler {
   }
 
   void add_known(int index) {
-    for (size_t k = 0; k < graph_.node(index).outputs.size(); ++k) constant_[static_cast<size_t>(index)][k] = graph_.known({index, static_cast<int>(k)});
+    for (size_t k = 0; k < graph_.node(index).outputs.size(); ++k)
+      constant_[static_cast<size_t>(index)][k] = graph_.known({index, static_cast<int>(k)});
   }
 
-  const Tensor* constant_of(Value v) const { return constant_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]; }
+  const Tensor* constant_of(Value v) const {
+    return constant_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)];
+  }
 
   // The Physical that holds v in the given layout, made by a reorder if there is none yet. Constants are prepared now.
   int in_layout(Value v, const Layout& layout) {
@@ -170,13 +179,16 @@ class Compiler {
       values.push_back(input ? constant_of(input) : nullptr);
       constant[i] = values.back() != nullptr;
       if (!input) layouts.push_back({});
-      else layouts.push_back(constant[i] ? plain_layout(graph_.type(input)) : plan_.values[static_cast<size_t>(first_.at(input))].layout);
+      else
+        layouts.push_back(constant[i] ? plain_layout(graph_.type(input))
+                                      : plan_.values[static_cast<size_t>(first_.at(input))].layout);
     }
     for (size_t k = 0; k < node.outputs.size(); ++k) {
       const Value v{index, static_cast<int>(k)};
       used[k] = !all_uses_[static_cast<size_t>(index)][k].empty() || wanted.contains(v);
     }
-    const Request request{graph_, index, layouts, {constant.get(), node.inputs.size()}, values, {used.get(), node.outputs.size()}};
+    const Request request{
+        graph_, index, layouts, {constant.get(), node.inputs.size()}, values, {used.get(), node.outputs.size()}};
     Answer answer = backend_.lower(request);
     require(!answer.choices.empty(), ErrorKind::internal, "no implementation for {} \"{}\"", node.op->name, node.name);
     size_t choice = 0;
@@ -187,7 +199,8 @@ class Compiler {
     step.op = node.op->name;
     step.lowering = std::move(answer.choices[choice]);
     step.refusals = std::move(answer.refusals);
-    for (size_t i = 0; i < node.inputs.size(); ++i) step.in.push_back(node.inputs[i] ? in_layout(node.inputs[i], step.lowering.inputs[i]) : -1);
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      step.in.push_back(node.inputs[i] ? in_layout(node.inputs[i], step.lowering.inputs[i]) : -1);
     for (const Value input : node.inputs)
       if (input) let_go(input, wanted);
     for (size_t k = 0; k < node.outputs.size(); ++k) {
@@ -236,13 +249,15 @@ class Compiler {
     std::vector<std::pair<int, int>> pairs;
     for (const Carry& carry : work_.carry) {
       const Type& type = graph_.type(carry.to);
-      require(graph_.type(carry.from) == type, ErrorKind::usage, "cannot carry {} into {} \"{}\"", to_string(graph_.type(carry.from)), to_string(type), graph_.node(carry.to).name);
+      require(graph_.type(carry.from) == type, ErrorKind::usage, "cannot carry {} into {} \"{}\"",
+              to_string(graph_.type(carry.from)), to_string(type), graph_.node(carry.to).name);
       const int to = first_.at(carry.to);
       plan_.values[static_cast<size_t>(to)].carried = true;
       impl_->states_by_name[graph_.node(carry.to).name] = to;
       int from = in_layout(carry.from, plain_layout(type));
       if (plan_.values[static_cast<size_t>(from)].residence == Residence::state && from != to) {
-        const int saved = new_value("saved " + plan_.values[static_cast<size_t>(from)].name, type, plain_layout(type), Residence::arena);
+        const int saved = new_value("saved " + plan_.values[static_cast<size_t>(from)].name, type, plain_layout(type),
+                                    Residence::arena);
         add_copy(from, saved, "save of");
         from = saved;
       }
@@ -294,7 +309,8 @@ class Compiler {
 
 }  // namespace
 
-Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend, const CompileOptions& options) {
+Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend,
+                const CompileOptions& options) {
   Program program;
   program.impl_ = Compiler(optimise(graph, wants, std::move(weights), options), backend, options).compile();
   return program;

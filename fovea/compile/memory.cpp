@@ -53,7 +53,8 @@ void arrange_views(Plan& plan) {
     }
 }
 
-// Concatenations in place, last one first: DenseNet's concatenations of concatenations then nest as prefixes of the largest.
+// Concatenations in place, last one first: DenseNet's concatenations of concatenations then nest as prefixes of the
+// largest.
 void arrange_places(Plan& plan) {
   for (size_t s = plan.steps.size(); s-- > 0;) {
     PlannedStep& step = plan.steps[s];
@@ -62,7 +63,8 @@ void arrange_places(Plan& plan) {
     // Do all inputs already lie in one storage, in the right order? Then the result is a window on it.
     int common = -1;
     size_t base = 0;
-    bool nested = at(plan, out).parent < 0 && at(plan, out).residence == Residence::arena && step.lowering.places.size() == step.in.size();
+    bool nested = at(plan, out).parent < 0 && at(plan, out).residence == Residence::arena &&
+                  step.lowering.places.size() == step.in.size();
     for (const auto& place : step.lowering.places) {
       const auto [root, offset] = plan.root(step.in[static_cast<size_t>(place.input)]);
       const bool placed = at(plan, step.in[static_cast<size_t>(place.input)]).parent >= 0;
@@ -80,9 +82,12 @@ void arrange_places(Plan& plan) {
     }
     for (const auto& place : step.lowering.places) {
       const int in = step.in[static_cast<size_t>(place.input)];
-      // Only a value with a storage of its own can be moved; a view of something moves with its root if it is all of it.
+      // Only a value with a storage of its own can be moved; a view of something moves with its root if it is all of
+      // it.
       const auto [root, offset] = plan.root(in);
-      if (root == plan.root(out).first || at(plan, root).residence != Residence::arena || offset != 0 || at(plan, root).layout.bytes != at(plan, in).layout.bytes) continue;
+      if (root == plan.root(out).first || at(plan, root).residence != Residence::arena || offset != 0 ||
+          at(plan, root).layout.bytes != at(plan, in).layout.bytes)
+        continue;
       at(plan, root).parent = out;
       at(plan, root).offset = place.offset;
     }
@@ -99,7 +104,9 @@ void arrange_in_place(Plan& plan) {
       if (std::count(step.in.begin(), step.in.end(), in) > 1) continue;
       const auto [root, offset] = plan.root(in);
       const size_t bytes = at(plan, out).layout.bytes;
-      if (at(plan, root).residence != Residence::arena || offset != 0 || at(plan, root).layout.bytes != bytes || root == plan.root(out).first) continue;
+      if (at(plan, root).residence != Residence::arena || offset != 0 || at(plan, root).layout.bytes != bytes ||
+          root == plan.root(out).first)
+        continue;
       if (last_uses(plan, life)[static_cast<size_t>(root)] > static_cast<int>(s)) continue;
       if (at(plan, out).parent < 0 && at(plan, out).residence == Residence::arena) {
         at(plan, out).parent = root;  // the output moves to the input's storage
@@ -157,7 +164,9 @@ size_t place_pieces(std::vector<Piece>& pieces) {
     }
     piece.offset = offset;
     total = std::max(total, offset + piece.size);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), i, [&](size_t a, size_t b) { return pieces[a].offset < pieces[b].offset; }), i);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
+                                   [&](size_t a, size_t b) { return pieces[a].offset < pieces[b].offset; }),
+                  i);
   }
   return total;
 }
@@ -186,7 +195,10 @@ void plan_memory(Plan& plan, bool share) {
       pieces.push_back({rounded(plan.values[v].layout.bytes), storage[v], static_cast<int>(v), -1});
   for (size_t s = 0; s < plan.steps.size(); ++s)
     if (plan.steps[s].lowering.scratch > 0 && !plan.steps[s].dropped)
-      pieces.push_back({rounded(plan.steps[s].lowering.scratch), {static_cast<int>(s), static_cast<int>(s)}, -1, static_cast<int>(s)});
+      pieces.push_back({rounded(plan.steps[s].lowering.scratch),
+                        {static_cast<int>(s), static_cast<int>(s)},
+                        -1,
+                        static_cast<int>(s)});
   plan.arena_size = place_pieces(pieces);
   for (const Piece& piece : pieces) {
     if (piece.value >= 0) plan.values[static_cast<size_t>(piece.value)].offset = piece.offset;

@@ -1,4 +1,5 @@
-// The plan of a program while it is being made: physical values (a value in one layout), steps, and where everything lies.
+// The plan of a program while it is being made: physical values (a value in one layout), steps, and where everything
+// lies.
 #pragma once
 
 #include <map>
@@ -14,7 +15,7 @@ enum class Residence { arena, state, constant };
 
 // A value of the graph in one layout.
 struct Physical {
-  std::string name;   // of the node that makes it
+  std::string name;  // of the node that makes it
   Type type;
   Layout layout;
   Residence residence = Residence::arena;
@@ -56,13 +57,13 @@ struct Plan {
   }
 };
 
-// Arranges views, concatenations in place and in-place steps (`share` false: none of them), plans the arena, and writes every arena value's
-// offset into Physical.offset of its root. Source of the placement: greedy by size, as in Pisarchyk & Lee, "Efficient memory management for
-// deep neural net inference", 2020.
+// Arranges views, concatenations in place and in-place steps (`share` false: none of them), plans the arena, and writes
+// every arena value's offset into Physical.offset of its root. Source of the placement: greedy by size, as in Pisarchyk
+// & Lee, "Efficient memory management for deep neural net inference", 2020.
 void plan_memory(Plan& plan, bool share);
 
-// Which implementation is fastest: measured once, remembered in a small file keyed by machine, operation, shapes and choices.
-// `types` are those of the inputs.
+// Which implementation is fastest: measured once, remembered in a small file keyed by machine, operation, shapes and
+// choices. `types` are those of the inputs.
 size_t choose_fastest(const Answer& answer, std::span<const Type> types, const std::string& key);
 
 }  // namespace fovea

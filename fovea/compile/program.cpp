@@ -22,7 +22,15 @@ void ProgramImpl::build(Plan finished) {
       gate_values_.push_back(step.gate);
     if (step.dropped) continue;
     order_.push_back(s);
-    StepInfo info{.name = step.name, .op = step.op, .implementation = step.lowering.implementation, .layouts = {}, .output = {}, .flops = step.flops, .bytes = 0, .seconds = 0, .refusals = step.refusals};
+    StepInfo info{.name = step.name,
+                  .op = step.op,
+                  .implementation = step.lowering.implementation,
+                  .layouts = {},
+                  .output = {},
+                  .flops = step.flops,
+                  .bytes = 0,
+                  .seconds = 0,
+                  .refusals = step.refusals};
     std::vector<std::string> from, to;
     for (const int v : step.in)
       if (v >= 0) {
@@ -51,7 +59,8 @@ void ProgramImpl::perform(size_t s, const Pattern* pattern) const {
       if (step.out[k] >= 0) std::memset(bound.out[k], 0, plan.values[static_cast<size_t>(step.out[k])].layout.bytes);
   } else if (action == Action::copy) {
     const std::byte* from = bound.in[static_cast<size_t>(pattern->copied[s])];
-    if (from != bound.out[0]) std::memcpy(bound.out[0], from, plan.values[static_cast<size_t>(step.out[0])].layout.bytes);
+    if (from != bound.out[0])
+      std::memcpy(bound.out[0], from, plan.values[static_cast<size_t>(step.out[0])].layout.bytes);
   }
 }
 
@@ -64,7 +73,8 @@ void ProgramImpl::execute() {
 const ProgramImpl::Pattern* ProgramImpl::current_pattern() {
   if (gate_values_.empty()) return nullptr;
   std::vector<bool> open;
-  for (const int gate : gate_values_) open.push_back(*reinterpret_cast<const bool*>(plan.values[static_cast<size_t>(gate)].memory));
+  for (const int gate : gate_values_)
+    open.push_back(*reinterpret_cast<const bool*>(plan.values[static_cast<size_t>(gate)].memory));
   if (std::all_of(open.begin(), open.end(), [](bool o) { return o; })) return nullptr;
   auto found = patterns_.find(open);
   if (found == patterns_.end()) found = patterns_.emplace(open, make_pattern(open)).first;
@@ -84,7 +94,8 @@ ProgramImpl::Pattern ProgramImpl::make_pattern(const std::vector<bool>& open) co
     if (step.gate >= 0)
       for (size_t g = 0; g < gate_values_.size(); ++g) nothing = nothing || (gate_values_[g] == step.gate && !open[g]);
     for (size_t i = 0; i < step.in.size() && i < 32; ++i)
-      if (step.in[i] >= 0 && absent[static_cast<size_t>(step.in[i])] && (step.zero_in_zero_out >> i & 1)) nothing = true;
+      if (step.in[i] >= 0 && absent[static_cast<size_t>(step.in[i])] && (step.zero_in_zero_out >> i & 1))
+        nothing = true;
     if (step.is_add && !nothing) {
       const bool a = absent[static_cast<size_t>(step.in[0])], b = absent[static_cast<size_t>(step.in[1])];
       if (a && b) nothing = true;
@@ -103,7 +114,9 @@ ProgramImpl::Pattern ProgramImpl::make_pattern(const std::vector<bool>& open) co
   for (size_t s = count; s-- > 0;) {
     const PlannedStep& step = plan.steps[s];
     bool live = false;
-    for (const int v : step.out) live = live || (v >= 0 && (needed[static_cast<size_t>(v)] || plan.values[static_cast<size_t>(v)].residence == Residence::state));
+    for (const int v : step.out)
+      live = live || (v >= 0 && (needed[static_cast<size_t>(v)] ||
+                                 plan.values[static_cast<size_t>(v)].residence == Residence::state));
     // A zero is written only where something reads the memory itself.
     if (!live) {
       pattern.actions[s] = Action::skip;
@@ -158,8 +171,9 @@ Tensor owned(const Tensor& window) {
 }
 
 void assign(Tensor target, const Tensor& value, std::string_view name) {
-  require(value.dtype() == target.dtype() && value.shape() == target.shape(), ErrorKind::usage, "\"{}\" is fed {}[{}], expected {}[{}]", name, to_string(value.dtype()),
-          to_string(value.shape()), to_string(target.dtype()), to_string(target.shape()));
+  require(value.dtype() == target.dtype() && value.shape() == target.shape(), ErrorKind::usage,
+          "\"{}\" is fed {}[{}], expected {}[{}]", name, to_string(value.dtype()), to_string(value.shape()),
+          to_string(target.dtype()), to_string(target.shape()));
   if (value.bytes() > 0) std::memcpy(target.raw(), value.raw(), value.bytes());
 }
 

@@ -12,7 +12,8 @@
 
 namespace fovea {
 
-// After each run, the memory of `to` (an input or a parameter) holds the value of `from`: weights, momenta, an image being optimised.
+// After each run, the memory of `to` (an input or a parameter) holds the value of `from`: weights, momenta, an image
+// being optimised.
 struct Carry {
   Value from, to;
 };
@@ -31,13 +32,13 @@ struct CompileOptions {
 
 // One step of a program, as `explain`, `bench` and `inspect` show it.
 struct StepInfo {
-  std::string name;            // of the node ("conv1"), or "reorder of conv1"
+  std::string name;  // of the node ("conv1"), or "reorder of conv1"
   std::string op;
   std::string implementation;
-  std::string layouts;         // "nChw16c → nChw16c"
+  std::string layouts;  // "nChw16c → nChw16c"
   Type output;
   double flops = 0, bytes = 0;
-  double seconds = 0;          // median of profile(); 0 before
+  double seconds = 0;  // median of profile(); 0 before
   std::vector<Refusal> refusals;
 };
 
@@ -57,16 +58,19 @@ class Program {
   Program& operator=(Program&&) noexcept;
 
   // Feeds inputs by name and runs all steps. Wants come back in the order given to compile, as tensors of their own.
-  // Gates (boolean scalar inputs) that are fed false skip the work behind them; an input fed before keeps its value if it is left out.
-  // Throws Error{usage} for an unknown name, a missing input, or a wrong type; nothing is thrown once steps run.
+  // Gates (boolean scalar inputs) that are fed false skip the work behind them; an input fed before keeps its value if
+  // it is left out. Throws Error{usage} for an unknown name, a missing input, or a wrong type; nothing is thrown once
+  // steps run.
   std::vector<Tensor> run(const std::map<std::string, Tensor>& feeds = {});
 
-  // The same without copies: write into input(name), execute(), read want(i). The spans stay valid as long as the Program.
+  // The same without copies: write into input(name), execute(), read want(i). The spans stay valid as long as the
+  // Program.
   Tensor input(std::string_view name);
   void execute();
   Tensor want(size_t index) const;
 
-  // The carried value of an input or parameter, by its name; a copy. set_state replaces it. Throw Error{usage} for an unknown name.
+  // The carried value of an input or parameter, by its name; a copy. set_state replaces it. Throw Error{usage} for an
+  // unknown name.
   Tensor state(std::string_view name) const;
   void set_state(std::string_view name, const Tensor& value);
   std::vector<std::string> state_names() const;
@@ -83,9 +87,11 @@ class Program {
   std::unique_ptr<ProgramImpl> impl_;
 };
 
-// Compiles what `wants` (and the carried values) need. Parameters that are not carried are bound to `weights` by name and prepared
-// now; afterwards neither graph nor weights are needed. A caller who moves its weights in saves their memory: each is let go once prepared. Carried parameters start from `weights` too, carried inputs from zero or set_state.
-// Throws Error{usage} when a parameter has no weight or one of another type.
-Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend, const CompileOptions& options = {});
+// Compiles what `wants` (and the carried values) need. Parameters that are not carried are bound to `weights` by name
+// and prepared now; afterwards neither graph nor weights are needed. A caller who moves its weights in saves their
+// memory: each is let go once prepared. Carried parameters start from `weights` too, carried inputs from zero or
+// set_state. Throws Error{usage} when a parameter has no weight or one of another type.
+Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend,
+                const CompileOptions& options = {});
 
 }  // namespace fovea

@@ -49,8 +49,8 @@ class ProgramImpl {
     std::byte* scratch = nullptr;
   };
   std::vector<Bound> bound_;
-  std::vector<size_t> order_;      // steps that do something
-  std::vector<int> gate_values_;   // Physicals of the distinct gates
+  std::vector<size_t> order_;     // steps that do something
+  std::vector<int> gate_values_;  // Physicals of the distinct gates
   std::map<std::vector<bool>, Pattern> patterns_;
 };
 

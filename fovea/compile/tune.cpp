@@ -21,20 +21,23 @@ class Cache {
     if (path.empty()) return;
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);)
-      if (const size_t tab = line.find('\t'); tab != std::string::npos) entries_[line.substr(tab + 1)] = line.substr(0, tab);
+      if (const size_t tab = line.find('\t'); tab != std::string::npos)
+        entries_[line.substr(tab + 1)] = line.substr(0, tab);
   }
   const std::string* find(const std::string& key) const {
     const auto found = entries_.find(key);
     return found == entries_.end() ? nullptr : &found->second;
   }
-  // Kept for this process at once; appended to the file as one line, so that concurrent processes do not lose each other's entries.
+  // Kept for this process at once; appended to the file as one line, so that concurrent processes do not lose each
+  // other's entries.
   void remember(const std::string& key, const std::string& implementation) {
     entries_[key] = implementation;
     const std::filesystem::path path = tuning_file();
     if (path.empty()) return;
     std::error_code ignored;
     std::filesystem::create_directories(path.parent_path(), ignored);
-    std::ofstream(path, std::ios::app) << implementation + '\t' + key + '\n' << std::flush;  // a cache that cannot be written only costs time
+    std::ofstream(path, std::ios::app) << implementation + '\t' + key + '\n'
+                                       << std::flush;  // a cache that cannot be written only costs time
   }
 
  private:
@@ -75,9 +78,12 @@ double measure(const Lowering& lowering, std::span<const Type> types) {
 }  // namespace
 
 std::filesystem::path tuning_file() {
-  if (const char* given = std::getenv("FOVEA_CACHE")) return *given ? std::filesystem::path(given) / "tuning.txt" : std::filesystem::path();
-  if (const char* cache_home = std::getenv("XDG_CACHE_HOME"); cache_home && *cache_home) return std::filesystem::path(cache_home) / "fovea" / "tuning.txt";
-  if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "fovea" / "tuning.txt";
+  if (const char* given = std::getenv("FOVEA_CACHE"))
+    return *given ? std::filesystem::path(given) / "tuning.txt" : std::filesystem::path();
+  if (const char* cache_home = std::getenv("XDG_CACHE_HOME"); cache_home && *cache_home)
+    return std::filesystem::path(cache_home) / "fovea" / "tuning.txt";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return std::filesystem::path(home) / ".cache" / "fovea" / "tuning.txt";
   return {};
 }
 

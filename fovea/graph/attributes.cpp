@@ -33,20 +33,24 @@ bool same_field(const FieldPointer& a, const FieldPointer& b) {
   return std::visit(
       [&](auto* x) {
         auto* y = std::get<std::remove_cvref_t<decltype(x)>>(b);
-        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(*x)>, Tensor>) return x->raw() == y->raw() ? x->shape() == y->shape() : x->same_bits(*y);
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(*x)>, Tensor>)
+          return x->raw() == y->raw() ? x->shape() == y->shape() : x->same_bits(*y);
         else return *x == *y;
       },
       a);
 }
 
-template <class T> T parse_number(std::string_view text, std::string_view name) {
+template <class T>
+T parse_number(std::string_view text, std::string_view name) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(error == std::errc() && end == text.data() + text.size(), ErrorKind::usage, "{}: '{}' is not a number", name, text);
+  require(error == std::errc() && end == text.data() + text.size(), ErrorKind::usage, "{}: '{}' is not a number", name,
+          text);
   return value;
 }
 
-template <class List> void parse_list(List& list, std::string_view text, std::string_view name) {
+template <class List>
+void parse_list(List& list, std::string_view text, std::string_view name) {
   list.clear();
   while (!text.empty()) {
     const size_t comma = std::min(text.find(','), text.size());
@@ -64,9 +68,13 @@ void parse_field(const FieldPointer& pointer, std::string_view text, std::string
         else if constexpr (std::is_same_v<T, bool>) *value = parse_number<int>(text, name) != 0;
         else if constexpr (std::is_same_v<T, DType>) {
           for (int d = 0; d <= static_cast<int>(DType::f64); ++d)
-            if (to_string(static_cast<DType>(d)) == text) { *value = static_cast<DType>(d); return; }
+            if (to_string(static_cast<DType>(d)) == text) {
+              *value = static_cast<DType>(d);
+              return;
+            }
           fail(ErrorKind::usage, "{}: '{}' is not an element type", name, text);
-        } else if constexpr (std::is_same_v<T, Tensor>) fail(ErrorKind::usage, "{}: a tensor cannot be given as text", name);
+        } else if constexpr (std::is_same_v<T, Tensor>)
+          fail(ErrorKind::usage, "{}: a tensor cannot be given as text", name);
         else *value = parse_number<T>(text, name);
       },
       pointer);

@@ -12,7 +12,8 @@ namespace {
 constexpr int64_t kKnownLimit = 1 << 14;
 
 std::string where(const Op& op, const std::string& name, const std::string& origin) {
-  return origin.empty() ? fmt::format("{} \"{}\"", op.name, name) : fmt::format("{} \"{}\" ({})", op.name, name, origin);
+  return origin.empty() ? fmt::format("{} \"{}\"", op.name, name)
+                        : fmt::format("{} \"{}\" ({})", op.name, name, origin);
 }
 
 }  // namespace
@@ -30,13 +31,14 @@ std::string Graph::unique_name(std::string name, const Op& op) {
 
 Value Graph::add(const Op& op, std::vector<Value> inputs, Attributes attributes, std::string name, std::string origin) {
   name = unique_name(std::move(name), op);
-  require(&attributes.info() == &op.attributes(), ErrorKind::internal, "{} takes {}, got {}", op.name, op.attributes().name, attributes.info().name);
+  require(&attributes.info() == &op.attributes(), ErrorKind::internal, "{} takes {}, got {}", op.name,
+          op.attributes().name, attributes.info().name);
   std::vector<const Type*> types;
   std::vector<const Tensor*> values;
   bool all_known = !inputs.empty();
   for (const Value input : inputs) {
-    require(input.node < size() && (!input || input.output < static_cast<int>(node(input).outputs.size())), ErrorKind::internal,
-            "{}: input %{}:{} does not exist", where(op, name, origin), input.node, input.output);
+    require(input.node < size() && (!input || input.output < static_cast<int>(node(input).outputs.size())),
+            ErrorKind::internal, "{}: input %{}:{} does not exist", where(op, name, origin), input.node, input.output);
     types.push_back(input ? &type(input) : nullptr);
     values.push_back(input ? known(input) : nullptr);
     if (input && !values.back()) all_known = false;
@@ -46,7 +48,8 @@ Value Graph::add(const Op& op, std::vector<Value> inputs, Attributes attributes,
   try {
     Inferred inferred = op.infer({node.inputs, types, values, node.attributes});
     for (const Type& t : inferred.types)
-      require(is_sane(t.shape, size_of(t.dtype)), ErrorKind::shape, "output shape {} is negative or too large", to_string(t.shape));
+      require(is_sane(t.shape, size_of(t.dtype)), ErrorKind::shape, "output shape {} is negative or too large",
+              to_string(t.shape));
     node.outputs = std::move(inferred.types);
     known = std::move(inferred.known);
     known.resize(node.outputs.size());
@@ -60,9 +63,7 @@ Value Graph::add(const Op& op, std::vector<Value> inputs, Attributes attributes,
       op.reference({node, given, results});
       for (size_t i = 0; i < results.size(); ++i) known[i] = std::move(results[i]);
     }
-  } catch (const Error& error) {
-    throw error.within(where(op, node.name, node.origin));
-  }
+  } catch (const Error& error) { throw error.within(where(op, node.name, node.origin)); }
   by_name_[node.name] = size();
   nodes_.push_back(std::move(node));
   known_.push_back(std::move(known));
@@ -109,13 +110,16 @@ std::string Graph::text() const {
     const Node& n = node(i);
     std::vector<std::string> arguments, types;
     for (const Value input : n.inputs)
-      arguments.push_back(!input ? "-" : input.output ? fmt::format("%{}:{}", input.node, input.output) : fmt::format("%{}", input.node));
+      arguments.push_back(!input         ? "-"
+                          : input.output ? fmt::format("%{}:{}", input.node, input.output)
+                                         : fmt::format("%{}", input.node));
     for (const Type& t : n.outputs) types.push_back(to_string(t));
     const std::string attributes = n.attributes.text();
-    result += fmt::format("%{} \"{}\" = {}({}){}{} : {}\n", i, n.name, n.op->name, fmt::join(arguments, ", "), attributes.empty() ? "" : " ", attributes,
-                          fmt::join(types, ", "));
+    result += fmt::format("%{} \"{}\" = {}({}){}{} : {}\n", i, n.name, n.op->name, fmt::join(arguments, ", "),
+                          attributes.empty() ? "" : " ", attributes, fmt::join(types, ", "));
   }
-  for (const NamedValue& output : outputs) result += fmt::format("output \"{}\" = %{}:{}\n", output.name, output.value.node, output.value.output);
+  for (const NamedValue& output : outputs)
+    result += fmt::format("output \"{}\" = %{}:{}\n", output.name, output.value.node, output.value.output);
   return result;
 }
 
@@ -123,7 +127,8 @@ std::string Graph::dot() const {
   std::string result = "digraph {\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (int i = 0; i < size(); ++i) {
     const Node& n = node(i);
-    std::string label = fmt::format("{}\\n{}\\n{}", n.name, n.op->name, n.outputs.empty() ? "" : to_string(n.outputs[0]));
+    std::string label =
+        fmt::format("{}\\n{}\\n{}", n.name, n.op->name, n.outputs.empty() ? "" : to_string(n.outputs[0]));
     std::replace(label.begin(), label.end(), '"', '\'');
     result += fmt::format("  n{} [label=\"{}\"];\n", i, label);
     for (const Value input : n.inputs)
@@ -138,16 +143,19 @@ void verify(const Graph& graph) {
     std::vector<const Type*> types;
     std::vector<const Tensor*> known;
     for (const Value input : n.inputs) {
-      require(input.node < i && (!input || input.output < static_cast<int>(graph.node(input).outputs.size())), ErrorKind::internal,
-              "node %{} \"{}\": input %{}:{} does not come before it", i, n.name, input.node, input.output);
+      require(input.node < i && (!input || input.output < static_cast<int>(graph.node(input).outputs.size())),
+              ErrorKind::internal, "node %{} \"{}\": input %{}:{} does not come before it", i, n.name, input.node,
+              input.output);
       types.push_back(input ? &graph.type(input) : nullptr);
       known.push_back(input ? graph.known(input) : nullptr);
     }
     require(graph.find(n.name) == i, ErrorKind::internal, "node %{}: the name \"{}\" is not unique", i, n.name);
-    require(n.op->infer({n.inputs, types, known, n.attributes}).types == n.outputs, ErrorKind::internal, "node %{} \"{}\": stored types differ from inferred ones", i, n.name);
+    require(n.op->infer({n.inputs, types, known, n.attributes}).types == n.outputs, ErrorKind::internal,
+            "node %{} \"{}\": stored types differ from inferred ones", i, n.name);
   }
   for (const NamedValue& output : graph.outputs)
-    require(output.value && output.value.node < graph.size(), ErrorKind::internal, "output \"{}\" does not exist", output.name);
+    require(output.value && output.value.node < graph.size(), ErrorKind::internal, "output \"{}\" does not exist",
+            output.name);
 }
 
 std::vector<bool> reachable(const Graph& graph, std::span<const Value> wants) {
@@ -167,7 +175,9 @@ std::vector<std::vector<std::vector<Use>>> uses(const Graph& graph) {
     const Node& n = graph.node(i);
     result[static_cast<size_t>(i)].resize(n.outputs.size());
     for (size_t k = 0; k < n.inputs.size(); ++k)
-      if (n.inputs[k]) result[static_cast<size_t>(n.inputs[k].node)][static_cast<size_t>(n.inputs[k].output)].push_back({i, static_cast<int>(k)});
+      if (n.inputs[k])
+        result[static_cast<size_t>(n.inputs[k].node)][static_cast<size_t>(n.inputs[k].output)].push_back(
+            {i, static_cast<int>(k)});
   }
   return result;
 }

@@ -1,4 +1,5 @@
-// Graph: a pure description of a computation. Nodes stand in topological order, by index; there is no memory and no device here.
+// Graph: a pure description of a computation. Nodes stand in topological order, by index; there is no memory and no
+// device here.
 #pragma once
 
 #include <functional>
@@ -25,7 +26,8 @@ struct Value {
   auto operator<=>(const Value&) const = default;
 };
 
-// Element type and shape of a value. Always concrete: a model with free sizes is rebuilt for each choice of them (see respecialise).
+// Element type and shape of a value. Always concrete: a model with free sizes is rebuilt for each choice of them (see
+// respecialise).
 struct Type {
   DType dtype = DType::f32;
   Shape shape;
@@ -36,7 +38,8 @@ std::string to_string(const Type& type);  // "f32[1x3x224x224]"
 
 struct Node {
   const Op* op = nullptr;
-  std::vector<Value> inputs;  // each with a smaller node index than this node's; may be "not given" where the op allows it
+  std::vector<Value>
+      inputs;  // each with a smaller node index than this node's; may be "not given" where the op allows it
   Attributes attributes;
   std::vector<Type> outputs;
   std::string name;    // unique in the graph; the source model's own name where it had one
@@ -50,10 +53,11 @@ struct NamedValue {
 
 class Graph {
  public:
-  // Appends a node, inferring its output types. An empty name becomes "<op>_<index>"; a taken one gets a suffix "_2", "_3", ….
-  // Throws what op.infer throws, prefixed with op, node name and origin.
-  // Returns output 0; the others are {result.node, k}.
-  Value add(const Op& op, std::vector<Value> inputs, Attributes attributes = {}, std::string name = {}, std::string origin = {});
+  // Appends a node, inferring its output types. An empty name becomes "<op>_<index>"; a taken one gets a suffix "_2",
+  // "_3", …. Throws what op.infer throws, prefixed with op, node name and origin. Returns output 0; the others are
+  // {result.node, k}.
+  Value add(const Op& op, std::vector<Value> inputs, Attributes attributes = {}, std::string name = {},
+            std::string origin = {});
 
   int size() const { return static_cast<int>(nodes_.size()); }
   const Node& node(int index) const { return nodes_[static_cast<size_t>(index)]; }
@@ -63,8 +67,8 @@ class Graph {
   const Shape& shape(Value value) const { return type(value).shape; }
   DType dtype(Value value) const { return type(value).dtype; }
 
-  // The value itself where it is already known while building: constants, shapes, and small tensors computed from those. This is
-  // how shape arithmetic is resolved.
+  // The value itself where it is already known while building: constants, shapes, and small tensors computed from
+  // those. This is how shape arithmetic is resolved.
   const Tensor* known(Value value) const;
 
   // Node index by name, or -1. Names given with set_name included.
@@ -98,14 +102,20 @@ void verify(const Graph& graph);
 std::vector<bool> reachable(const Graph& graph, std::span<const Value> wants);
 
 // For each value, the (node, input position) pairs that use it: users[node][output].
-struct Use { int node; int input; };
+struct Use {
+  int node;
+  int input;
+};
 std::vector<std::vector<std::vector<Use>>> uses(const Graph& graph);
 
-// Copies `source` node by node into `target`, letting the caller replace any node. `replace(node index, mapped inputs)` returns the
-// values standing for the node's outputs, or an empty vector for "copy it". Returns old value → new value lookups; outputs are not copied.
+// Copies `source` node by node into `target`, letting the caller replace any node. `replace(node index, mapped inputs)`
+// returns the values standing for the node's outputs, or an empty vector for "copy it". Returns old value → new value
+// lookups; outputs are not copied.
 class Mapping {
  public:
-  Value operator()(Value old) const { return old ? map_[static_cast<size_t>(old.node)][static_cast<size_t>(old.output)] : Value{}; }
+  Value operator()(Value old) const {
+    return old ? map_[static_cast<size_t>(old.node)][static_cast<size_t>(old.output)] : Value{};
+  }
   std::vector<std::vector<Value>> map_;
 };
 using Replace = std::function<std::vector<Value>(int node, std::span<const Value> inputs)>;

@@ -10,21 +10,22 @@
 
 namespace fovea {
 
-// How a picture becomes the network's input. Every field can be stated by the model's file, assumed by convention, or set by the user.
+// How a picture becomes the network's input. Every field can be stated by the model's file, assumed by convention, or
+// set by the user.
 struct Preprocess {
-  std::string name = "torchvision";  // the convention's name: torchvision, caffe, unit, …, or "custom"
-  std::string colour = "rgb";        // rgb, bgr, grey
-  double scale = 1.0 / 255;          // multiplies pixel values 0..255 before mean and std
-  std::vector<double> mean, std;     // one a channel, after scale; empty: 0 and 1
-  std::string resize = "short_side"; // short_side (keep the aspect), stretch (to the crop size), none
-  std::string filter = "bilinear";   // as image/resize: nearest, box, bilinear, bicubic, lanczos; antialiased
-  int64_t size = 256;                // target of resize = short_side
+  std::string name = "torchvision";   // the convention's name: torchvision, caffe, unit, …, or "custom"
+  std::string colour = "rgb";         // rgb, bgr, grey
+  double scale = 1.0 / 255;           // multiplies pixel values 0..255 before mean and std
+  std::vector<double> mean, std;      // one a channel, after scale; empty: 0 and 1
+  std::string resize = "short_side";  // short_side (keep the aspect), stretch (to the crop size), none
+  std::string filter = "bilinear";    // as image/resize: nearest, box, bilinear, bicubic, lanczos; antialiased
+  int64_t size = 256;                 // target of resize = short_side
   int64_t crop_height = 224, crop_width = 224;  // centre crop: the network's input
 };
 
 // What a model's numbers mean.
 struct Meaning {
-  std::string name;     // "squeezenet1_1"
+  std::string name;  // "squeezenet1_1"
   std::string source, licence, description;
   std::optional<Preprocess> preprocess;  // not given: the model does not take one picture
   bool preprocess_stated = false;        // true: the file says so; false: assumed by convention
@@ -36,7 +37,7 @@ struct Meaning {
 };
 
 struct Model {
-  Graph graph;      // inputs are `input` nodes, weights are `parameter` nodes named as in the checkpoint
+  Graph graph;  // inputs are `input` nodes, weights are `parameter` nodes named as in the checkpoint
   Weights weights;
   Meaning meaning;
 };

@@ -21,7 +21,12 @@ std::vector<Case> cases() { return binary_cases(); }
 }  // namespace
 
 namespace ops {
-const Op add = {.name = "add", .doc = "a + b", .infer = infer_broadcast, .gradient = differentiate, .reference = reference, .cases = cases};
+const Op add = {.name = "add",
+                .doc = "a + b",
+                .infer = infer_broadcast,
+                .gradient = differentiate,
+                .reference = reference,
+                .cases = cases};
 }
 
 Value add(Graph& graph, Value a, Value b) { return graph.add(ops::add, {a, b}); }

@@ -1,4 +1,5 @@
-// channel_affine: y[n,c,p] = activation(x[n,c,p] · scale[c] + shift[c]). A fused operator: its meaning is its decomposition.
+// channel_affine: y[n,c,p] = activation(x[n,c,p] · scale[c] + shift[c]). A fused operator: its meaning is its
+// decomposition.
 #include "fovea/ops/channel_affine.h"
 
 #include "fovea/ops/add.h"
@@ -14,8 +15,9 @@ Inferred infer(const Inference& in) {
   const Shape& x = in.shape(0);
   const auto& activation = in.as<ChannelAffineAttributes>().activation;
   require(activation.empty() || activation == "relu", ErrorKind::usage, "unknown activation '{}'", activation);
-  require(x.rank() >= 2 && in.shape(1) == Shape{x[1]} && in.shape(2) == Shape{x[1]}, ErrorKind::shape, "scale {} and shift {} do not fit the channels of {}",
-          to_string(in.shape(1)), to_string(in.shape(2)), to_string(x));
+  require(x.rank() >= 2 && in.shape(1) == Shape{x[1]} && in.shape(2) == Shape{x[1]}, ErrorKind::shape,
+          "scale {} and shift {} do not fit the channels of {}", to_string(in.shape(1)), to_string(in.shape(2)),
+          to_string(x));
   require(in.dtype(0) == in.dtype(1) && in.dtype(0) == in.dtype(2), ErrorKind::type, "operands of different types");
   return in.type(0);
 }
@@ -45,17 +47,30 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {2, 17, 5, 3}}}, s{.type = {DType::f32, {17}}};
-  return {{.name = "plain", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{}}, {.name = "relu", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{"relu"}},
-          {.name = "wide", .inputs = {{.type = {DType::f32, {1, 32, 6, 7}}}, {.type = {DType::f32, {32}}}, {.type = {DType::f32, {32}}}}, .attributes = ChannelAffineAttributes{"relu"}}};
+  return {
+      {.name = "plain", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{}},
+      {.name = "relu", .inputs = {x, s, s}, .attributes = ChannelAffineAttributes{"relu"}},
+      {.name = "wide",
+       .inputs = {{.type = {DType::f32, {1, 32, 6, 7}}}, {.type = {DType::f32, {32}}}, {.type = {DType::f32, {32}}}},
+       .attributes = ChannelAffineAttributes{"relu"}}};
 }
 
-Cost cost(const Node& node, std::span<const Type>) { return {.flops = 2 * static_cast<double>(node.outputs[0].shape.count())}; }
+Cost cost(const Node& node, std::span<const Type>) {
+  return {.flops = 2 * static_cast<double>(node.outputs[0].shape.count())};
+}
 
 }  // namespace
 
 namespace ops {
-const Op channel_affine = {.name = "channel_affine", .doc = "activation(x * scale[c] + shift[c])", .attributes = &ChannelAffineAttributes::info, .infer = infer,
-                           .no_gradient = "fusing comes after differentiation", .reference = reference, .cases = cases, .cost = cost, .decompose = decompose};
+const Op channel_affine = {.name = "channel_affine",
+                           .doc = "activation(x * scale[c] + shift[c])",
+                           .attributes = &ChannelAffineAttributes::info,
+                           .infer = infer,
+                           .no_gradient = "fusing comes after differentiation",
+                           .reference = reference,
+                           .cases = cases,
+                           .cost = cost,
+                           .decompose = decompose};
 }
 
 Value channel_affine(Graph& graph, Value x, Value scale, Value shift, ChannelAffineAttributes attributes) {

@@ -13,7 +13,8 @@ namespace ops {
 extern const Op channel_affine;
 }
 
-// activation(x · scale[c] + shift[c]): x [N,C,...], scale [C], shift [C]. What a batch norm that no convolution can absorb becomes.
+// activation(x · scale[c] + shift[c]): x [N,C,...], scale [C], shift [C]. What a batch norm that no convolution can
+// absorb becomes.
 Value channel_affine(Graph& graph, Value x, Value scale, Value shift, ChannelAffineAttributes attributes = {});
 
 }  // namespace fovea

@@ -1,8 +1,9 @@
-// conv:                  y[n,o,p] = bias[o] + Σ_{i,k} x[n, g·I/G + i, p·stride − pad + k·dilation] · w[o,i,k],  g = the group of o
-// conv_input_gradient:   the adjoint in x: scatters d[n,o,p] · w[o,i,k] to the positions that conv reads
+// conv:                  y[n,o,p] = bias[o] + Σ_{i,k} x[n, g·I/G + i, p·stride − pad + k·dilation] · w[o,i,k],  g = the
+// group of o conv_input_gradient:   the adjoint in x: scatters d[n,o,p] · w[o,i,k] to the positions that conv reads
 // conv_weight_gradient:  the adjoint in w: Σ_{n,p} x[...] · d[n,o,p]
 // Positions outside of the input count as 0. The three are trilinear and closed under differentiation.
-// Source: ONNX Conv-11; LeCun et al., "Gradient-based learning applied to document recognition", 1998. Not flipped (cross-correlation).
+// Source: ONNX Conv-11; LeCun et al., "Gradient-based learning applied to document recognition", 1998. Not flipped
+// (cross-correlation).
 #include "fovea/ops/conv.h"
 
 #include "fovea/ops/reduce.h"
@@ -25,9 +26,11 @@ Ints explicit_pad(const std::vector<WindowAxis>& axes) {
 }
 
 Geometry geometry(const Shape& x, const Shape& w, int64_t groups, const WindowSettings& settings) {
-  require(x.rank() >= 3 && w.rank() == x.rank(), ErrorKind::shape, "input is {}, weight is {}: expected N,C,spatial and O,I/G,kernel", to_string(x), to_string(w));
+  require(x.rank() >= 3 && w.rank() == x.rank(), ErrorKind::shape,
+          "input is {}, weight is {}: expected N,C,spatial and O,I/G,kernel", to_string(x), to_string(w));
   require(groups >= 1 && w[0] % groups == 0 && w[1] * groups == x[1], ErrorKind::shape,
-          "input has {} channels, weight expects {} (input {}, weight {}, groups {}){}", x[1], w[1] * groups, to_string(x), to_string(w), groups,
+          "input has {} channels, weight expects {} (input {}, weight {}, groups {}){}", x[1], w[1] * groups,
+          to_string(x), to_string(w), groups,
           groups == 1 && w[1] > 0 && x[1] % w[1] == 0 ? "; is groups missing?" : "");
   return {x[0], groups, w[1], w[0] / groups, window_axes(spatial_sizes(x), settings)};
 }
@@ -40,8 +43,9 @@ Shape output_shape(int64_t batch, int64_t channels, const std::vector<WindowAxis
 
 void require_float(const Inference& in) {
   for (size_t i = 0; i < in.count(); ++i)
-    if (in.has(i)) require(in.dtype(i) == in.dtype(0) && (in.dtype(i) == DType::f32 || in.dtype(i) == DType::f64), ErrorKind::type,
-                           "computes in f32; input {} is {}", i, to_string(in.dtype(i)));
+    if (in.has(i))
+      require(in.dtype(i) == in.dtype(0) && (in.dtype(i) == DType::f32 || in.dtype(i) == DType::f64), ErrorKind::type,
+              "computes in f32; input {} is {}", i, to_string(in.dtype(i)));
 }
 
 Ints kernel_of(const Shape& w) { return w.size() < 2 ? Ints() : Ints(w.begin() + 2, w.end()); }
@@ -53,7 +57,9 @@ Geometry conv_geometry(const Shape& x, const Shape& w, const ConvAttributes& a) 
 Inferred infer_conv(const Inference& in) {
   require_float(in);
   const Geometry g = conv_geometry(in.shape(0), in.shape(1), in.as<ConvAttributes>());
-  if (in.has(2)) require(in.shape(2) == Shape{in.shape(1)[0]}, ErrorKind::shape, "bias is {}, expected {}", to_string(in.shape(2)), in.shape(1)[0]);
+  if (in.has(2))
+    require(in.shape(2) == Shape{in.shape(1)[0]}, ErrorKind::shape, "bias is {}, expected {}", to_string(in.shape(2)),
+            in.shape(1)[0]);
   return Type{in.dtype(0), output_shape(g.batch, in.shape(1)[0], g.axes)};
 }
 
@@ -61,14 +67,16 @@ Inferred infer_conv(const Inference& in) {
 void check_adjoint(const Shape& x, const Shape& w, const Shape& d, const ConvAdjointAttributes& a) {
   const Geometry g = geometry(x, w, a.groups, {kernel_of(w), a.stride, a.dilation, a.pad});
   const Shape expected = output_shape(x[0], w[0], g.axes);
-  require(d == expected, ErrorKind::shape, "gradient is {}, a convolution of {} with {} gives {}", to_string(d), to_string(x), to_string(w), to_string(expected));
+  require(d == expected, ErrorKind::shape, "gradient is {}, a convolution of {} with {} gives {}", to_string(d),
+          to_string(x), to_string(w), to_string(expected));
 }
 
 Inferred infer_input_gradient(const Inference& in) {
   require_float(in);
   const auto& a = in.as<ConvAdjointAttributes>();
   const Shape& w = in.shape(1);
-  require(w.rank() >= 3 && a.sizes.size() + 2 == w.size() && in.shape(0).rank() == w.rank(), ErrorKind::shape, "gradient {}, weight {}, sizes {} do not match", to_string(in.shape(0)), to_string(w), to_string(a.sizes));
+  require(w.rank() >= 3 && a.sizes.size() + 2 == w.size() && in.shape(0).rank() == w.rank(), ErrorKind::shape,
+          "gradient {}, weight {}, sizes {} do not match", to_string(in.shape(0)), to_string(w), to_string(a.sizes));
   Shape x{in.shape(0)[0], w[1] * a.groups};
   x.insert(x.end(), a.sizes.begin(), a.sizes.end());
   check_adjoint(x, w, in.shape(0), a);
@@ -79,8 +87,10 @@ Inferred infer_weight_gradient(const Inference& in) {
   require_float(in);
   const auto& a = in.as<ConvAdjointAttributes>();
   const Shape& x = in.shape(0);
-  require(x.rank() >= 3 && in.shape(1).rank() == x.rank() && a.sizes.size() + 2 == x.size() && a.groups >= 1 && x[1] % a.groups == 0, ErrorKind::shape,
-          "input {}, gradient {}, kernel {}, groups {} do not match", to_string(x), to_string(in.shape(1)), to_string(a.sizes), a.groups);
+  require(x.rank() >= 3 && in.shape(1).rank() == x.rank() && a.sizes.size() + 2 == x.size() && a.groups >= 1 &&
+              x[1] % a.groups == 0,
+          ErrorKind::shape, "input {}, gradient {}, kernel {}, groups {} do not match", to_string(x),
+          to_string(in.shape(1)), to_string(a.sizes), a.groups);
   Shape w{in.shape(1)[1], x[1] / a.groups};
   w.insert(w.end(), a.sizes.begin(), a.sizes.end());
   check_adjoint(x, w, in.shape(1), a);
@@ -93,8 +103,11 @@ std::vector<Value> differentiate_conv(const Differentiation& d) {
   const Shape x = g.shape(d.input(0)), w = g.shape(d.input(1));
   const Ints pad = explicit_pad(conv_geometry(x, w, a).axes);
   std::vector<Value> result(3);
-  if (d.wanted[0]) result[0] = conv_input_gradient(g, d.d_output(), d.input(1), {a.stride, a.dilation, pad, a.groups, Ints(x.begin() + 2, x.end())});
-  if (d.wanted[1]) result[1] = conv_weight_gradient(g, d.input(0), d.d_output(), {a.stride, a.dilation, pad, a.groups, kernel_of(w)});
+  if (d.wanted[0])
+    result[0] = conv_input_gradient(g, d.d_output(), d.input(1),
+                                    {a.stride, a.dilation, pad, a.groups, Ints(x.begin() + 2, x.end())});
+  if (d.wanted[1])
+    result[1] = conv_weight_gradient(g, d.input(0), d.d_output(), {a.stride, a.dilation, pad, a.groups, kernel_of(w)});
   if (d.input(2) && d.wanted[2]) {
     Ints axes{0};
     for (int64_t k = 2; k < x.rank(); ++k) axes.push_back(k);
@@ -110,7 +123,9 @@ std::vector<Value> differentiate_input_gradient(const Differentiation& d) {
   const Shape w = d.shape(d.input(1));
   std::vector<Value> result(2);
   if (d.wanted[0]) result[0] = conv(d.graph, d.d_output(), d.input(1), {}, {a.stride, a.dilation, a.pad, a.groups, ""});
-  if (d.wanted[1]) result[1] = conv_weight_gradient(d.graph, d.d_output(), d.input(0), {a.stride, a.dilation, a.pad, a.groups, kernel_of(w)});
+  if (d.wanted[1])
+    result[1] =
+        conv_weight_gradient(d.graph, d.d_output(), d.input(0), {a.stride, a.dilation, a.pad, a.groups, kernel_of(w)});
   return result;
 }
 
@@ -118,13 +133,16 @@ std::vector<Value> differentiate_weight_gradient(const Differentiation& d) {
   const auto& a = d.as<ConvAdjointAttributes>();
   const Shape x = d.shape(d.input(0));
   std::vector<Value> result(2);
-  if (d.wanted[0]) result[0] = conv_input_gradient(d.graph, d.input(1), d.d_output(), {a.stride, a.dilation, a.pad, a.groups, Ints(x.begin() + 2, x.end())});
+  if (d.wanted[0])
+    result[0] = conv_input_gradient(d.graph, d.input(1), d.d_output(),
+                                    {a.stride, a.dilation, a.pad, a.groups, Ints(x.begin() + 2, x.end())});
   if (d.wanted[1]) result[1] = conv(d.graph, d.input(0), d.d_output(), {}, {a.stride, a.dilation, a.pad, a.groups, ""});
   return result;
 }
 
 // Calls f(x offset, w offset, y offset) for every multiply-add of a convolution. Offsets are element indices.
-template <class F> void for_each_product(const Geometry& g, F f) {
+template <class F>
+void for_each_product(const Geometry& g, F f) {
   const size_t n = g.axes.size();
   int64_t in_size = 1, out_size = 1, kernel_size = 1;
   for (const WindowAxis& a : g.axes) in_size *= a.input, out_size *= a.output, kernel_size *= a.kernel;
@@ -151,8 +169,8 @@ template <class F> void for_each_product(const Geometry& g, F f) {
           }
           if (!inside) continue;
           for (int64_t i = 0; i < g.in_group; ++i)
-            f(((b * g.groups * g.in_group) + first_in + i) * in_size + position, (o * g.in_group + i) * kernel_size + kernel,
-              (b * g.groups * g.out_group + o) * out_size + out);
+            f(((b * g.groups * g.in_group) + first_in + i) * in_size + position,
+              (o * g.in_group + i) * kernel_size + kernel, (b * g.groups * g.out_group + o) * out_size + out);
         }
       }
     }
@@ -168,10 +186,13 @@ void reference_conv(const Call& call) {
     std::vector<double> sum(y.size(), 0.0);
     if (call.has(2)) {
       const auto bias = call.inputs[2].data<T>();
-      const size_t channels = bias.size(), positions = channels == 0 ? 0 : y.size() / (static_cast<size_t>(g.batch) * channels);
+      const size_t channels = bias.size(),
+                   positions = channels == 0 ? 0 : y.size() / (static_cast<size_t>(g.batch) * channels);
       for (size_t i = 0; i < sum.size(); ++i) sum[i] = bias[i / positions % channels];
     }
-    for_each_product(g, [&](int64_t ix, int64_t iw, int64_t iy) { sum[static_cast<size_t>(iy)] += double(x[static_cast<size_t>(ix)]) * double(w[static_cast<size_t>(iw)]); });
+    for_each_product(g, [&](int64_t ix, int64_t iw, int64_t iy) {
+      sum[static_cast<size_t>(iy)] += double(x[static_cast<size_t>(ix)]) * double(w[static_cast<size_t>(iw)]);
+    });
     for (size_t i = 0; i < y.size(); ++i) y[i] = T(sum[i]);
   });
 }
@@ -179,26 +200,32 @@ void reference_conv(const Call& call) {
 void reference_input_gradient(const Call& call) {
   const auto& a = call.as<ConvAdjointAttributes>();
   const Shape& w_shape = call.inputs[1].shape();
-  const Geometry g = geometry(call.outputs[0].shape(), w_shape, a.groups, {kernel_of(w_shape), a.stride, a.dilation, a.pad});
+  const Geometry g =
+      geometry(call.outputs[0].shape(), w_shape, a.groups, {kernel_of(w_shape), a.stride, a.dilation, a.pad});
   dispatch_float(call.inputs[0].dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto d = call.inputs[0].data<T>(), w = call.inputs[1].data<T>();
     const auto dx = call.outputs[0].data<T>();
     std::vector<double> sum(dx.size(), 0.0);
-    for_each_product(g, [&](int64_t ix, int64_t iw, int64_t iy) { sum[static_cast<size_t>(ix)] += double(d[static_cast<size_t>(iy)]) * double(w[static_cast<size_t>(iw)]); });
+    for_each_product(g, [&](int64_t ix, int64_t iw, int64_t iy) {
+      sum[static_cast<size_t>(ix)] += double(d[static_cast<size_t>(iy)]) * double(w[static_cast<size_t>(iw)]);
+    });
     for (size_t i = 0; i < dx.size(); ++i) dx[i] = T(sum[i]);
   });
 }
 
 void reference_weight_gradient(const Call& call) {
   const auto& a = call.as<ConvAdjointAttributes>();
-  const Geometry g = geometry(call.inputs[0].shape(), call.outputs[0].shape(), a.groups, {a.sizes, a.stride, a.dilation, a.pad});
+  const Geometry g =
+      geometry(call.inputs[0].shape(), call.outputs[0].shape(), a.groups, {a.sizes, a.stride, a.dilation, a.pad});
   dispatch_float(call.inputs[0].dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto x = call.inputs[0].data<T>(), d = call.inputs[1].data<T>();
     const auto dw = call.outputs[0].data<T>();
     std::vector<double> sum(dw.size(), 0.0);
-    for_each_product(g, [&](int64_t ix, int64_t iw, int64_t iy) { sum[static_cast<size_t>(iw)] += double(x[static_cast<size_t>(ix)]) * double(d[static_cast<size_t>(iy)]); });
+    for_each_product(g, [&](int64_t ix, int64_t iw, int64_t iy) {
+      sum[static_cast<size_t>(iw)] += double(x[static_cast<size_t>(ix)]) * double(d[static_cast<size_t>(iy)]);
+    });
     for (size_t i = 0; i < dw.size(); ++i) dw[i] = T(sum[i]);
   });
 }
@@ -231,8 +258,14 @@ std::vector<Sample> samples() {
 std::vector<Case> conv_cases() {
   std::vector<Case> result;
   for (const Sample& s : samples()) {
-    result.push_back({.name = s.name, .inputs = {{.type = {DType::f32, s.x}}, {.type = {DType::f32, s.w}}, {.type = {DType::f32, {s.w[0]}}}}, .attributes = s.a});
-    if (s.name == "2d") result.push_back({.name = "2d_no_bias", .inputs = {{.type = {DType::f32, s.x}}, {.type = {DType::f32, s.w}}}, .attributes = s.a});
+    result.push_back(
+        {.name = s.name,
+         .inputs = {{.type = {DType::f32, s.x}}, {.type = {DType::f32, s.w}}, {.type = {DType::f32, {s.w[0]}}}},
+         .attributes = s.a});
+    if (s.name == "2d")
+      result.push_back({.name = "2d_no_bias",
+                        .inputs = {{.type = {DType::f32, s.x}}, {.type = {DType::f32, s.w}}},
+                        .attributes = s.a});
   }
   return result;
 }
@@ -244,8 +277,12 @@ std::vector<Case> adjoint_cases(bool input) {
     const Shape d = output_shape(s.x[0], s.w[0], g.axes);
     const Ints sizes = input ? Ints(s.x.begin() + 2, s.x.end()) : kernel_of(s.w);
     const ConvAdjointAttributes a{s.a.stride, s.a.dilation, explicit_pad(g.axes), s.a.groups, sizes};
-    if (input) result.push_back({.name = s.name, .inputs = {{.type = {DType::f32, d}}, {.type = {DType::f32, s.w}}}, .attributes = a});
-    else result.push_back({.name = s.name, .inputs = {{.type = {DType::f32, s.x}}, {.type = {DType::f32, d}}}, .attributes = a});
+    if (input)
+      result.push_back(
+          {.name = s.name, .inputs = {{.type = {DType::f32, d}}, {.type = {DType::f32, s.w}}}, .attributes = a});
+    else
+      result.push_back(
+          {.name = s.name, .inputs = {{.type = {DType::f32, s.x}}, {.type = {DType::f32, d}}}, .attributes = a});
   }
   return result;
 }
@@ -257,21 +294,45 @@ Cost product_cost(const Shape& y, const Shape& w, bool bias) {
   const double macs = static_cast<double>(y.count()) * static_cast<double>(w.count(1, w.rank()));
   return {.flops = 2 * macs + (bias ? static_cast<double>(y.count()) : 0), .macs = macs};
 }
-Cost conv_cost(const Node& node, std::span<const Type> in) { return product_cost(node.outputs[0].shape, in[1].shape, in.size() > 2 && node.inputs[2]); }
-Cost input_gradient_cost(const Node&, std::span<const Type> in) { return product_cost(in[0].shape, in[1].shape, false); }
-Cost weight_gradient_cost(const Node& node, std::span<const Type> in) { return product_cost(in[1].shape, node.outputs[0].shape, false); }
+Cost conv_cost(const Node& node, std::span<const Type> in) {
+  return product_cost(node.outputs[0].shape, in[1].shape, in.size() > 2 && node.inputs[2]);
+}
+Cost input_gradient_cost(const Node&, std::span<const Type> in) {
+  return product_cost(in[0].shape, in[1].shape, false);
+}
+Cost weight_gradient_cost(const Node& node, std::span<const Type> in) {
+  return product_cost(in[1].shape, node.outputs[0].shape, false);
+}
 
 }  // namespace
 
 namespace ops {
-const Op conv = {.name = "conv", .doc = "y[n,o,p] = bias[o] + sum over i,k of x[n,i,p*stride-pad+k*dilation] * w[o,i,k]", .attributes = &ConvAttributes::info,
-                 .infer = infer_conv, .gradient = differentiate_conv, .reference = reference_conv, .cases = conv_cases, .cost = conv_cost};
-const Op conv_input_gradient = {.name = "conv_input_gradient", .doc = "the adjoint of conv in its input", .attributes = &ConvAdjointAttributes::info,
-                                .infer = infer_input_gradient, .gradient = differentiate_input_gradient, .reference = reference_input_gradient,
-                                .cases = input_gradient_cases, .cost = input_gradient_cost, .zero_in_zero_out = 3};
-const Op conv_weight_gradient = {.name = "conv_weight_gradient", .doc = "the adjoint of conv in its weight", .attributes = &ConvAdjointAttributes::info,
-                                 .infer = infer_weight_gradient, .gradient = differentiate_weight_gradient, .reference = reference_weight_gradient,
-                                 .cases = weight_gradient_cases, .cost = weight_gradient_cost, .zero_in_zero_out = 3};
+const Op conv = {.name = "conv",
+                 .doc = "y[n,o,p] = bias[o] + sum over i,k of x[n,i,p*stride-pad+k*dilation] * w[o,i,k]",
+                 .attributes = &ConvAttributes::info,
+                 .infer = infer_conv,
+                 .gradient = differentiate_conv,
+                 .reference = reference_conv,
+                 .cases = conv_cases,
+                 .cost = conv_cost};
+const Op conv_input_gradient = {.name = "conv_input_gradient",
+                                .doc = "the adjoint of conv in its input",
+                                .attributes = &ConvAdjointAttributes::info,
+                                .infer = infer_input_gradient,
+                                .gradient = differentiate_input_gradient,
+                                .reference = reference_input_gradient,
+                                .cases = input_gradient_cases,
+                                .cost = input_gradient_cost,
+                                .zero_in_zero_out = 3};
+const Op conv_weight_gradient = {.name = "conv_weight_gradient",
+                                 .doc = "the adjoint of conv in its weight",
+                                 .attributes = &ConvAdjointAttributes::info,
+                                 .infer = infer_weight_gradient,
+                                 .gradient = differentiate_weight_gradient,
+                                 .reference = reference_weight_gradient,
+                                 .cases = weight_gradient_cases,
+                                 .cost = weight_gradient_cost,
+                                 .zero_in_zero_out = 3};
 }  // namespace ops
 
 Value conv(Graph& graph, Value x, Value weight, Value bias, ConvAttributes attributes) {
@@ -279,7 +340,11 @@ Value conv(Graph& graph, Value x, Value weight, Value bias, ConvAttributes attri
   if (bias) inputs.push_back(bias);
   return graph.add(ops::conv, std::move(inputs), std::move(attributes));
 }
-Value conv_input_gradient(Graph& graph, Value d, Value weight, ConvAdjointAttributes attributes) { return graph.add(ops::conv_input_gradient, {d, weight}, std::move(attributes)); }
-Value conv_weight_gradient(Graph& graph, Value x, Value d, ConvAdjointAttributes attributes) { return graph.add(ops::conv_weight_gradient, {x, d}, std::move(attributes)); }
+Value conv_input_gradient(Graph& graph, Value d, Value weight, ConvAdjointAttributes attributes) {
+  return graph.add(ops::conv_input_gradient, {d, weight}, std::move(attributes));
+}
+Value conv_weight_gradient(Graph& graph, Value x, Value d, ConvAdjointAttributes attributes) {
+  return graph.add(ops::conv_weight_gradient, {x, d}, std::move(attributes));
+}
 
 }  // namespace fovea

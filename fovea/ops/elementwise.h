@@ -15,10 +15,11 @@ Inferred infer_broadcast(const Inference& in);
 Inferred infer_comparison(const Inference& in);
 
 // Applies f to every element: float and double as themselves, f16 and bf16 through float.
-template <class F> void map_float(const Call& call, F f) {
+template <class F>
+void map_float(const Call& call, F f) {
   dispatch(call.inputs[0].dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    if constexpr (is_float(dtype_of<T>()) ) {
+    if constexpr (is_float(dtype_of<T>())) {
       const auto x = call.inputs[0].data<T>();
       const auto y = call.outputs[0].data<T>();
       for (size_t i = 0; i < x.size(); ++i) y[i] = T(f(static_cast<Compute<T>>(x[i])));
@@ -29,7 +30,8 @@ template <class F> void map_float(const Call& call, F f) {
 }
 
 // Applies f to every element of any numeric type (booleans are refused).
-template <class F> void map_number(const Call& call, F f) {
+template <class F>
+void map_number(const Call& call, F f) {
   dispatch(call.inputs[0].dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (!std::is_same_v<T, bool>) {
@@ -42,8 +44,10 @@ template <class F> void map_number(const Call& call, F f) {
   });
 }
 
-// Calls f(output index, index into a, index into b) for every element of the broadcast of two shapes, in row-major order.
-template <class F> void for_broadcast(const Shape& out, const Shape& a, const Shape& b, F f) {
+// Calls f(output index, index into a, index into b) for every element of the broadcast of two shapes, in row-major
+// order.
+template <class F>
+void for_broadcast(const Shape& out, const Shape& a, const Shape& b, F f) {
   const size_t rank = out.size();
   std::vector<int64_t> step_a(rank, 0), step_b(rank, 0), position(rank, 0);
   auto fill = [&](const Shape& s, std::vector<int64_t>& step) {
@@ -68,8 +72,10 @@ template <class F> void for_broadcast(const Shape& out, const Shape& a, const Sh
   }
 }
 
-// output[i] = f(a, b) with broadcasting, for every numeric type of the inputs; the output may be of another type (comparisons).
-template <class F> void map_pair(const Call& call, F f) {
+// output[i] = f(a, b) with broadcasting, for every numeric type of the inputs; the output may be of another type
+// (comparisons).
+template <class F>
+void map_pair(const Call& call, F f) {
   const Tensor& a = call.inputs[0];
   const Tensor& b = call.inputs[1];
   dispatch(a.dtype(), [&](auto tag) {
@@ -80,10 +86,13 @@ template <class F> void map_pair(const Call& call, F f) {
     const T* y = b.data<T>().data();
     if constexpr (std::is_same_v<R, bool> && !std::is_same_v<T, bool>) {
       bool* z = call.outputs[0].data<bool>().data();
-      for_broadcast(call.outputs[0].shape(), a.shape(), b.shape(), [&](int64_t i, int64_t ia, int64_t ib) { z[i] = f(static_cast<C>(x[ia]), static_cast<C>(y[ib])); });
+      for_broadcast(call.outputs[0].shape(), a.shape(), b.shape(),
+                    [&](int64_t i, int64_t ia, int64_t ib) { z[i] = f(static_cast<C>(x[ia]), static_cast<C>(y[ib])); });
     } else {
       T* z = call.outputs[0].data<T>().data();
-      for_broadcast(call.outputs[0].shape(), a.shape(), b.shape(), [&](int64_t i, int64_t ia, int64_t ib) { z[i] = T(f(static_cast<C>(x[ia]), static_cast<C>(y[ib]))); });
+      for_broadcast(call.outputs[0].shape(), a.shape(), b.shape(), [&](int64_t i, int64_t ia, int64_t ib) {
+        z[i] = T(f(static_cast<C>(x[ia]), static_cast<C>(y[ib])));
+      });
     }
   });
 }

@@ -8,15 +8,20 @@ namespace fovea {
 
 namespace {
 
-ConvAttributes conv_attributes(const FusedConvAttributes& a) { return {a.stride, a.dilation, a.pad, a.groups, a.auto_pad}; }
+ConvAttributes conv_attributes(const FusedConvAttributes& a) {
+  return {a.stride, a.dilation, a.pad, a.groups, a.auto_pad};
+}
 
 Inferred infer(const Inference& in) {
   const auto& a = in.as<FusedConvAttributes>();
   require(a.activation.empty() || a.activation == "relu", ErrorKind::usage, "unknown activation '{}'", a.activation);
   const Attributes plain = conv_attributes(a);
   const size_t operands = std::min<size_t>(in.count(), 3);
-  Inferred result = ops::conv.infer({in.inputs.first(operands), in.types.first(operands), in.known.first(operands), plain});
-  if (in.has(3)) require(in.type(3) == result.types[0], ErrorKind::shape, "residual is {}, the convolution gives {}", to_string(in.type(3)), to_string(result.types[0]));
+  Inferred result =
+      ops::conv.infer({in.inputs.first(operands), in.types.first(operands), in.known.first(operands), plain});
+  if (in.has(3))
+    require(in.type(3) == result.types[0], ErrorKind::shape, "residual is {}, the convolution gives {}",
+            to_string(in.type(3)), to_string(result.types[0]));
   return result;
 }
 
@@ -48,26 +53,42 @@ void reference(const Call& call) {
 }
 
 std::vector<Case> cases() {
-  const Case::Input x{.type = {DType::f32, {1, 16, 9, 7}}}, w{.type = {DType::f32, {32, 16, 3, 3}}}, b{.type = {DType::f32, {32}}}, r{.type = {DType::f32, {1, 32, 9, 7}}};
+  const Case::Input x{.type = {DType::f32, {1, 16, 9, 7}}}, w{.type = {DType::f32, {32, 16, 3, 3}}},
+      b{.type = {DType::f32, {32}}}, r{.type = {DType::f32, {1, 32, 9, 7}}};
   const Case::Input none{.type = {}, .given = false};
   return {{.name = "relu", .inputs = {x, w, b}, .attributes = FusedConvAttributes{.pad = 1, .activation = "relu"}},
           {.name = "residual", .inputs = {x, w, b, r}, .attributes = FusedConvAttributes{.pad = 1}},
-          {.name = "residual_relu", .inputs = {x, w, b, r}, .attributes = FusedConvAttributes{.pad = 1, .activation = "relu"}},
-          {.name = "residual_no_bias", .inputs = {x, w, none, r}, .attributes = FusedConvAttributes{.pad = 1, .activation = "relu"}},
-          {.name = "image_relu", .inputs = {{.type = {DType::f32, {1, 3, 20, 21}}}, {.type = {DType::f32, {16, 3, 3, 3}}}, {.type = {DType::f32, {16}}}},
+          {.name = "residual_relu",
+           .inputs = {x, w, b, r},
+           .attributes = FusedConvAttributes{.pad = 1, .activation = "relu"}},
+          {.name = "residual_no_bias",
+           .inputs = {x, w, none, r},
+           .attributes = FusedConvAttributes{.pad = 1, .activation = "relu"}},
+          {.name = "image_relu",
+           .inputs = {{.type = {DType::f32, {1, 3, 20, 21}}},
+                      {.type = {DType::f32, {16, 3, 3, 3}}},
+                      {.type = {DType::f32, {16}}}},
            .attributes = FusedConvAttributes{.stride = 2, .activation = "relu"}}};
 }
 
 Cost cost(const Node& node, std::span<const Type> in) {
-  const double macs = static_cast<double>(node.outputs[0].shape.count()) * static_cast<double>(in[1].shape.count(1, in[1].shape.rank()));
+  const double macs = static_cast<double>(node.outputs[0].shape.count()) *
+                      static_cast<double>(in[1].shape.count(1, in[1].shape.rank()));
   return {.flops = 2 * macs + 2 * static_cast<double>(node.outputs[0].shape.count()), .macs = macs};
 }
 
 }  // namespace
 
 namespace ops {
-const Op fused_conv = {.name = "fused_conv", .doc = "activation(conv(x, w, bias) + residual)", .attributes = &FusedConvAttributes::info, .infer = infer,
-                       .no_gradient = "fusing comes after differentiation", .reference = reference, .cases = cases, .cost = cost, .decompose = decompose};
+const Op fused_conv = {.name = "fused_conv",
+                       .doc = "activation(conv(x, w, bias) + residual)",
+                       .attributes = &FusedConvAttributes::info,
+                       .infer = infer,
+                       .no_gradient = "fusing comes after differentiation",
+                       .reference = reference,
+                       .cases = cases,
+                       .cost = cost,
+                       .decompose = decompose};
 }
 
 Value fused_conv(Graph& graph, Value x, Value weight, Value bias, Value residual, FusedConvAttributes attributes) {

@@ -8,7 +8,7 @@ namespace fovea {
 struct InputAttributes {
   DType dtype = DType::f32;
   Ints shape;
-  Tensor value;        // a bound value: shape-determining inputs are known while building
+  Tensor value;  // a bound value: shape-determining inputs are known while building
   bool bound = false;
   FOVEA_FIELDS(InputAttributes, dtype, shape, value, bound)
 };
@@ -32,7 +32,8 @@ extern const Op input, parameter, constant;
 Value input(Graph& graph, std::string name, Type type);
 // An input whose value is also known now (ONNX models may feed shapes, axes or scales at run time).
 Value bound_input(Graph& graph, std::string name, const Tensor& value);
-// A weight, bound by name from the model's Weights when the graph is compiled, or carried from step to step when it is trained.
+// A weight, bound by name from the model's Weights when the graph is compiled, or carried from step to step when it is
+// trained.
 Value parameter(Graph& graph, std::string name, Type type);
 Value constant(Graph& graph, Tensor value, std::string name = {});
 // A constant of rank 0.

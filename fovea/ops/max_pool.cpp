@@ -1,8 +1,10 @@
-// max_pool: y[n,c,p] = max_k x[n,c,p·stride − pad + k·dilation], padding counts as −∞; the first of equal maxima wins (row-major); NaN wins.
+// max_pool: y[n,c,p] = max_k x[n,c,p·stride − pad + k·dilation], padding counts as −∞; the first of equal maxima wins
+// (row-major); NaN wins.
 //           switches[n,c,p] = the position of that element in its H·W plane.
 // unpool:   x[n,c,switch] += d[n,c,p]
 // Ceil mode keeps a last, partial window only if it starts inside the input or its begin padding.
-// Source: ONNX MaxPool-12; Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014 (switches).
+// Source: ONNX MaxPool-12; Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014
+// (switches).
 #include "fovea/ops/max_pool.h"
 
 #include <limits>
@@ -17,12 +19,14 @@ namespace {
 std::vector<WindowAxis> axes_of(const Shape& x, const MaxPoolAttributes& a) {
   const auto axes = window_axes(spatial_sizes(x), {a.kernel, a.stride, a.dilation, a.pad, a.auto_pad, a.ceil});
   for (const WindowAxis& axis : axes)
-    require(axis.pad_begin < (axis.kernel - 1) * axis.dilation + 1, ErrorKind::shape, "padding {} is not smaller than the window {}", axis.pad_begin, axis.kernel);
+    require(axis.pad_begin < (axis.kernel - 1) * axis.dilation + 1, ErrorKind::shape,
+            "padding {} is not smaller than the window {}", axis.pad_begin, axis.kernel);
   return axes;
 }
 
 Inferred infer(const Inference& in) {
-  require(in.dtype(0) != DType::boolean && in.dtype(0) != DType::f16 && in.dtype(0) != DType::bf16, ErrorKind::type, "cannot pool {}", to_string(in.dtype(0)));
+  require(in.dtype(0) != DType::boolean && in.dtype(0) != DType::f16 && in.dtype(0) != DType::bf16, ErrorKind::type,
+          "cannot pool {}", to_string(in.dtype(0)));
   Shape y{in.shape(0)[0], in.shape(0).rank() > 1 ? in.shape(0)[1] : 0};
   for (const WindowAxis& axis : axes_of(in.shape(0), in.as<MaxPoolAttributes>())) y.push_back(axis.output);
   return std::vector<Type>{{in.dtype(0), y}, {DType::i32, y}};
@@ -62,7 +66,9 @@ void reference(const Call& call) {
             }
             if (!inside) continue;
             const T v = x[plane * in_size + at];
-            if (best < 0 || v > x[plane * in_size + best] || (v != v && x[plane * in_size + best] == x[plane * in_size + best])) best = at;
+            if (best < 0 || v > x[plane * in_size + best] ||
+                (v != v && x[plane * in_size + best] == x[plane * in_size + best]))
+              best = at;
           }
           y[plane * out_size + out] = best < 0 ? std::numeric_limits<T>::lowest() : x[plane * in_size + best];
           switches[static_cast<size_t>(plane * out_size + out)] = static_cast<int32_t>(std::max<int64_t>(best, 0));
@@ -73,7 +79,9 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   auto make = [](std::string name, Shape x, MaxPoolAttributes a) {
-    return Case{.name = std::move(name), .inputs = {{.type = {DType::f32, std::move(x)}, .distinct = true}}, .attributes = std::move(a)};
+    return Case{.name = std::move(name),
+                .inputs = {{.type = {DType::f32, std::move(x)}, .distinct = true}},
+                .attributes = std::move(a)};
   };
   return {make("2x2", {2, 3, 6, 8}, {.kernel = {2, 2}, .stride = 2}),
           make("3x3_overlapping", {1, 16, 9, 7}, {.kernel = 3, .stride = 2}),
@@ -90,21 +98,26 @@ std::vector<Case> cases() {
 Cost cost(const Node& node, std::span<const Type>) {
   double window = 1;
   const auto& a = node.attributes.as<MaxPoolAttributes>();
-  for (size_t axis = 0; axis + 2 < node.outputs[0].shape.size(); ++axis) window *= static_cast<double>(axis_value(a.kernel, axis, 1));
+  for (size_t axis = 0; axis + 2 < node.outputs[0].shape.size(); ++axis)
+    window *= static_cast<double>(axis_value(a.kernel, axis, 1));
   return {.flops = window * static_cast<double>(node.outputs[0].shape.count())};
 }
 
 Inferred infer_unpool(const Inference& in) {
   const Shape& d = in.shape(0);
   const auto& sizes = in.as<UnpoolAttributes>().sizes;
-  require(in.shape(1) == d && in.dtype(1) == DType::i32, ErrorKind::shape, "switches are {}, expected i32[{}]", to_string(in.type(1)), to_string(d));
-  require(d.rank() >= 3 && sizes.size() + 2 == d.size(), ErrorKind::shape, "{} sizes for input {}", sizes.size(), to_string(d));
+  require(in.shape(1) == d && in.dtype(1) == DType::i32, ErrorKind::shape, "switches are {}, expected i32[{}]",
+          to_string(in.type(1)), to_string(d));
+  require(d.rank() >= 3 && sizes.size() + 2 == d.size(), ErrorKind::shape, "{} sizes for input {}", sizes.size(),
+          to_string(d));
   Shape x{d[0], d[1]};
   x.insert(x.end(), sizes.begin(), sizes.end());
   return Type{in.dtype(0), x};
 }
 
-std::vector<Value> differentiate_unpool(const Differentiation& d) { return {take_switches(d.graph, d.d_output(), d.input(1)), {}}; }
+std::vector<Value> differentiate_unpool(const Differentiation& d) {
+  return {take_switches(d.graph, d.d_output(), d.input(1)), {}};
+}
 
 void reference_unpool(const Call& call) {
   const Shape& from = call.inputs[0].shape();
@@ -120,28 +133,52 @@ void reference_unpool(const Call& call) {
     for (int64_t plane = 0; plane < planes; ++plane)
       for (int64_t p = 0; p < positions; ++p) {
         const int64_t at = switches[static_cast<size_t>(plane * positions + p)];
-        if (at >= 0 && at < size) x[static_cast<size_t>(plane * size + at)] += d[static_cast<size_t>(plane * positions + p)];
+        if (at >= 0 && at < size)
+          x[static_cast<size_t>(plane * size + at)] += d[static_cast<size_t>(plane * positions + p)];
       }
   });
 }
 
 std::vector<Case> unpool_cases() {
   const Tensor switches = Tensor::of<int32_t>({1, 2, 2, 2}, {0, 3, 12, 10, 5, 5, 8, 15});
-  return {{.name = "4x4", .inputs = {{.type = {DType::f32, {1, 2, 2, 2}}}, {.type = {DType::i32, {1, 2, 2, 2}}, .value = switches, .differentiate = false}}, .attributes = UnpoolAttributes{{4, 4}}}};
+  return {{.name = "4x4",
+           .inputs = {{.type = {DType::f32, {1, 2, 2, 2}}},
+                      {.type = {DType::i32, {1, 2, 2, 2}}, .value = switches, .differentiate = false}},
+           .attributes = UnpoolAttributes{{4, 4}}}};
 }
 
-Cost unpool_cost(const Node& node, std::span<const Type>) { return {.flops = static_cast<double>(node.outputs[0].shape.count())}; }
+Cost unpool_cost(const Node& node, std::span<const Type>) {
+  return {.flops = static_cast<double>(node.outputs[0].shape.count())};
+}
 
 }  // namespace
 
 namespace ops {
-const Op max_pool = {.name = "max_pool", .doc = "the maximum of each window, and where it was", .attributes = &MaxPoolAttributes::info, .infer = infer,
-                     .gradient = differentiate, .reference = reference, .cases = cases, .cost = cost, .zero_in_zero_out = 0};
-const Op unpool = {.name = "unpool", .doc = "adds each value to the place its switch names", .attributes = &UnpoolAttributes::info, .infer = infer_unpool,
-                   .gradient = differentiate_unpool, .reference = reference_unpool, .cases = unpool_cases, .cost = unpool_cost, .zero_in_zero_out = 1};
+const Op max_pool = {.name = "max_pool",
+                     .doc = "the maximum of each window, and where it was",
+                     .attributes = &MaxPoolAttributes::info,
+                     .infer = infer,
+                     .gradient = differentiate,
+                     .reference = reference,
+                     .cases = cases,
+                     .cost = cost,
+                     .zero_in_zero_out = 0};
+const Op unpool = {.name = "unpool",
+                   .doc = "adds each value to the place its switch names",
+                   .attributes = &UnpoolAttributes::info,
+                   .infer = infer_unpool,
+                   .gradient = differentiate_unpool,
+                   .reference = reference_unpool,
+                   .cases = unpool_cases,
+                   .cost = unpool_cost,
+                   .zero_in_zero_out = 1};
 }  // namespace ops
 
-Value max_pool(Graph& graph, Value x, MaxPoolAttributes attributes) { return graph.add(ops::max_pool, {x}, std::move(attributes)); }
-Value unpool(Graph& graph, Value d, Value switches, Ints sizes) { return graph.add(ops::unpool, {d, switches}, UnpoolAttributes{std::move(sizes)}); }
+Value max_pool(Graph& graph, Value x, MaxPoolAttributes attributes) {
+  return graph.add(ops::max_pool, {x}, std::move(attributes));
+}
+Value unpool(Graph& graph, Value d, Value switches, Ints sizes) {
+  return graph.add(ops::unpool, {d, switches}, UnpoolAttributes{std::move(sizes)});
+}
 
 }  // namespace fovea

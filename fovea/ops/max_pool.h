@@ -20,10 +20,11 @@ namespace ops {
 extern const Op max_pool, unpool;
 }
 
-// x [N,C,spatial] → {y [N,C,spatial], switches i32 of y's shape}: where in the row-major H·W plane of its channel each maximum was.
-// Returns y; the switches are {y.node, 1}.
+// x [N,C,spatial] → {y [N,C,spatial], switches i32 of y's shape}: where in the row-major H·W plane of its channel each
+// maximum was. Returns y; the switches are {y.node, 1}.
 Value max_pool(Graph& graph, Value x, MaxPoolAttributes attributes);
-// Adds d [N,C,spatial] to the places that the switches name: [N,C,sizes], zero elsewhere. The gradient of max pooling, and Zeiler & Fergus's unpooling.
+// Adds d [N,C,spatial] to the places that the switches name: [N,C,sizes], zero elsewhere. The gradient of max pooling,
+// and Zeiler & Fergus's unpooling.
 Value unpool(Graph& graph, Value d, Value switches, Ints sizes);
 
 }  // namespace fovea

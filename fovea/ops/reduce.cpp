@@ -33,8 +33,10 @@ Shape kept_shape(const Shape& shape, const Ints& axes) {
 
 Inferred infer(const Inference& in) {
   const auto& a = in.as<ReduceAttributes>();
-  require(a.kind == "sum" || a.kind == "mean" || a.kind == "max" || a.kind == "min" || a.kind == "prod", ErrorKind::usage, "unknown reduction '{}'", a.kind);
-  require(in.dtype(0) != DType::boolean || a.kind == "max" || a.kind == "min", ErrorKind::type, "cannot take the {} of bool", a.kind);
+  require(a.kind == "sum" || a.kind == "mean" || a.kind == "max" || a.kind == "min" || a.kind == "prod",
+          ErrorKind::usage, "unknown reduction '{}'", a.kind);
+  require(in.dtype(0) != DType::boolean || a.kind == "max" || a.kind == "min", ErrorKind::type,
+          "cannot take the {} of bool", a.kind);
   const auto reduced = reduced_axes(a.axes, in.shape(0).rank());
   Shape shape;
   for (size_t k = 0; k < reduced.size(); ++k)
@@ -62,7 +64,8 @@ std::vector<Value> differentiate(const Differentiation& d) {
   return {mul(g, is_extreme, div(g, dy, ties))};
 }
 
-template <class T> void reduce_all(const Call& call) {
+template <class T>
+void reduce_all(const Call& call) {
   using C = Compute<T>;
   // A vector<bool> has no elements to refer to.
   using Whole = std::conditional_t<std::is_same_v<C, bool>, uint8_t, C>;
@@ -118,7 +121,9 @@ std::vector<Case> cases() {
     for (const Ints& axes : {Ints{}, Ints{-1}, Ints{0, 2}, Ints{2, 3}}) {
       Case::Input x{.type = {DType::f32, {2, 3, 5, 4}}, .distinct = kind == "max" || kind == "min"};
       if (kind == "prod") x.low = 0.5, x.high = 1.5;
-      result.push_back({.name = fmt::format("{}_{}", kind, axes.size()), .inputs = {x}, .attributes = ReduceAttributes{kind, axes, axes.size() == 1}});
+      result.push_back({.name = fmt::format("{}_{}", kind, axes.size()),
+                        .inputs = {x},
+                        .attributes = ReduceAttributes{kind, axes, axes.size() == 1}});
     }
   return result;
 }
@@ -128,10 +133,18 @@ Cost cost(const Node&, std::span<const Type> inputs) { return {.flops = static_c
 }  // namespace
 
 namespace ops {
-const Op reduce = {.name = "reduce", .doc = "sum, mean, max, min or product over axes", .attributes = &ReduceAttributes::info, .infer = infer,
-                   .gradient = differentiate, .reference = reference, .cases = cases, .cost = cost};
+const Op reduce = {.name = "reduce",
+                   .doc = "sum, mean, max, min or product over axes",
+                   .attributes = &ReduceAttributes::info,
+                   .infer = infer,
+                   .gradient = differentiate,
+                   .reference = reference,
+                   .cases = cases,
+                   .cost = cost};
 }
 
-Value reduce(Graph& graph, Value x, ReduceAttributes attributes) { return graph.add(ops::reduce, {x}, std::move(attributes)); }
+Value reduce(Graph& graph, Value x, ReduceAttributes attributes) {
+  return graph.add(ops::reduce, {x}, std::move(attributes));
+}
 
 }  // namespace fovea

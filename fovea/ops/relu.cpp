@@ -8,7 +8,9 @@ namespace fovea {
 
 namespace {
 
-std::vector<Value> differentiate(const Differentiation& d) { return {relu_gradient(d.graph, d.d_output(), d.outputs[0])}; }
+std::vector<Value> differentiate(const Differentiation& d) {
+  return {relu_gradient(d.graph, d.d_output(), d.outputs[0])};
+}
 
 void reference(const Call& call) {
   map_number(call, [](auto x) { return x < decltype(x)(0) ? decltype(x)(0) : x; });
@@ -17,12 +19,15 @@ void reference(const Call& call) {
 std::vector<Case> cases() { return unary_cases(-3, 3, 0); }
 
 Inferred infer_gradient(const Inference& in) {
-  require(in.type(0) == in.type(1), ErrorKind::shape, "gradient is {}, output is {}", to_string(in.type(0)), to_string(in.type(1)));
+  require(in.type(0) == in.type(1), ErrorKind::shape, "gradient is {}, output is {}", to_string(in.type(0)),
+          to_string(in.type(1)));
   return in.type(0);
 }
 
 // Linear in d, piecewise constant in y.
-std::vector<Value> differentiate_gradient(const Differentiation& d) { return {relu_gradient(d.graph, d.d_output(), d.input(1)), {}}; }
+std::vector<Value> differentiate_gradient(const Differentiation& d) {
+  return {relu_gradient(d.graph, d.d_output(), d.input(1)), {}};
+}
 
 void reference_gradient(const Call& call) {
   map_pair(call, [](auto d, auto y) { return y > decltype(y)(0) ? d : decltype(d)(0); });
@@ -36,10 +41,22 @@ std::vector<Case> gradient_cases() {
 }  // namespace
 
 namespace ops {
-const Op relu = {.name = "relu", .doc = "max(0, x)", .infer = infer_same, .gradient = differentiate, .reference = reference, .cases = cases,
-                 .zero_in_zero_out = 1, .elementwise = true};
-const Op relu_gradient = {.name = "relu_gradient", .doc = "d where y > 0, else 0", .infer = infer_gradient, .gradient = differentiate_gradient,
-                          .reference = reference_gradient, .cases = gradient_cases, .zero_in_zero_out = 1, .elementwise = true};
+const Op relu = {.name = "relu",
+                 .doc = "max(0, x)",
+                 .infer = infer_same,
+                 .gradient = differentiate,
+                 .reference = reference,
+                 .cases = cases,
+                 .zero_in_zero_out = 1,
+                 .elementwise = true};
+const Op relu_gradient = {.name = "relu_gradient",
+                          .doc = "d where y > 0, else 0",
+                          .infer = infer_gradient,
+                          .gradient = differentiate_gradient,
+                          .reference = reference_gradient,
+                          .cases = gradient_cases,
+                          .zero_in_zero_out = 1,
+                          .elementwise = true};
 }  // namespace ops
 
 Value relu(Graph& graph, Value x) { return graph.add(ops::relu, {x}); }

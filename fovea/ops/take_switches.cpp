@@ -1,4 +1,5 @@
-// take_switches: y[n,c,p] = x[n,c,switch[n,c,p]], a switch being a position in the plane of its channel. The adjoint of unpool.
+// take_switches: y[n,c,p] = x[n,c,switch[n,c,p]], a switch being a position in the plane of its channel. The adjoint of
+// unpool.
 #include "fovea/ops/take_switches.h"
 
 #include "fovea/ops/max_pool.h"
@@ -9,8 +10,8 @@ namespace {
 
 Inferred infer(const Inference& in) {
   const Shape &x = in.shape(0), &s = in.shape(1);
-  require(in.dtype(1) == DType::i32 && x.rank() >= 3 && s.rank() == x.rank() && s[0] == x[0] && s[1] == x[1], ErrorKind::shape,
-          "switches {} do not index {}", to_string(in.type(1)), to_string(in.type(0)));
+  require(in.dtype(1) == DType::i32 && x.rank() >= 3 && s.rank() == x.rank() && s[0] == x[0] && s[1] == x[1],
+          ErrorKind::shape, "switches {} do not index {}", to_string(in.type(1)), to_string(in.type(0)));
   return Type{in.dtype(0), s};
 }
 
@@ -36,14 +37,21 @@ void reference(const Call& call) {
 
 std::vector<Case> cases() {
   const Tensor switches = Tensor::of<int32_t>({1, 2, 2, 2}, {0, 3, 12, 10, 5, 5, 8, 15});
-  return {{.name = "4x4", .inputs = {{.type = {DType::f32, {1, 2, 4, 4}}}, {.type = {DType::i32, {1, 2, 2, 2}}, .value = switches, .differentiate = false}}}};
+  return {{.name = "4x4",
+           .inputs = {{.type = {DType::f32, {1, 2, 4, 4}}},
+                      {.type = {DType::i32, {1, 2, 2, 2}}, .value = switches, .differentiate = false}}}};
 }
 
 }  // namespace
 
 namespace ops {
-const Op take_switches = {.name = "take_switches", .doc = "the elements that switches name", .infer = infer, .gradient = differentiate, .reference = reference,
-                          .cases = cases, .zero_in_zero_out = 1};
+const Op take_switches = {.name = "take_switches",
+                          .doc = "the elements that switches name",
+                          .infer = infer,
+                          .gradient = differentiate,
+                          .reference = reference,
+                          .cases = cases,
+                          .zero_in_zero_out = 1};
 }
 
 Value take_switches(Graph& graph, Value x, Value switches) { return graph.add(ops::take_switches, {x, switches}); }

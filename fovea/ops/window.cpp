@@ -19,9 +19,11 @@ int64_t axis_value(const Ints& values, size_t axis, int64_t otherwise) {
 std::vector<WindowAxis> window_axes(const std::vector<int64_t>& spatial, const WindowSettings& s) {
   const size_t n = spatial.size();
   const auto fits = [&](const Ints& values, size_t most, std::string_view what) {
-    require(values.size() <= 1 || values.size() == n || values.size() == most, ErrorKind::shape, "{} values of {} for {} spatial axes", values.size(), what, n);
+    require(values.size() <= 1 || values.size() == n || values.size() == most, ErrorKind::shape,
+            "{} values of {} for {} spatial axes", values.size(), what, n);
   };
-  require(s.kernel.size() == n || s.kernel.size() == 1, ErrorKind::shape, "kernel has {} sizes for {} spatial axes", s.kernel.size(), n);
+  require(s.kernel.size() == n || s.kernel.size() == 1, ErrorKind::shape, "kernel has {} sizes for {} spatial axes",
+          s.kernel.size(), n);
   fits(s.stride, n, "stride");
   fits(s.dilation, n, "dilation");
   fits(s.pad, 2 * n, "pad");
@@ -35,9 +37,12 @@ std::vector<WindowAxis> window_axes(const std::vector<int64_t>& spatial, const W
     a.pad_begin = axis_value(s.pad, k, 0);
     a.pad_end = s.pad.size() == 2 * n ? s.pad[n + k] : a.pad_begin;
     constexpr int64_t limit = int64_t{1} << 31;
-    require(a.kernel >= 1 && a.stride >= 1 && a.dilation >= 1 && a.kernel < limit && a.stride < limit && a.dilation < limit && a.kernel * a.dilation < limit,
-            ErrorKind::shape, "kernel {}, stride {} and dilation {} must be at least 1 and below 2^31", a.kernel, a.stride, a.dilation);
-    require(a.pad_begin >= 0 && a.pad_end >= 0 && a.pad_begin < limit && a.pad_end < limit, ErrorKind::shape, "padding {}, {} must not be negative or huge", a.pad_begin, a.pad_end);
+    require(a.kernel >= 1 && a.stride >= 1 && a.dilation >= 1 && a.kernel < limit && a.stride < limit &&
+                a.dilation < limit && a.kernel * a.dilation < limit,
+            ErrorKind::shape, "kernel {}, stride {} and dilation {} must be at least 1 and below 2^31", a.kernel,
+            a.stride, a.dilation);
+    require(a.pad_begin >= 0 && a.pad_end >= 0 && a.pad_begin < limit && a.pad_end < limit, ErrorKind::shape,
+            "padding {}, {} must not be negative or huge", a.pad_begin, a.pad_end);
     const int64_t extent = (a.kernel - 1) * a.dilation + 1;
     if (s.auto_pad == "same_upper" || s.auto_pad == "same_lower") {
       a.output = (a.input + a.stride - 1) / a.stride;
@@ -48,8 +53,10 @@ std::vector<WindowAxis> window_axes(const std::vector<int64_t>& spatial, const W
     }
     if (s.auto_pad == "valid") a.pad_begin = a.pad_end = 0;
     const int64_t slack = a.input + a.pad_begin + a.pad_end - extent;
-    require(slack >= 0, ErrorKind::shape, "a window of {} does not fit into {} + {} + {} at spatial axis {}: the picture is smaller than the network's field", extent,
-            a.pad_begin, a.input, a.pad_end, k);
+    require(slack >= 0, ErrorKind::shape,
+            "a window of {} does not fit into {} + {} + {} at spatial axis {}: the picture is smaller than the "
+            "network's field",
+            extent, a.pad_begin, a.input, a.pad_end, k);
     a.output = slack / a.stride + 1;
     if (s.ceil && slack % a.stride != 0 && a.output * a.stride < a.input + a.pad_begin) ++a.output;
   }

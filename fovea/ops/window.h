@@ -16,16 +16,17 @@ struct WindowAxis {
 };
 
 struct WindowSettings {
-  const Ints& kernel;    // one size an axis
-  const Ints& stride;    // one for all axes, or one an axis; empty means 1
-  const Ints& dilation;  // as stride
-  const Ints& pad;       // empty 0; one for all sides; one an axis (both sides); or all begins then all ends
+  const Ints& kernel;              // one size an axis
+  const Ints& stride;              // one for all axes, or one an axis; empty means 1
+  const Ints& dilation;            // as stride
+  const Ints& pad;                 // empty 0; one for all sides; one an axis (both sides); or all begins then all ends
   std::string_view auto_pad = "";  // "", "same_upper", "same_lower", "valid"
-  bool ceil = false;     // round the output size up; a window that would start in the end padding is dropped (PyTorch, ONNX ≥ 19)
+  bool ceil =
+      false;  // round the output size up; a window that would start in the end padding is dropped (PyTorch, ONNX ≥ 19)
 };
 
-// The axes of a window over the spatial sizes (the shape without N and C). Throws Error{shape}: wrong number of values, a stride or
-// dilation below 1, negative padding, a window larger than the padded input.
+// The axes of a window over the spatial sizes (the shape without N and C). Throws Error{shape}: wrong number of values,
+// a stride or dilation below 1, negative padding, a window larger than the padded input.
 std::vector<WindowAxis> window_axes(const std::vector<int64_t>& spatial, const WindowSettings& settings);
 
 // The spatial part of an N, C, ... shape. Throws Error{shape} for a rank below 3.
@@ -33,14 +34,15 @@ std::vector<int64_t> spatial_sizes(const Shape& shape);
 
 // One element of one window.
 struct WindowElement {
-  int64_t output;    // row-major index of the window among the output positions
-  int64_t kernel;    // row-major index of the element in the window
-  int64_t input;     // row-major index of the element among the input positions; -1 outside of the input
-  bool in_padding;   // outside of the input but inside its padding (a last, partial window of ceil mode reaches beyond)
+  int64_t output;   // row-major index of the window among the output positions
+  int64_t kernel;   // row-major index of the element in the window
+  int64_t input;    // row-major index of the element among the input positions; -1 outside of the input
+  bool in_padding;  // outside of the input but inside its padding (a last, partial window of ceil mode reaches beyond)
 };
 
 // Calls f(WindowElement) for every element of every window, window by window.
-template <class F> void for_each_window_element(const std::vector<WindowAxis>& axes, F f) {
+template <class F>
+void for_each_window_element(const std::vector<WindowAxis>& axes, F f) {
   int64_t outputs = 1, kernels = 1;
   for (const WindowAxis& a : axes) outputs *= a.output, kernels *= a.kernel;
   for (int64_t output = 0; output < outputs; ++output)

@@ -3,7 +3,8 @@
 namespace fovea {
 
 std::string_view to_string(DType dtype) {
-  static constexpr std::string_view names[] = {"bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "bf16", "f32", "f64"};
+  static constexpr std::string_view names[] = {"bool", "i8",  "i16", "i32",  "i64", "u8", "u16",
+                                               "u32",  "u64", "f16", "bf16", "f32", "f64"};
   return names[static_cast<size_t>(dtype)];
 }
 

@@ -35,9 +35,13 @@ struct bf16 {
   operator float() const { return std::bit_cast<float>(uint32_t{bits} << 16); }
 };
 
-template <class T> struct Tag { using type = T; };
+template <class T>
+struct Tag {
+  using type = T;
+};
 
-template <class T> constexpr DType dtype_of() {
+template <class T>
+constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, bool>) return DType::boolean;
   else if constexpr (std::is_same_v<T, int8_t>) return DType::i8;
   else if constexpr (std::is_same_v<T, int16_t>) return DType::i16;
@@ -50,11 +54,15 @@ template <class T> constexpr DType dtype_of() {
   else if constexpr (std::is_same_v<T, f16>) return DType::f16;
   else if constexpr (std::is_same_v<T, bf16>) return DType::bf16;
   else if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else { static_assert(std::is_same_v<T, double>); return DType::f64; }
+  else {
+    static_assert(std::is_same_v<T, double>);
+    return DType::f64;
+  }
 }
 
 // Calls f(Tag<T>{}) with the C++ type of a dtype.
-template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
+template <class F>
+decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
     case DType::boolean: return f(Tag<bool>{});
     case DType::i8: return f(Tag<int8_t>{});
@@ -74,13 +82,15 @@ template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
 }
 
 // Calls f(Tag<T>{}) for f32 and f64 only; throws Error{type} otherwise. What heavy reference kernels use.
-template <class F> decltype(auto) dispatch_float(DType dtype, F&& f) {
+template <class F>
+decltype(auto) dispatch_float(DType dtype, F&& f) {
   if (dtype == DType::f32) return f(Tag<float>{});
   if (dtype == DType::f64) return f(Tag<double>{});
   fail(ErrorKind::type, "expected f32 or f64, got {}", to_string(dtype));
 }
 
 // The type in which arithmetic on T is done: float for f16 and bf16, T itself otherwise.
-template <class T> using Compute = std::conditional_t<std::is_same_v<T, f16> || std::is_same_v<T, bf16>, float, T>;
+template <class T>
+using Compute = std::conditional_t<std::is_same_v<T, f16> || std::is_same_v<T, bf16>, float, T>;
 
 }  // namespace fovea

@@ -21,7 +21,9 @@ std::vector<int64_t> Shape::strides() const {
   return result;
 }
 
-std::string to_string(const Shape& shape) { return shape.empty() ? "scalar" : fmt::format("{}", fmt::join(shape, "x")); }
+std::string to_string(const Shape& shape) {
+  return shape.empty() ? "scalar" : fmt::format("{}", fmt::join(shape, "x"));
+}
 std::string to_string(const Ints& values) { return fmt::format("{}", fmt::join(values, ",")); }
 
 int64_t normal_axis(int64_t axis, int64_t rank, std::string_view where) {
@@ -34,7 +36,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (size_t i = 0; i < result.size(); ++i) {
     const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1;
     const int64_t y = i < b.size() ? b[b.size() - 1 - i] : 1;
-    require(x == y || x == 1 || y == 1, ErrorKind::shape, "shapes {} and {} do not broadcast", to_string(a), to_string(b));
+    require(x == y || x == 1 || y == 1, ErrorKind::shape, "shapes {} and {} do not broadcast", to_string(a),
+            to_string(b));
     result[result.size() - 1 - i] = x == 1 ? y : x;
   }
   return result;
@@ -47,7 +50,10 @@ bool is_sane(const Shape& shape, size_t element_size) {
   bool has_zero = false;
   for (const int64_t size : shape) {
     if (size < 0) return false;
-    if (size == 0) { has_zero = true; continue; }
+    if (size == 0) {
+      has_zero = true;
+      continue;
+    }
     if (bytes > limit / size) return false;
     bytes *= size;
   }

@@ -1,5 +1,5 @@
-// Shapes and small integer lists. Letters used in comments everywhere: N batch, C channels, H W height and width, O I output
-// and input channels of a weight, K kernel, G groups, P spatial positions, D depth.
+// Shapes and small integer lists. Letters used in comments everywhere: N batch, C channels, H W height and width, O I
+// output and input channels of a weight, K kernel, G groups, P spatial positions, D depth.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,15 @@ class Ints : public std::vector<int64_t> {
   Ints(int value) : std::vector<int64_t>{value} {}      // NOLINT
   Ints(std::initializer_list<int64_t> values) : std::vector<int64_t>(values) {}
   Ints(std::vector<int64_t> values) : std::vector<int64_t>(std::move(values)) {}  // NOLINT
-  template <class It> Ints(It first, It last) : std::vector<int64_t>(first, last) {}
+  template <class It>
+  Ints(It first, It last) : std::vector<int64_t>(first, last) {}
 };
 
 // The sizes of a tensor, outermost first; row-major. A scalar has rank 0.
 class Shape : public std::vector<int64_t> {
  public:
   using std::vector<int64_t>::vector;
-  Shape(std::vector<int64_t> sizes) : std::vector<int64_t>(std::move(sizes)) {}  // NOLINT
+  Shape(std::vector<int64_t> sizes) : std::vector<int64_t>(std::move(sizes)) {}   // NOLINT
   Shape(const Ints& sizes) : std::vector<int64_t>(sizes.begin(), sizes.end()) {}  // NOLINT
 
   int64_t rank() const { return static_cast<int64_t>(size()); }

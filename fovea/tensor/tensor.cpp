@@ -1,7 +1,6 @@
 #include "fovea/tensor/tensor.h"
 
-#include <sys/mman.h>
-
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <new>
@@ -14,8 +13,8 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-// From here on memory comes straight from the system and goes straight back: weights are let go one by one while others are prepared,
-// and malloc would keep the holes.
+// From here on memory comes straight from the system and goes straight back: weights are let go one by one while others
+// are prepared, and malloc would keep the holes.
 constexpr size_t kLarge = size_t{1} << 20;
 
 std::shared_ptr<void> allocate(size_t bytes) {
@@ -23,12 +22,13 @@ std::shared_ptr<void> allocate(size_t bytes) {
     auto block = std::make_shared<Block>(bytes);
     return {block, block->data()};
   }
-  void* memory = ::operator new(std::max<size_t>(bytes, 1), std::align_val_t{kAlignment}, std::nothrow);
+  void* memory = ::operator new (std::max<size_t>(bytes, 1), std::align_val_t{kAlignment}, std::nothrow);
   require(memory != nullptr, ErrorKind::internal, "out of memory: {} bytes", bytes);
-  return {memory, [](void* address) { ::operator delete(address, std::align_val_t{kAlignment}); }};
+  return {memory, [](void* address) { ::operator delete (address, std::align_val_t{kAlignment}); }};
 }
 
-template <class To, class From> To convert(From value) {
+template <class To, class From>
+To convert(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return static_cast<Compute<From>>(value) != Compute<From>(0);
   } else if constexpr (std::is_same_v<From, f16> || std::is_same_v<From, bf16>) {
@@ -48,7 +48,8 @@ template <class To, class From> To convert(From value) {
 }  // namespace
 
 Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
-  require(is_sane(shape_, size_of(dtype_)), ErrorKind::shape, "cannot hold a {} tensor of shape {}", to_string(dtype_), to_string(shape_));
+  require(is_sane(shape_, size_of(dtype_)), ErrorKind::shape, "cannot hold a {} tensor of shape {}", to_string(dtype_),
+          to_string(shape_));
   auto memory = allocate(bytes());
   data_ = static_cast<std::byte*>(memory.get());
   if (bytes() < kLarge) std::memset(data_, 0, bytes());  // a block is zero already
@@ -67,14 +68,21 @@ Tensor Tensor::full(DType dtype, Shape shape, double value) {
 
 Tensor Tensor::over(const Bytes& bytes, DType dtype, Shape shape) {
   Tensor result;
-  require(is_sane(shape, size_of(dtype)), ErrorKind::shape, "{}: cannot hold a {} tensor of shape {}", bytes.label(), to_string(dtype), to_string(shape));
+  require(is_sane(shape, size_of(dtype)), ErrorKind::shape, "{}: cannot hold a {} tensor of shape {}", bytes.label(),
+          to_string(dtype), to_string(shape));
   result.dtype_ = dtype;
   result.shape_ = std::move(shape);
-  require(result.bytes() <= bytes.size(), ErrorKind::format, "{}: a {} tensor of shape {} needs {} bytes, {} are there", bytes.label(),
-          to_string(dtype), to_string(result.shape_), result.bytes(), bytes.size());
+  require(result.bytes() <= bytes.size(), ErrorKind::format, "{}: a {} tensor of shape {} needs {} bytes, {} are there",
+          bytes.label(), to_string(dtype), to_string(result.shape_), result.bytes(), bytes.size());
   if (reinterpret_cast<uintptr_t>(bytes.data()) % size_of(dtype) != 0) {
     Tensor copy(dtype, result.shape_);
-    std::memcpy(copy.raw(), bytes.data(), copy.bytes());
+    // In pieces, so that a mapped file's pages and their copy are never in memory together.
+    constexpr size_t piece = size_t{8} << 20;
+    for (size_t done = 0; done < copy.bytes(); done += piece) {
+      const size_t size = std::min(piece, copy.bytes() - done);
+      std::memcpy(copy.raw() + done, bytes.data() + done, size);
+      if (bytes.is_mapped()) release_mapped_pages(bytes.data() + done, size);
+    }
     return copy;
   }
   result.owner_ = bytes.owner();
@@ -85,11 +93,7 @@ Tensor Tensor::over(const Bytes& bytes, DType dtype, Shape shape) {
 }
 
 void Tensor::release_pages(size_t offset, size_t size) const {
-  if (!mapped_) return;
-  constexpr uintptr_t page = 4096;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data_ + offset) + page - 1) / page * page;
-  const uintptr_t end = reinterpret_cast<uintptr_t>(data_ + offset + size) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (mapped_) release_mapped_pages(data_ + offset, size);
 }
 
 Tensor Tensor::window(void* memory, DType dtype, Shape shape) {
@@ -143,7 +147,8 @@ std::vector<double> Tensor::to_doubles() const {
 }
 
 Tensor Tensor::reshaped(Shape shape) const {
-  require(is_sane(shape, size_of(dtype_)) && shape.count() == count(), ErrorKind::shape, "cannot reshape {} to {}", to_string(shape_), to_string(shape));
+  require(is_sane(shape, size_of(dtype_)) && shape.count() == count(), ErrorKind::shape, "cannot reshape {} to {}",
+          to_string(shape_), to_string(shape));
   Tensor result = *this;
   result.shape_ = std::move(shape);
   return result;
@@ -166,7 +171,8 @@ Tensor Tensor::cast(DType dtype) const {
 }
 
 bool Tensor::same_bits(const Tensor& other) const {
-  return dtype_ == other.dtype_ && shape_ == other.shape_ && (bytes() == 0 || std::memcmp(data_, other.data_, bytes()) == 0);
+  return dtype_ == other.dtype_ && shape_ == other.shape_ &&
+         (bytes() == 0 || std::memcmp(data_, other.data_, bytes()) == 0);
 }
 
 }  // namespace fovea

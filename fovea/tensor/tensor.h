@@ -13,20 +13,27 @@
 
 namespace fovea {
 
-// Cheap to copy (the buffer is shared). Writing through data<T>() clones the buffer first when it is shared or read-only.
+// Cheap to copy (the buffer is shared). Writing through data<T>() clones the buffer first when it is shared or
+// read-only.
 class Tensor {
  public:
   Tensor() : Tensor(DType::f32, Shape{0}) {}
   // Zeros. Throws Error{shape} when the shape is negative or too large.
   Tensor(DType dtype, Shape shape);
   // From values in row-major order; their number must equal the shape's count.
-  template <class T> static Tensor of(Shape shape, const std::vector<T>& values);
-  template <class T> static Tensor scalar(T value) { return of<T>({}, {value}); }
+  template <class T>
+  static Tensor of(Shape shape, const std::vector<T>& values);
+  template <class T>
+  static Tensor scalar(T value) {
+    return of<T>({}, {value});
+  }
   // A vector of i64, as shape-determining inputs are.
-  static Tensor ints(const std::vector<int64_t>& values) { return of<int64_t>({static_cast<int64_t>(values.size())}, values); }
+  static Tensor ints(const std::vector<int64_t>& values) {
+    return of<int64_t>({static_cast<int64_t>(values.size())}, values);
+  }
   static Tensor full(DType dtype, Shape shape, double value);
-  // Over bytes owned by something else (a mapped file); read-only, cloned when written to. Throws Error{format} when there are too
-  // few bytes. Bytes that are not aligned to the element size are copied.
+  // Over bytes owned by something else (a mapped file); read-only, cloned when written to. Throws Error{format} when
+  // there are too few bytes. Bytes that are not aligned to the element size are copied.
   static Tensor over(const Bytes& bytes, DType dtype, Shape shape);
   // A writable window on memory the caller keeps alive: how steps see arena memory.
   static Tensor window(void* memory, DType dtype, Shape shape);
@@ -41,11 +48,13 @@ class Tensor {
   const std::byte* raw() const { return data_; }
   std::byte* raw();
   // Element access; throws Error{type} when T is not the dtype.
-  template <class T> std::span<const T> data() const {
+  template <class T>
+  std::span<const T> data() const {
     expect<T>();
     return {reinterpret_cast<const T*>(data_), static_cast<size_t>(count())};
   }
-  template <class T> std::span<T> data() {
+  template <class T>
+  std::span<T> data() {
     expect<T>();
     return {reinterpret_cast<T*>(raw()), static_cast<size_t>(count())};
   }
@@ -61,13 +70,15 @@ class Tensor {
   // Elements converted; float → integer truncates and saturates, → bool is "not zero".
   Tensor cast(DType dtype) const;
   bool same_bits(const Tensor& other) const;
-  // When the tensor lies over a file mapping: lets the system drop the whole pages within these bytes from memory (they come back
-  // when they are read).
+  // When the tensor lies over a file mapping: lets the system drop the whole pages within these bytes from memory (they
+  // come back when they are read).
   void release_pages(size_t offset, size_t size) const;
 
  private:
-  template <class T> void expect() const {
-    require(dtype_of<T>() == dtype_, ErrorKind::type, "tensor holds {}, asked for {}", to_string(dtype_), to_string(dtype_of<T>()));
+  template <class T>
+  void expect() const {
+    require(dtype_of<T>() == dtype_, ErrorKind::type, "tensor holds {}, asked for {}", to_string(dtype_),
+            to_string(dtype_of<T>()));
   }
   DType dtype_;
   Shape shape_;
@@ -78,10 +89,11 @@ class Tensor {
   bool mapped_ = false;    // over a file mapping
 };
 
-template <class T> Tensor Tensor::of(Shape shape, const std::vector<T>& values) {
+template <class T>
+Tensor Tensor::of(Shape shape, const std::vector<T>& values) {
   Tensor result(dtype_of<T>(), std::move(shape));
-  require(static_cast<int64_t>(values.size()) == result.count(), ErrorKind::shape, "{} values for shape {}", values.size(),
-          to_string(result.shape()));
+  require(static_cast<int64_t>(values.size()) == result.count(), ErrorKind::shape, "{} values for shape {}",
+          values.size(), to_string(result.shape()));
   std::copy(values.begin(), values.end(), result.data<T>().begin());
   return result;
 }

@@ -11,7 +11,8 @@ constexpr int64_t kSmall = 1024;
 
 class Folder {
  public:
-  Folder(const Graph& graph, const Weights& weights, const std::set<std::string>& variable) : graph_(graph), weights_(weights) {
+  Folder(const Graph& graph, const Weights& weights, const std::set<std::string>& variable)
+      : graph_(graph), weights_(weights) {
     foldable_.resize(static_cast<size_t>(graph.size()));
     values_.resize(static_cast<size_t>(graph.size()));
     for (int i = 0; i < graph.size(); ++i) foldable_[static_cast<size_t>(i)] = is_foldable(i, variable);
@@ -65,7 +66,8 @@ class Folder {
 
 }  // namespace
 
-Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, Weights& weights, const std::set<std::string>& variable) {
+Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, Weights& weights,
+                         const std::set<std::string>& variable) {
   Folder folder(graph, weights, variable);
   // A foldable node becomes a constant only where something that is not foldable uses it.
   std::vector<bool> needed(static_cast<size_t>(graph.size()), false);
@@ -76,24 +78,27 @@ Rewritten fold_constants(const Graph& graph, std::span<const Value> wants, Weigh
         if (input) needed[static_cast<size_t>(input.node)] = true;
   Rewritten result;
   Weights additions;
-  rewrite(graph, wants, [&](int index, std::span<const Value>) -> std::vector<Value> {
-    const Node& node = graph.node(index);
-    if (!folder.foldable(index) || node.op == &ops::parameter || node.op == &ops::constant) return {};
-    if (!needed[static_cast<size_t>(index)]) return {Value{0, 0}};  // never looked at
-    std::vector<Value> folded;
-    for (size_t k = 0; k < node.outputs.size(); ++k) {
-      const Tensor& value = folder.value({index, static_cast<int>(k)});
-      const std::string name = k == 0 ? node.name : fmt::format("{}:{}", node.name, k);
-      if (value.count() <= kSmall) {
-        folded.push_back(constant(result.graph, value, name));
-      } else {
-        folded.push_back(parameter(result.graph, name, node.outputs[k]));
-        additions[result.graph.node(folded.back()).name] = value;
-      }
-    }
-    folder.forget(index);
-    return folded;
-  }, result);
+  rewrite(
+      graph, wants,
+      [&](int index, std::span<const Value>) -> std::vector<Value> {
+        const Node& node = graph.node(index);
+        if (!folder.foldable(index) || node.op == &ops::parameter || node.op == &ops::constant) return {};
+        if (!needed[static_cast<size_t>(index)]) return {Value{0, 0}};  // never looked at
+        std::vector<Value> folded;
+        for (size_t k = 0; k < node.outputs.size(); ++k) {
+          const Tensor& value = folder.value({index, static_cast<int>(k)});
+          const std::string name = k == 0 ? node.name : fmt::format("{}:{}", node.name, k);
+          if (value.count() <= kSmall) {
+            folded.push_back(constant(result.graph, value, name));
+          } else {
+            folded.push_back(parameter(result.graph, name, node.outputs[k]));
+            additions[result.graph.node(folded.back()).name] = value;
+          }
+        }
+        folder.forget(index);
+        return folded;
+      },
+      result);
   for (auto& [name, value] : additions) weights[name] = std::move(value);
   return result;
 }

@@ -11,7 +11,7 @@ namespace {
 
 // What one convolution or channel_affine swallows: the nodes after it, and the residual operand.
 struct Chain {
-  int head = -1;       // the convolution
+  int head = -1;  // the convolution
   int add = -1, relu = -1;
   Value residual;
   int last() const { return relu >= 0 ? relu : add >= 0 ? add : head; }
@@ -19,9 +19,11 @@ struct Chain {
 
 class Fuser {
  public:
-  Fuser(const Graph& graph, std::span<const Value> wants) : graph_(graph), uses_(uses(graph)), wanted_(wants.begin(), wants.end()) {
+  Fuser(const Graph& graph, std::span<const Value> wants)
+      : graph_(graph), uses_(uses(graph)), wanted_(wants.begin(), wants.end()) {
     taken_.resize(static_cast<size_t>(graph.size()), false);
-    for (int i = graph.size(); i-- > 0;) find_chain(i);  // last first: of two convolutions that are added, the later one absorbs the sum
+    for (int i = graph.size(); i-- > 0;)
+      find_chain(i);  // last first: of two convolutions that are added, the later one absorbs the sum
   }
   // The chain that ends in a node, or null.
   const Chain* ending_at(int node) const {
@@ -81,26 +83,34 @@ Rewritten fuse(const Graph& graph, std::span<const Value> wants) {
   Rewritten result;
   std::map<int, std::vector<Value>> operands;  // of the heads, by old index
   std::map<int, Value> residuals;              // of the heads, by old index
-  rewrite(graph, wants, [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
-    const Node& node = graph.node(index);
-    if (node.op == &ops::conv || node.op == &ops::channel_affine) operands[index].assign(inputs.begin(), inputs.end());
-    if (const Chain* chain = fuser.adding_at(index)) residuals[chain->head] = inputs[node.inputs[0] == chain->residual ? 0 : 1];
-    if (fuser.inside(index)) return {inputs[0]};  // never looked at
-    const Chain* chain = fuser.ending_at(index);
-    if (!chain) return {};
-    const Node& head = graph.node(chain->head);
-    std::vector<Value> of_head = operands.at(chain->head);
-    if (head.op == &ops::channel_affine) {
-      ChannelAffineAttributes a = head.attributes.as<ChannelAffineAttributes>();
-      if (chain->relu >= 0) a.activation = "relu";
-      return {result.graph.add(ops::channel_affine, of_head, a, head.name, head.origin)};
-    }
-    const auto& a = head.attributes.as<ConvAttributes>();
-    of_head.resize(3);
-    if (chain->add >= 0) of_head.push_back(residuals.at(chain->head));
-    else if (!of_head[2]) of_head.pop_back();
-    return {result.graph.add(ops::fused_conv, of_head, FusedConvAttributes{a.stride, a.dilation, a.pad, a.groups, a.auto_pad, chain->relu >= 0 ? "relu" : ""}, head.name, head.origin)};
-  }, result);
+  rewrite(
+      graph, wants,
+      [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
+        const Node& node = graph.node(index);
+        if (node.op == &ops::conv || node.op == &ops::channel_affine)
+          operands[index].assign(inputs.begin(), inputs.end());
+        if (const Chain* chain = fuser.adding_at(index))
+          residuals[chain->head] = inputs[node.inputs[0] == chain->residual ? 0 : 1];
+        if (fuser.inside(index)) return {inputs[0]};  // never looked at
+        const Chain* chain = fuser.ending_at(index);
+        if (!chain) return {};
+        const Node& head = graph.node(chain->head);
+        std::vector<Value> of_head = operands.at(chain->head);
+        if (head.op == &ops::channel_affine) {
+          ChannelAffineAttributes a = head.attributes.as<ChannelAffineAttributes>();
+          if (chain->relu >= 0) a.activation = "relu";
+          return {result.graph.add(ops::channel_affine, of_head, a, head.name, head.origin)};
+        }
+        const auto& a = head.attributes.as<ConvAttributes>();
+        of_head.resize(3);
+        if (chain->add >= 0) of_head.push_back(residuals.at(chain->head));
+        else if (!of_head[2]) of_head.pop_back();
+        return {result.graph.add(
+            ops::fused_conv, of_head,
+            FusedConvAttributes{a.stride, a.dilation, a.pad, a.groups, a.auto_pad, chain->relu >= 0 ? "relu" : ""},
+            head.name, head.origin)};
+      },
+      result);
   return result;
 }
 

@@ -8,7 +8,6 @@ namespace fovea {
 
 namespace {
 
-
 bool is_full_of(const Tensor* known, double value) {
   if (!known || known->count() == 0 || known->count() > 4096) return false;
   for (int64_t i = 0; i < known->count(); ++i)
@@ -19,13 +18,19 @@ bool is_full_of(const Tensor* known, double value) {
 // The input that a node merely passes on, or "not given".
 Value passed_on(const Graph& graph, const Node& node) {
   const std::string_view op = node.op->name;
-  if (op == "identity" || op == "dropout") return node.outputs[0] == graph.type(node.inputs[0]) && (op == "identity" || node.inputs.size() < 2) ? node.inputs[0] : Value{};
-  if (op == "reshape" || op == "expand" || op == "flatten" || op == "cast" || op == "squeeze" || op == "unsqueeze" || op == "slice" || op == "pad" || op == "tile")
+  if (op == "identity" || op == "dropout")
+    return node.outputs[0] == graph.type(node.inputs[0]) && (op == "identity" || node.inputs.size() < 2)
+               ? node.inputs[0]
+               : Value{};
+  if (op == "reshape" || op == "expand" || op == "flatten" || op == "cast" || op == "squeeze" || op == "unsqueeze" ||
+      op == "slice" || op == "pad" || op == "tile")
     return node.outputs[0] == graph.type(node.inputs[0]) && !(op == "pad" || op == "slice") ? node.inputs[0] : Value{};
   if (op == "concat" && node.inputs.size() == 1) return node.inputs[0];
   if (op == "add" || op == "mul")
     for (const size_t k : {0, 1})
-      if (graph.type(node.inputs[1 - k]) == node.outputs[0] && is_full_of(graph.known(node.inputs[k]), op == "add" ? 0 : 1)) return node.inputs[1 - k];
+      if (graph.type(node.inputs[1 - k]) == node.outputs[0] &&
+          is_full_of(graph.known(node.inputs[k]), op == "add" ? 0 : 1))
+        return node.inputs[1 - k];
   return {};
 }
 
@@ -36,7 +41,8 @@ void rewrite(const Graph& graph, std::span<const Value> wants, const Replace& re
   for (const Value input : graph.inputs()) keep[static_cast<size_t>(input.node)] = true;
   result.map = copy(graph, result.graph, replace, &keep);
   for (const NamedValue& output : graph.outputs)
-    if (keep[static_cast<size_t>(output.value.node)]) result.graph.outputs.push_back({output.name, result.map(output.value)});
+    if (keep[static_cast<size_t>(output.value.node)])
+      result.graph.outputs.push_back({output.name, result.map(output.value)});
 }
 
 Rewritten eliminate_dead_code(const Graph& graph, std::span<const Value> wants) {
@@ -72,13 +78,16 @@ Rewritten eliminate_common_subexpressions(const Graph& graph, std::span<const Va
     same[static_cast<size_t>(i)] = i;
     if (node.op->name == "input" || node.op->name == "parameter") continue;
     size_t hash = node.attributes.hash() ^ std::hash<std::string_view>{}(node.op->name);
-    for (const Value input : node.inputs) hash = hash * 1000003 + static_cast<size_t>(canonical(input).node * 8 + input.output);
+    for (const Value input : node.inputs)
+      hash = hash * 1000003 + static_cast<size_t>(canonical(input).node * 8 + input.output);
     const auto [begin, end] = seen.equal_range(hash);
     for (auto it = begin; it != end; ++it) {
       const Node& other = graph.node(it->second);
-      if (other.op != node.op || other.inputs.size() != node.inputs.size() || !(other.attributes == node.attributes)) continue;
+      if (other.op != node.op || other.inputs.size() != node.inputs.size() || !(other.attributes == node.attributes))
+        continue;
       bool equal = true;
-      for (size_t k = 0; k < node.inputs.size(); ++k) equal = equal && canonical(node.inputs[k]) == canonical(other.inputs[k]);
+      for (size_t k = 0; k < node.inputs.size(); ++k)
+        equal = equal && canonical(node.inputs[k]) == canonical(other.inputs[k]);
       if (equal) {
         same[static_cast<size_t>(i)] = it->second;
         break;
@@ -92,8 +101,10 @@ Rewritten eliminate_common_subexpressions(const Graph& graph, std::span<const Va
     const int first = same[static_cast<size_t>(index)];
     if (first != index && !images[static_cast<size_t>(first)].empty()) return images[static_cast<size_t>(first)];
     const Node& node = graph.node(index);
-    const Value added = result.graph.add(*node.op, {inputs.begin(), inputs.end()}, node.attributes, node.name, node.origin);
-    for (size_t k = 0; k < node.outputs.size(); ++k) images[static_cast<size_t>(index)].push_back({added.node, static_cast<int>(k)});
+    const Value added =
+        result.graph.add(*node.op, {inputs.begin(), inputs.end()}, node.attributes, node.name, node.origin);
+    for (size_t k = 0; k < node.outputs.size(); ++k)
+      images[static_cast<size_t>(index)].push_back({added.node, static_cast<int>(k)});
     return images[static_cast<size_t>(index)];
   };
   rewrite(graph, wants, replace, result);

@@ -80,7 +80,8 @@ TEST(WriteFile, LeavesTheOldFileWhenItFails) {
   EXPECT_THROW(write_file("/dev/full/file", std::string_view("new")), Error);
   write_file(folder / "kept", std::string_view("new"));
   EXPECT_EQ(Bytes::map(folder / "kept").view(), "new");
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) EXPECT_EQ(entry.path().extension(), "") << "left behind: " << entry.path();
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    EXPECT_EQ(entry.path().extension(), "") << "left behind: " << entry.path();
 }
 
 TEST(Parallel, CoversEachIndexOnce) {

@@ -65,7 +65,8 @@ class Backends : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Backend> cpu_ = cpu_backend();
   Backend& backend() { return GetParam() ? *cpu_ : reference_backend(); }
 };
-INSTANTIATE_TEST_SUITE_P(Both, Backends, ::testing::Bool(), [](const auto& which) { return which.param ? "cpu" : "reference"; });
+INSTANTIATE_TEST_SUITE_P(Both, Backends, ::testing::Bool(),
+                         [](const auto& which) { return which.param ? "cpu" : "reference"; });
 
 TEST_P(Backends, EveryLevelAgreesWithTheInterpreter) {
   const Network n = residual_network();
@@ -153,10 +154,13 @@ TEST_P(Backends, ClosedGatesSkipForwardAndBackward) {
       EXPECT_LT(largest_difference(got[i], expected[i]), 2e-5 * size) << "pattern " << pattern << " want " << i;
     }
     if (closed == 0) EXPECT_EQ(program.skipped(), 0);
-    else EXPECT_GE(program.skipped(), closed * 3) << "conv, relu and their backward steps are really skipped; pattern " << pattern << " of " << steps << " steps";
+    else
+      EXPECT_GE(program.skipped(), closed * 3) << "conv, relu and their backward steps are really skipped; pattern "
+                                               << pattern << " of " << steps << " steps";
     skipped[static_cast<size_t>(closed)] = program.skipped();
   }
-  for (int closed = 1; closed <= 4; ++closed) EXPECT_GT(skipped[static_cast<size_t>(closed)], skipped[static_cast<size_t>(closed - 1)]);
+  for (int closed = 1; closed <= 4; ++closed)
+    EXPECT_GT(skipped[static_cast<size_t>(closed)], skipped[static_cast<size_t>(closed - 1)]);
 }
 
 TEST(Program, NamesWhatIsWrong) {

@@ -1,5 +1,5 @@
-// For every listed operator and case: what the reference writes is complete and has the inferred shapes, and its gradient agrees with
-// central differences in double.
+// For every listed operator and case: what the reference writes is complete and has the inferred shapes, and its
+// gradient agrees with central differences in double.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -60,7 +60,8 @@ TEST_P(Reference, GradientAgreesWithCentralDifferences) {
     for (size_t k = 0; k < built.outputs.size(); ++k) {
       if (!is_float(g.dtype(built.outputs[k]))) continue;
       Tensor v(DType::f64, g.shape(built.outputs[k]));
-      for (int64_t i = 0; i < v.count(); ++i) v.set(i, Rng(key).fork("v").fork(k).uniform_double(static_cast<uint64_t>(i)) * 2 - 1);
+      for (int64_t i = 0; i < v.count(); ++i)
+        v.set(i, Rng(key).fork("v").fork(k).uniform_double(static_cast<uint64_t>(i)) * 2 - 1);
       const Value term = reduce(g, mul(g, built.outputs[k], constant(g, v)));
       loss = loss ? add(g, loss, term) : term;
     }
@@ -72,7 +73,8 @@ TEST_P(Reference, GradientAgreesWithCentralDifferences) {
       const std::string& name = g.node(built.differentiable[i]).name;
       const Tensor x = built.feeds.at(name);
       Tensor u(DType::f64, x.shape());
-      for (int64_t e = 0; e < u.count(); ++e) u.set(e, Rng(key).fork("u").fork(i).uniform_double(static_cast<uint64_t>(e)) * 2 - 1);
+      for (int64_t e = 0; e < u.count(); ++e)
+        u.set(e, Rng(key).fork("u").fork(i).uniform_double(static_cast<uint64_t>(e)) * 2 - 1);
       double analytic = 0, scale = 0;
       for (int64_t e = 0; e < u.count(); ++e) {
         analytic += u.at(e) * gradients[i].at(e);

@@ -72,7 +72,8 @@ TEST(Graph, ErrorsSayWhere) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::shape);
-    for (const auto* part : {"layer2.0.conv1", "resnet18.onnx node 17", "64 channels", "expects 32", "is groups missing?"})
+    for (const auto* part :
+         {"layer2.0.conv1", "resnet18.onnx node 17", "64 channels", "expects 32", "is groups missing?"})
       EXPECT_NE(error.message().find(part), std::string::npos) << part << " is not in: " << error.message();
   }
   EXPECT_EQ(g.size(), 2) << "a node that does not infer is not added";

@@ -78,14 +78,12 @@ TEST(Half, EveryValueRoundTrips) {
     }
     bf16 b;
     b.bits = static_cast<uint16_t>(bits);
-    if (!std::isnan(float(b))) {
-      EXPECT_EQ(bf16(float(b)).bits, bits);
-    }
+    if (!std::isnan(float(b))) { EXPECT_EQ(bf16(float(b)).bits, bits); }
   }
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(float(f16(1.0f + 0x1p-11f)), 1.0f);               // a tie goes to even
+  EXPECT_EQ(float(f16(1.0f + 0x1p-11f)), 1.0f);                // a tie goes to even
   EXPECT_EQ(float(f16(1.0f + 3 * 0x1p-11f)), 1.0f + 0x1p-9f);  // and up when that is even
   EXPECT_EQ(float(f16(65519.0f)), 65504.0f);
   EXPECT_TRUE(std::isinf(float(f16(65520.0f))));

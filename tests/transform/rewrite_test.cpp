@@ -22,7 +22,8 @@ namespace {
 
 Tensor random(const Shape& shape, uint64_t key, double low = -1, double high = 1) {
   Tensor t(DType::f32, shape);
-  for (int64_t i = 0; i < t.count(); ++i) t.set(i, low + (high - low) * Rng(key).uniform_double(static_cast<uint64_t>(i)));
+  for (int64_t i = 0; i < t.count(); ++i)
+    t.set(i, low + (high - low) * Rng(key).uniform_double(static_cast<uint64_t>(i)));
   return t;
 }
 
@@ -40,7 +41,8 @@ class Transforms : public ::testing::Test {
   }
   Value norm(Value y, const std::string& name) {
     const int64_t c = graph.shape(y)[1];
-    return batch_norm(graph, y, weight(name + ".scale", {c}), weight(name + ".shift", {c}), weight(name + ".mean", {c}), weight(name + ".var", {c}, 0.5, 2));
+    return batch_norm(graph, y, weight(name + ".scale", {c}), weight(name + ".shift", {c}), weight(name + ".mean", {c}),
+                      weight(name + ".var", {c}, 0.5, 2));
   }
   std::vector<double> run(const Graph& g, Value want) {
     std::map<std::string, Tensor> feeds(weights.begin(), weights.end());
@@ -53,7 +55,8 @@ class Transforms : public ::testing::Test {
     verify(after.graph);
     const auto a = run(graph, want), b = run(after.graph, after.map(want));
     ASSERT_EQ(a.size(), b.size());
-    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-4 * std::max(1.0, std::abs(a[i]))) << "element " << i;
+    for (size_t i = 0; i < a.size(); ++i)
+      ASSERT_NEAR(a[i], b[i], 1e-4 * std::max(1.0, std::abs(a[i]))) << "element " << i;
   }
   Graph graph;
   Weights weights;

@@ -10,8 +10,9 @@
 
 namespace fovea {
 
-// The values of `wants`. Inputs and parameters are looked up by name in `feeds` (a bound input may be left out). Throws Error{usage}
-// for a missing or mismatched feed, and what the reference functions throw.
-std::vector<Tensor> evaluate(const Graph& graph, const std::map<std::string, Tensor>& feeds, std::span<const Value> wants);
+// The values of `wants`. Inputs and parameters are looked up by name in `feeds` (a bound input may be left out). Throws
+// Error{usage} for a missing or mismatched feed, and what the reference functions throw.
+std::vector<Tensor> evaluate(const Graph& graph, const std::map<std::string, Tensor>& feeds,
+                             std::span<const Value> wants);
 
 }  // namespace fovea

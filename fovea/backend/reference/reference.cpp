@@ -26,12 +26,15 @@ Lowering reference_lowering(const Request& request) {
   require(node.op->reference != nullptr, ErrorKind::internal, "{} has no reference", node.op->name);
   lowering.run = [node, input_types, unused_at](const Buffers& buffers) {
     std::vector<Tensor> inputs, outputs;
-    for (size_t i = 0; i < input_types.size(); ++i) inputs.push_back(Tensor::window(buffers.in[i], input_types[i].dtype, input_types[i].shape));
+    for (size_t i = 0; i < input_types.size(); ++i)
+      inputs.push_back(Tensor::window(buffers.in[i], input_types[i].dtype, input_types[i].shape));
     for (size_t k = 0; k < node.outputs.size(); ++k)
-      outputs.push_back(Tensor::window(buffers.out[k] ? buffers.out[k] : buffers.scratch + unused_at[k], node.outputs[k].dtype, node.outputs[k].shape));
+      outputs.push_back(Tensor::window(buffers.out[k] ? buffers.out[k] : buffers.scratch + unused_at[k],
+                                       node.outputs[k].dtype, node.outputs[k].shape));
     node.op->reference({node, inputs, outputs});
   };
-  if (node.op->name == "reshape" || node.op->name == "identity" || node.op->name == "flatten" || node.op->name == "squeeze" || node.op->name == "unsqueeze") {
+  if (node.op->name == "reshape" || node.op->name == "identity" || node.op->name == "flatten" ||
+      node.op->name == "squeeze" || node.op->name == "unsqueeze") {
     lowering.views = {{0, 0, 0}};
     lowering.free_if_shared = true;
     lowering.implementation = "view";
@@ -47,7 +50,8 @@ class ReferenceBackend : public Backend {
   std::string fingerprint() const override { return "reference"; }
   Answer lower(const Request& request) override { return {{reference_lowering(request)}, {}}; }
   Lowering reorder(const Type& type, const Layout& from, const Layout& to) override {
-    fail(ErrorKind::internal, "the reference backend knows only plain layouts, not {} to {} of {}", from.name, to.name, to_string(type));
+    fail(ErrorKind::internal, "the reference backend knows only plain layouts, not {} to {} of {}", from.name, to.name,
+         to_string(type));
   }
 };
 

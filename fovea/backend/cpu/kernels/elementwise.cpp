@@ -243,8 +243,8 @@ void in_parts(int64_t count, int64_t grain, const Body& body) {
                   [&](int64_t begin, int64_t end) { body(begin * kLine, std::min(count, end * kLine)); });
 }
 
-// Calls body(begin, end) on parts of the view's units. One picture is divided by position, all channels to each thread, as the
-// convolutions around it are: a thread then finds what it wrote itself in its own cache.
+// Calls body(begin, end) on parts of the view's units. One picture is divided by position, all channels to each thread,
+// as the convolutions around it are: a thread then finds what it wrote itself in its own cache.
 template <class Body>
 void in_unit_parts(const ChannelView& view, const Body& body) {
   const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(view.lanes, 1));
