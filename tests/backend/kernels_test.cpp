@@ -1,6 +1,8 @@
 // Our own kernels against plain loops in double, on every instruction set that this machine has.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 #include <functional>
