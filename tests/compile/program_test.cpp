@@ -163,7 +163,7 @@ TEST_P(Backends, ClosedGatesSkipForwardAndBackward) {
     EXPECT_GT(skipped[static_cast<size_t>(closed)], skipped[static_cast<size_t>(closed - 1)]);
 }
 
-TEST(Program, NamesWhatIsWrong) {
+TEST(ProgramRun, NamesWhatIsWrong) {
   const Network n = residual_network();
   const Value wants[] = {n.out};
   Program program = compile(n.graph, wants, n.weights, reference_backend());
