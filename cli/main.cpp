@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -85,15 +86,20 @@ std::string unknown_flag(const std::vector<std::string>& extras, const OptionLis
   return fmt::format("too many arguments: {}", fmt::join(extras, " "));
 }
 
-int print_report(const Report& report, bool json) {
-  std::string text = json ? json_text(*report.json) : report.text;
-  if (!isatty(STDOUT_FILENO) || std::getenv("NO_COLOR")) text = without_colours(text);
+int print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (!written) {
     complain("standard output cannot be written");
     return kFailed;
   }
-  return report.failed ? kFailed : kOk;
+  return kOk;
+}
+
+int print_report(const Report& report, bool json) {
+  std::string text = json ? json_text(*report.json) : report.text;
+  if (!isatty(STDOUT_FILENO) || std::getenv("NO_COLOR")) text = without_colours(text);
+  const int code = print(text);
+  return report.failed ? kFailed : code;
 }
 
 int run_command(const Command& command, const void* options, const Common& common) {
@@ -110,6 +116,7 @@ int run_command(const Command& command, const void* options, const Common& commo
     };
   const Report report = command.run(context, options);
   progress.clear();
+  if (interrupted) return kInterrupted;
   return print_report(report, common.json);
 }
 
@@ -135,10 +142,7 @@ int parse_and_run(const Command& command, std::vector<std::string> arguments) {
   app.add_option("--threads", common.threads)->check(CLI::Range(int64_t{1}, int64_t{1024}));
   for (const std::string& a : arguments) {
     if (a == "--") break;
-    if (a == "--help" || a == "-h") {
-      std::fputs(help_text(command).c_str(), stdout);
-      return kOk;
-    }
+    if (a == "--help" || a == "-h") { return print(help_text(command)); }
   }
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
@@ -163,15 +167,21 @@ int find_and_run(std::vector<std::string> arguments) {
     for (int i = 0; i < 1 + takes_value; ++i) before.push_back(arguments[0]), arguments.erase(arguments.begin());
   }
   for (const std::string& flag : before) {
-    if (flag == "--help" || flag == "-h") return std::fputs(overview().c_str(), stdout), kOk;
-    if (flag == "--version") return std::fputs(fmt::format("fovea {}\n", version()).c_str(), stdout), kOk;
+    if (flag == "--help" || flag == "-h") return print(overview());
+    if (flag == "--version") return print(fmt::format("fovea {}\n", version()));
   }
   if (!arguments.empty() && arguments[0] == "help") {
-    if (arguments.size() == 1) return std::fputs(overview().c_str(), stdout), kOk;
+    if (arguments.size() == 1) return print(overview());
     std::swap(arguments[0], arguments[1]);
     arguments[1] = "--help";
   }
   if (arguments.empty()) {
+    const std::vector<std::string> known = {"--json", "--threads", "--quiet", "-q", "--help", "--version"};
+    for (const std::string& flag : before) {
+      if (!flag.starts_with("-") || std::find(known.begin(), known.end(), flag) != known.end()) continue;
+      complain(fmt::format("unknown option {}{}", printable(flag), did_you_mean(flag, known)));
+      return kUsage;
+    }
     std::fputs(overview().c_str(), stderr);
     return kUsage;
   }

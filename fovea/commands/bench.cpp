@@ -38,10 +38,14 @@ Report run(const Context& context, const BenchOptions& options) {
     Tensor place = program.input(input);
     std::memcpy(place.raw(), value.raw(), value.bytes());
   }
-  for (int64_t i = 0; i < options.warm_up; ++i) program.execute();
+  const auto check_interrupted = [&] { require(!context.cancelled(), ErrorKind::usage, "interrupted"); };
+  for (int64_t i = 0; i < options.warm_up; ++i) {
+    check_interrupted();
+    program.execute();
+  }
   std::vector<double> times;
   for (int64_t i = 0; i < options.runs; ++i) {
-    if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+    check_interrupted();
     const auto start = Clock::now();
     program.execute();
     times.push_back(std::chrono::duration<double>(Clock::now() - start).count());

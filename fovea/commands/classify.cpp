@@ -114,9 +114,18 @@ void check_output(const ClassifyOptions& options) {
   const fs::path folder =
       fs::path(options.output).has_parent_path() ? fs::path(options.output).parent_path() : fs::path(".");
   writing([&] {
+    require(!fs::is_directory(options.output), ErrorKind::io,
+            "{}: is a folder, expected the name of a picture to write, such as {}", options.output,
+            (fs::path(options.output) / "guesses.png").string());
     require(fs::is_directory(folder), ErrorKind::io, "{}: cannot be written: there is no folder {}", options.output,
             folder.string());
   });
+  static const std::vector<std::string> kEndings = {".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".pnm"};
+  std::string ending = fs::path(options.output).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  require(std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end(), ErrorKind::usage,
+          "{}: pictures are written as .png, .jpg, .ppm or .pgm; try {}", options.output,
+          fs::path(options.output).replace_extension(".png").string());
 }
 
 }  // namespace

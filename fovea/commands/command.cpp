@@ -161,7 +161,7 @@ std::string nearest(std::string_view name, const std::vector<std::string>& names
   for (const std::string& candidate : names) {
     if (candidate.size() > 200) continue;
     const size_t d = distance(name, candidate);
-    if (d < least) least = d, best = candidate;
+    if (d < std::min(least, name.size())) least = d, best = candidate;
   }
   return best;
 }

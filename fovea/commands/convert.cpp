@@ -17,7 +17,12 @@ OptionList describe(ConvertOptions& o) {
 
 Report run(const Context& context, const ConvertOptions& options) {
   const std::filesystem::path path(options.output);
+  require(!path.empty(), ErrorKind::usage, "an empty name was given, expected the file to write");
   require(path.extension() == ".onnx", ErrorKind::usage, "{}: only .onnx files can be written", options.output);
+  writing([&] {
+    require(!std::filesystem::is_directory(path), ErrorKind::io,
+            "{}: is a folder, expected the name of a file to write", options.output);
+  });
   Model model = open(context, options.model);
   if (!options.name.empty()) model.meaning.name = options.name;
   writing([&] { write_onnx(model, path); });

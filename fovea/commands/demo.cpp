@@ -203,6 +203,7 @@ bool real_demo(const Context& context, const DemoOptions& options, Report& repor
 }  // namespace
 
 Report run(const Context& context, const DemoOptions& options) {
+  require_writable_folder(options.output);
   Report report;
   if (real_demo(context, options, report)) return report;
   const auto backend = cpu_backend();

@@ -1,15 +1,18 @@
 #include "fovea/commands/inspect.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fovea/base/parallel.h"
 #include "fovea/commands/inspect_page.h"
 #include "fovea/image/codec.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
+#include "fovea/ops/input.h"
 #include "fovea/report/page.h"
 #include "fovea/report/table.h"
 
@@ -44,6 +47,53 @@ void add_layers(const Model& model, const std::vector<std::string>& layers, std:
     const bool known =
         std::any_of(stages.begin(), stages.end(), [&](const Stage& stage) { return stage.node == node; });
     if (!known) stages.push_back({node, name, s[1], s[2], s[3], fields[static_cast<size_t>(node)], false});
+  }
+}
+
+// Of every weight that is no vector, in the order in which the graph uses them.
+std::vector<WeightStatistics> weights_in_order(const Model& model) {
+  std::vector<WeightStatistics> result;
+  std::set<int> seen;
+  for (const Node& node : model.graph.nodes())
+    for (const Value v : node.inputs) {
+      if (!v || !seen.insert(v.node).second) continue;
+      const std::string& name = model.graph.node(v).name;
+      const auto found = model.graph.node(v).op == &ops::parameter ? model.weights.find(name) : model.weights.end();
+      if (found == model.weights.end() || found->second.rank() < 2 || !is_float(found->second.dtype())) continue;
+      result.push_back(statistics_of(name, found->second));
+    }
+  return result;
+}
+
+// Files appear in the folder all together or, when one cannot be written (a full disk), not at all: they are written
+// into a folder beside it and moved.
+std::vector<std::filesystem::path> write_whole(const Model& model, const Inspection& result,
+                                               const std::string& picture_name, const std::filesystem::path& folder,
+                                               const std::string& json) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const bool new_folder = !fs::exists(folder, ignored);
+  make_folder(folder);
+  const fs::path staging = folder / fmt::format(".{}.tmp", ::getpid());
+  try {
+    make_folder(staging);
+    std::vector<fs::path> files = write_inspection(model, result, picture_name, staging, json);
+    for (fs::path& file : files) {
+      const fs::path place = folder / file.filename();
+      std::error_code error;
+      fs::rename(file, place, error);
+      require(!error, ErrorKind::io, "cannot write {}: {}", place.string(), error.message());
+      file = place;
+    }
+    fs::remove_all(staging, ignored);
+    return files;
+  } catch (const Error& e) {
+    fs::remove_all(staging, ignored);
+    if (new_folder) fs::remove(folder, ignored);
+    std::string message = e.message();
+    const std::string inner = staging.string();
+    if (const size_t at = message.find(inner); at != message.npos) message.replace(at, inner.size(), folder.string());
+    throw Error(e.kind(), message);
   }
 }
 
@@ -99,8 +149,7 @@ static Inspection inspect(const Context& context, const Model& model, const Imag
   tell("dead units");
   result.activity = unit_activity(model, probes(pixels, context.seed), *engine.backend, engine.compile_options);
   tell("weights");
-  for (const auto& [name, weight] : model.weights)
-    if (weight.rank() > 1 && is_float(weight.dtype())) result.weights.push_back(statistics_of(name, weight));
+  result.weights = weights_in_order(model);
   tell("timing");
   Program plain = engine.compile(model, std::vector<Value>{scores});
   Tensor place = plain.input(model.graph.node(input).name);
@@ -116,6 +165,7 @@ static Inspection inspect(const Context& context, const Model& model, const Imag
 
 Report run(const Context& context, const InspectOptions& options) {
   require_file(options.image, "a picture");
+  require_writable_folder(options.output);
   const Model model = open(context, options.model);
   const Image picture = read_image(options.image);
   return inspect_to_folder(context, model, picture, std::filesystem::path(options.image).filename().string(), options);
@@ -124,10 +174,10 @@ Report run(const Context& context, const InspectOptions& options) {
 Report inspect_to_folder(const Context& context, const Model& model, const Image& picture,
                          const std::string& picture_name, const InspectOptions& options) {
   const Inspection result = inspect(context, model, picture, options);
-  make_folder(options.output);
+  if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
   Report report;
   const nlohmann::ordered_json json = inspection_json(model, result, picture_name);
-  writing([&] { report.files = write_inspection(model, result, picture_name, options.output, json_text(json)); });
+  writing([&] { report.files = write_whole(model, result, picture_name, options.output, json_text(json)); });
   const Guess& best = result.guesses[0];
   double seconds = 0;
   for (const StepInfo& s : result.steps) seconds += s.seconds;

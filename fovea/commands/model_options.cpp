@@ -1,8 +1,11 @@
 #include "fovea/commands/model_options.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -48,7 +51,12 @@ OptionList describe(EngineOptions& o) {
   return {
       {"--exact", "", "forbid algorithms that round differently (Winograd)", &o.exact},
       {"--bf16", "", "allow convolutions and matrix products to round their operands to bf16", &o.bf16},
-      {"--no-tune", "", "take the first choice of each layer instead of measuring", &o.no_tune},
+      {"--tune",
+       "on|off",
+       "off: take the first choice of each layer instead of measuring once and remembering",
+       &o.tune,
+       false,
+       {"on", "off"}},
       {"--level", "N", "0: no optimisation, 1: simplify, 2: and fuse, 3: and share memory", &o.level, false, {}, 0, 3},
       {"--backend", "NAME", "what computes", &o.backend, false, {"cpu", "reference"}},
   };
@@ -77,6 +85,7 @@ bool is_picture_name(const fs::path& path) {
 }  // namespace
 
 void require_file(const fs::path& path, std::string_view what) {
+  require(!path.empty(), ErrorKind::usage, "an empty name was given, expected {}", what);
   std::error_code error;
   const auto status = fs::status(path, error);
   if (fs::exists(status)) {
@@ -87,6 +96,20 @@ void require_file(const fs::path& path, std::string_view what) {
   require(fs::exists(folder, error), ErrorKind::io, "{}: no such file (there is no folder {})", path.string(),
           folder.string());
   fail(ErrorKind::io, "{}: no such file{}", path.string(), did_you_mean(path.filename().string(), neighbours_of(path)));
+}
+
+void require_writable_folder(const fs::path& path) {
+  require(!path.empty(), ErrorKind::usage, "an empty name was given, expected a folder for the results");
+  std::error_code error;
+  fs::path there = fs::absolute(path, error);
+  while (there.has_relative_path() && fs::status(there, error).type() == fs::file_type::not_found)
+    there = there.parent_path();
+  writing([&] {
+    require(fs::is_directory(there, error), ErrorKind::io, "{}: cannot make this folder: {} is no folder",
+            path.string(), there.string());
+    require(::access(there.c_str(), W_OK) == 0, ErrorKind::io, "{}: cannot be written: {}", path.string(),
+            std::strerror(errno));
+  });
 }
 
 void make_folder(const fs::path& path) {
@@ -117,7 +140,7 @@ Engine::Engine(const EngineOptions& options) {
   }
   compile_options.exact = options.exact;
   compile_options.bf16 = options.bf16;
-  compile_options.tune = !options.no_tune;
+  compile_options.tune = options.tune == "on";
   compile_options.level = static_cast<int>(options.level);
 }
 

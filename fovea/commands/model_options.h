@@ -24,7 +24,7 @@ OptionList describe(ModelOptions& options);
 struct EngineOptions {
   std::string backend = "cpu";  // cpu, reference
   bool exact = false, bf16 = false;
-  bool no_tune = false;
+  std::string tune = "on";
   int64_t level = 3;
 };
 OptionList describe(EngineOptions& options);
@@ -56,6 +56,10 @@ std::vector<std::filesystem::path> picture_paths(const std::vector<std::string>&
 
 // Throws Error{io} when there is no such file: says what is there instead.
 void require_file(const std::filesystem::path& path, std::string_view what);
+
+// Throws WriteError when a folder of that name can be neither used nor made, before long work is done for it, and
+// Error{usage} for an empty name. Nothing is made.
+void require_writable_folder(const std::filesystem::path& path);
 
 // Makes a folder for results. Throws Error{io} when that cannot be.
 void make_folder(const std::filesystem::path& path);

@@ -17,7 +17,7 @@ OptionList describe(VerifyOptions& o) {
 
 Report run(const Context& context, const VerifyOptions& options) {
   EngineOptions engine_options = options.engine;
-  engine_options.no_tune = true;  // each program runs once or a few times
+  engine_options.tune = "off";  // each program runs once or a few times
   const Engine engine(engine_options);
   const VectorRunner runner = [&](const Model& model, const std::map<std::string, Tensor>& inputs) {
     if (options.engine.backend == "reference" && options.engine.level == 0) return run_reference(model, inputs);

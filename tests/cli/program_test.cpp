@@ -72,6 +72,8 @@ TEST_F(Program, WrongUsage) {
   expect_error("clasify a b", 2, "did you mean \"classify\"?");
   expect_error("summary", 2, "MODEL");
   expect_error("summary x.onnx --sise 3", 2, "did you mean \"--size\"?");
+  expect_error("--bogus", 2, "unknown option --bogus");
+  expect_error("summary ''", 2, "empty name");
   expect_error("summary x.onnx --threads 0", 2, "threads");
   expect_error("summary x.onnx --preprocess tourchvision", 2, "did you mean \"torchvision\"?");
 }
@@ -101,6 +103,8 @@ TEST_F(Program, TrainsInspectsConvertsAndAgreesWithItself) {
 TEST_F(Program, UnwritableOutput) {
   write("file", "in the way");
   expect_error("demo --train --steps 1 -o file/page --quiet", 1, "file/page");
+  expect_error("classify missing.onnx missing.png -o .", 1, "is a folder");
+  expect_error("classify missing.onnx missing.png -o sheet.txt", 2, "sheet.png");
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class SqueezeNet : public testing::Test {
   }
 
   Program compiled(bool exact) {
-    engine_.emplace(EngineOptions{.exact = exact, .no_tune = true});
+    engine_.emplace(EngineOptions{.exact = exact, .tune = "off"});
     return engine_->compile(model_, std::vector<Value>{scores_output(model_)});
   }
   Tensor input_of(const std::string& photograph) const {
