@@ -88,7 +88,8 @@ std::string kernel_name(std::string_view kernel) {
 
 Layout prepared_layout(std::string_view name, size_t bytes,
                        std::function<void(const std::byte* plain, std::byte* prepared)> prepare) {
-  return {fmt::format("{}{}", kPrepared, name), bytes, std::make_shared<const Preparation>(std::move(prepare))};
+  return {fmt::format("{}{}", kPrepared, name), bytes,
+          std::make_shared<const Preparation>(Preparation{std::move(prepare)})};
 }
 
 Layout padded_layout(int64_t count, int64_t block) {

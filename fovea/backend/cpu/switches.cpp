@@ -80,7 +80,7 @@ std::string lower_unpool(const Request& request, const CpuOptions&, std::vector<
   lowering.implementation = kernel_name("unpool");
   lowering.inputs = {from, switches_layout(request.type(1), from)};
   lowering.outputs = {layout_in(format, x)};
-  lowering.run = [=](const Buffers& b) {
+  lowering.run = [=, planes = planes, lanes = lanes](const Buffers& b) {
     kernels::unpool(reinterpret_cast<const float*>(b.in[0]), reinterpret_cast<const int32_t*>(b.in[1]),
                     reinterpret_cast<float*>(b.out[0]), planes, positions, size, lanes);
   };
@@ -100,7 +100,7 @@ std::string lower_take_switches(const Request& request, const CpuOptions&, std::
   lowering.implementation = kernel_name("take_switches");
   lowering.inputs = {layout_in(format, x), switches_layout(request.type(1), to)};
   lowering.outputs = {to};
-  lowering.run = [=](const Buffers& b) {
+  lowering.run = [=, planes = planes, lanes = lanes](const Buffers& b) {
     kernels::take_switches(reinterpret_cast<const float*>(b.in[0]), reinterpret_cast<const int32_t*>(b.in[1]),
                            reinterpret_cast<float*>(b.out[0]), planes, positions, size, lanes);
   };
