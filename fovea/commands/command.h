@@ -13,6 +13,7 @@
 
 #include "fovea/base/context.h"
 #include "fovea/base/error.h"
+#include "fovea/base/nearest.h"
 
 namespace fovea {
 
@@ -100,10 +101,5 @@ std::string help_text(const Command& command);
 std::string markdown_page(const Command& command);
 // "top = 5": the default of an option as text; empty for switches that are off and empty values.
 std::string default_text(const Option& option);
-
-// The nearest of some names by edit distance, or "" when none is near: for "did you mean".
-std::string nearest(std::string_view name, const std::vector<std::string>& names);
-// ", did you mean X?" or "".
-std::string did_you_mean(std::string_view name, const std::vector<std::string>& names);
 
 }  // namespace fovea

@@ -12,6 +12,7 @@
 #include "fovea/data/drawn.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/guesses.h"
+#include "fovea/model/initialise.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/gemm.h"
@@ -74,23 +75,6 @@ Value build_network(Graph& graph, Value x) {
   x = gemm(graph, x, weight, parameter(graph, "classes.bias", {DType::f32, {kClasses}}), {.trans_b = true});
   graph.rename(x.node, "scores");
   return x;
-}
-
-// He's normal distribution: variance 2 / fan-in. Source: He et al., "Delving deep into rectifiers", 2015, equation 10.
-Weights initial_weights(const Graph& graph, uint64_t seed) {
-  Weights weights;
-  for (const Value v : graph.parameters()) {
-    const Node& node = graph.node(v);
-    Tensor t(DType::f32, node.outputs[0].shape);
-    if (t.rank() > 1) {
-      const Rng rng = Rng(seed).fork(node.name);
-      const double scale = std::sqrt(2.0 / static_cast<double>(t.shape().count(1, t.rank())));
-      auto data = t.data<float>();
-      for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(scale * rng.normal(i));
-    }
-    weights[node.name] = t;
-  }
-  return weights;
 }
 
 Preprocess how() {

@@ -1,8 +1,10 @@
 // Convolutions, products, pooling, normalisation and resizing → ONNX.
 #include "fovea/formats/onnx_emit.h"
+#include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/average_pool.h"
 #include "fovea/ops/batch_norm.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/dropout.h"
 #include "fovea/ops/gemm.h"
 #include "fovea/ops/lrn.h"
 #include "fovea/ops/matmul.h"
@@ -161,6 +163,43 @@ void batch_norm_(OnnxEmission& e) {
   e.final("BatchNormalization", e.all()).real("epsilon", e.as<BatchNormAttributes>().epsilon);
 }
 
+// Along one axis a product with the matrix of averages, [out,in].
+Tensor averaging_matrix(int64_t in, int64_t out) {
+  Tensor m(DType::f32, {out, in});
+  for (int64_t p = 0; p < out; ++p) {
+    const int64_t begin = p * in / out, end = ((p + 1) * in + out - 1) / out;
+    for (int64_t k = begin; k < end; ++k) m.set(p * in + k, 1.0 / static_cast<double>(end - begin));
+  }
+  return m;
+}
+
+void adaptive_average_pool_(OnnxEmission& e) {
+  const Shape &x = e.shape(0), &y = e.node.outputs[0].shape;
+  if (x == y) {
+    e.final("Identity", {e.in(0)});
+    return;
+  }
+  Ints kernel;
+  for (size_t k = 2; k < x.size(); ++k)
+    if (x[k] % y[k] == 0) kernel.push_back(x[k] / y[k]);
+  if (kernel.size() + 2 == x.size()) {
+    e.final("AveragePool", {e.in(0)}).ints("kernel_shape", kernel).ints("strides", kernel);
+    return;
+  }
+  if (x.rank() != 4 || e.type(0).dtype != DType::f32) e.refuse("its windows differ in size");
+  const std::string rows = e.step("MatMul", {e.constant(averaging_matrix(x[2], y[2])), e.in(0)}).output();
+  Tensor right(DType::f32, {x[3], y[3]});
+  const Tensor left = averaging_matrix(x[3], y[3]);
+  for (int64_t i = 0; i < x[3]; ++i)
+    for (int64_t j = 0; j < y[3]; ++j) right.set(i * y[3] + j, left.at(j * x[3] + i));
+  e.final("MatMul", {rows, e.constant(right)});
+}
+
+void dropout_(OnnxEmission& e) {
+  if (e.has(1)) e.refuse("its random numbers are not defined there");
+  e.final("Dropout", {e.in(0), e.number(e.as<DropoutAttributes>().rate, DType::f32)}, e.wants(1) ? 2 : 1);
+}
+
 void lrn_(OnnxEmission& e) {
   const auto& a = e.as<LrnAttributes>();
   e.final("LRN", e.all()).integer("size", a.size).real("alpha", a.alpha).real("beta", a.beta).real("bias", a.bias);
@@ -197,6 +236,7 @@ void resize_(OnnxEmission& e) {
 }
 
 constexpr OnnxEmitter kEmitters[] = {
+    {"adaptive_average_pool", adaptive_average_pool_},
     {"average_pool", average_pool_},
     {"batch_norm", batch_norm_},
     {"conv", conv_},
@@ -204,6 +244,7 @@ constexpr OnnxEmitter kEmitters[] = {
     {"gemm", gemm_},
     {"global_average_pool", global_average},
     {"log_softmax", softmax_},
+    {"dropout", dropout_},
     {"lrn", lrn_},
     {"matmul", matmul_},
     {"max_pool", max_pool_},

@@ -5,6 +5,7 @@
 #include "fovea/ops/batch_norm_training.h"
 #include "fovea/ops/concat.h"
 #include "fovea/ops/constant_of_shape.h"
+#include "fovea/ops/dropout.h"
 #include "fovea/ops/flatten.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/lrn.h"
@@ -103,16 +104,21 @@ std::vector<Value> normalised_exponential(OnnxNode& n) {
 std::vector<Value> dropped(OnnxNode& n) {
   Graph& g = n.graph;
   n.ignore("seed");
-  if (n.opset < 12) n.ignore("ratio");
   if (n.opset < 7) n.ignore("is_test");
+  double ratio = n.opset < 12 ? n.real("ratio", 0.5) : 0.5;
+  if (n.opset >= 12 && n.has(1) && (n.has(2) || n.graph.known(n.in(1)))) {
+    const std::vector<double> given = n.known_doubles(1, "ratio");
+    require(given.size() == 1, ErrorKind::format, "ratio has {} elements", given.size());
+    ratio = given[0];
+  }
   if (n.has(2)) {
     const Tensor& training = n.known(2, "training_mode");
     require(training.count() == 1, ErrorKind::format, "training_mode has {} elements", training.count());
-    const double ratio = n.has(1) ? n.known_doubles(1, "ratio").at(0) : 0.5;
     require(training.at(0) == 0 || ratio == 0, ErrorKind::unsupported,
             "unsupported training_mode: its random numbers are not defined");
   }
-  if (!n.wants(1)) return {n.in(0)};
+  const bool remembered = (n.dtype(0) == DType::f32 || n.dtype(0) == DType::f64) && ratio >= 0 && ratio < 1;
+  if (!n.wants(1)) return {remembered ? dropout(g, n.in(0), DropoutAttributes{ratio}) : n.in(0)};
   const DType mask = n.opset < 10 ? n.dtype(0) : DType::boolean;
   return {n.in(0), constant_of_shape(g, shape(g, n.in(0)), {.value = Tensor::full(mask, {}, 1)})};
 }

@@ -27,12 +27,15 @@ struct Preprocess {
 struct Meaning {
   std::string name;  // "squeezenet1_1"
   std::string source, licence, description;
+  std::string architecture;              // the zoo's name for it; empty: none was recognised
+  bool trained = true;                   // false: the weights are random
   std::optional<Preprocess> preprocess;  // not given: the model does not take one picture
   bool preprocess_stated = false;        // true: the file says so; false: assumed by convention
   std::string input;                     // name of the picture input
   std::string scores;                    // name of the output that scores classes; empty: none
   bool probabilities = false;            // the scores are probabilities already (the network ends in softmax)
   std::vector<std::string> classes;      // name of each class index; empty: unknown
+  std::vector<std::pair<std::string, std::string>> aliases;  // other name of a layer → its node: relu4_2 → features.22
   std::vector<std::pair<std::string, std::string>> metadata;  // everything else the file said, kept
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/average_pool.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fused_conv.h"
@@ -140,6 +141,15 @@ std::vector<WindowAxis> window_of(const Walk& walk, const Node& node) {
   if (node.op == &ops::average_pool) {
     const auto& a = node.attributes.as<AveragePoolAttributes>();
     return axes_of(walk, a, a.kernel, x);
+  }
+  if (node.op == &ops::adaptive_average_pool) {  // windows that are not all alike: the largest stands for all
+    std::vector<WindowAxis> axes;
+    const Shape& y = node.outputs[0].shape;
+    for (size_t k = 0; k < walk.lengths.size(); ++k) {
+      const int64_t in = walk.spatial(x)[k], out = y[k + 2], stride = std::max<int64_t>(1, in / out);
+      axes.push_back({.input = in, .kernel = in % out == 0 ? stride : stride + 1, .stride = stride, .output = out});
+    }
+    return axes;
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "fovea/model/conventions.h"
+#include "fovea/ops/batch_norm.h"
 #include "fovea/ops/input.h"
 
 namespace fovea {
@@ -15,6 +16,12 @@ std::vector<Value> output_values(const Graph& graph) {
   std::vector<Value> wants;
   for (const NamedValue& output : graph.outputs) wants.push_back(output.value);
   return wants;
+}
+
+// The mean and variance that a batch norm has gathered are no trainable parameters.
+bool is_running_statistic(const Graph& graph, Value v, const Node& user) {
+  return user.op == &ops::batch_norm && graph.node(v).op == &ops::parameter &&
+         (user.inputs[3] == v || user.inputs[4] == v);
 }
 
 std::vector<Type> input_types(const Graph& graph, const Node& node) {
@@ -45,6 +52,7 @@ class WeightCounter {
 
  private:
   int64_t claim(int index, int user) {
+    if (is_running_statistic(graph_, {index, 0}, graph_.node(user))) return 0;
     if (!seen_.insert(index).second) return 0;
     const Node& node = graph_.node(index);
     if (node.op == &ops::parameter) return node.outputs[0].shape.count();

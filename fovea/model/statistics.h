@@ -12,8 +12,9 @@ namespace fovea {
 // One row of `fovea summary`: a node that depends on the network's inputs.
 struct LayerStatistics {
   int node = -1;
-  int64_t parameters = 0;  // of the weights that this layer is the first to use
-  double macs = 0;         // multiply-adds of convolutions and matrix products
+  int64_t parameters =
+      0;            // trainable values of the weights that this layer is the first to use (no running statistics)
+  double macs = 0;  // multiply-adds of convolutions and matrix products
   double flops = 0;
   std::vector<ReceptiveField>
       receptive_field;  // one a spatial axis of the picture input; empty: not on a picture's way

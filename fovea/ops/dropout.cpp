@@ -1,5 +1,5 @@
 // dropout: mask[i] = u_i ≥ rate, u_i = Rng(key).uniform(i), i the row-major index; y[i] = mask[i] ? x[i]/(1 − rate) : 0
-// The gradient multiplies by the same mask and scale. Rate 0 keeps every element.
+// Without a key (inference) y = x. The gradient multiplies by the same mask and scale. Rate 0 keeps every element.
 // Source: ONNX Dropout-13; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
 // JMLR 15, 2014.
 #include "fovea/ops/dropout.h"
@@ -18,20 +18,27 @@ Inferred infer(const Inference& in) {
   require(rate >= 0 && rate < 1, ErrorKind::usage, "rate is {}, expected at least 0 and below 1", rate);
   require(in.dtype(0) == DType::f32 || in.dtype(0) == DType::f64, ErrorKind::type, "computes in f32; the input is {}",
           to_string(in.dtype(0)));
-  require((in.dtype(1) == DType::u64 || in.dtype(1) == DType::i64) && in.shape(1).count() == 1, ErrorKind::type,
-          "the key is {}, expected one i64 or u64", to_string(in.type(1)));
+  const bool key_fits =
+      !in.has(1) || ((in.dtype(1) == DType::u64 || in.dtype(1) == DType::i64) && in.shape(1).count() == 1);
+  require(key_fits, ErrorKind::type, "the key is {}, expected one i64 or u64", to_string(in.type(in.has(1) ? 1 : 0)));
   return std::vector<Type>{in.type(0), {DType::boolean, in.shape(0)}};
 }
 
 std::vector<Value> differentiate(const Differentiation& d) {
   Graph& g = d.graph;
   if (!d.d_output()) return {{}, {}};
+  if (!d.input(1)) return {d.d_output(), {}};
   const DType dtype = g.dtype(d.d_output());
   const Value scale = scalar(g, 1 / (1 - d.as<DropoutAttributes>().rate), dtype);
   return {mul(g, mul(g, d.d_output(), cast(g, d.outputs[1], dtype)), scale), {}};
 }
 
 void reference(const Call& call) {
+  if (!call.has(1)) {
+    std::memcpy(call.outputs[0].raw(), call.inputs[0].raw(), call.inputs[0].bytes());
+    std::fill(call.outputs[1].data<bool>().begin(), call.outputs[1].data<bool>().end(), true);
+    return;
+  }
   const double rate = call.as<DropoutAttributes>().rate, scale = 1 / (1 - rate);
   const Tensor& key = call.inputs[1];
   const Rng rng(key.dtype() == DType::u64 ? key.data<uint64_t>()[0] : static_cast<uint64_t>(key.data<int64_t>()[0]));
@@ -52,6 +59,7 @@ std::vector<Case> cases() {
   const Case::Input key{.type = {DType::i64, {}}, .value = Tensor::scalar<int64_t>(42), .differentiate = false};
   return {{.name = "half", .inputs = {x, key}, .attributes = DropoutAttributes{0.5}},
           {.name = "tenth", .inputs = {x, key}, .attributes = DropoutAttributes{0.1}},
+          {.name = "inference", .inputs = {x, {.given = false}}, .attributes = DropoutAttributes{0.5}},
           {.name = "none", .inputs = {x, key}, .attributes = DropoutAttributes{0}}};
 }
 
@@ -66,6 +74,8 @@ const Op dropout = {.name = "dropout",
                     .reference = reference,
                     .cases = cases};
 }
+
+Value dropout(Graph& graph, Value x, DropoutAttributes attributes) { return graph.add(ops::dropout, {x}, attributes); }
 
 Value dropout(Graph& graph, Value x, Value key, DropoutAttributes attributes) {
   return graph.add(ops::dropout, {x, key}, attributes);

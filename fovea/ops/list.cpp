@@ -1,6 +1,7 @@
 #include "fovea/ops/list.h"
 
 #include "fovea/ops/abs.h"
+#include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/add.h"
 #include "fovea/ops/and.h"
 #include "fovea/ops/arg_max.h"
@@ -127,6 +128,8 @@ const Op* const kOps[] = {
     &ops::gemm,
     &ops::average_pool,
     &ops::average_pool_gradient,
+    &ops::adaptive_average_pool,
+    &ops::adaptive_average_pool_gradient,
     &ops::global_average_pool,
     &ops::softmax,
     &ops::log_softmax,

@@ -2,6 +2,8 @@
 #include <unordered_map>
 
 #include "fovea/graph/op.h"
+#include "fovea/ops/adaptive_average_pool.h"
+#include "fovea/ops/average_pool.h"
 #include "fovea/transform/rewrite.h"
 
 namespace fovea {
@@ -23,7 +25,7 @@ Value passed_on(const Graph& graph, const Node& node) {
                ? node.inputs[0]
                : Value{};
   if (op == "reshape" || op == "expand" || op == "flatten" || op == "cast" || op == "squeeze" || op == "unsqueeze" ||
-      op == "slice" || op == "pad" || op == "tile")
+      op == "slice" || op == "pad" || op == "tile" || op == "adaptive_average_pool")
     return node.outputs[0] == graph.type(node.inputs[0]) && !(op == "pad" || op == "slice") ? node.inputs[0] : Value{};
   if (op == "concat" && node.inputs.size() == 1) return node.inputs[0];
   if (op == "add" || op == "mul")
@@ -32,6 +34,20 @@ Value passed_on(const Graph& graph, const Node& node) {
           is_full_of(graph.known(node.inputs[k]), op == "add" ? 0 : 1))
         return node.inputs[1 - k];
   return {};
+}
+
+// Windows that divide the input evenly are those of an ordinary average pool.
+std::vector<Value> as_average_pool(Graph& to, const Node& node, Value x) {
+  const Shape &in = to.shape(x), &out = node.outputs[0].shape;
+  AveragePoolAttributes a;
+  for (size_t k = 2; k < in.size(); ++k) {
+    if (in[k] % out[k] != 0) return {};
+    a.kernel.push_back(in[k] / out[k]);
+  }
+  a.stride = a.kernel;
+  const Value y = average_pool(to, x, a);
+  to.rename(y.node, node.name);
+  return {y};
 }
 
 }  // namespace
@@ -57,6 +73,7 @@ Rewritten simplify(const Graph& graph, std::span<const Value> wants) {
   const Replace replace = [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
     const Node& node = graph.node(index);
     const Value through = passed_on(graph, node);
+    if (!through && node.op == &ops::adaptive_average_pool) return as_average_pool(result.graph, node, inputs[0]);
     if (!through) return {};
     for (size_t k = 1; k < node.outputs.size(); ++k)
       if (!every_use[static_cast<size_t>(index)][k].empty()) return {};  // a second output (a mask) is in use

@@ -1,0 +1,62 @@
+#include "fovea/model/zoo/zoo.h"
+
+#include "fovea/base/error.h"
+#include "fovea/base/nearest.h"
+#include "fovea/model/initialise.h"
+#include "fovea/model/preprocess.h"
+#include "fovea/model/zoo/families.h"
+
+namespace fovea {
+
+const std::vector<Architecture>& architectures() {
+  static const std::vector<Architecture> all = [] {
+    std::vector<Architecture> list;
+    for (auto family : {alexnets}) {
+      std::vector<Architecture> members = family();
+      list.insert(list.end(), std::make_move_iterator(members.begin()), std::make_move_iterator(members.end()));
+    }
+    return list;
+  }();
+  return all;
+}
+
+const Architecture* find_architecture(std::string_view name) {
+  for (const Architecture& a : architectures())
+    if (a.name == name) return &a;
+  return nullptr;
+}
+
+Model build(const Architecture& architecture, const ZooOptions& options) {
+  NetworkBuilder builder(options, architecture.input, architecture.classes);
+  architecture.build(builder);
+  Model model;
+  model.graph = std::move(builder.graph);
+  Meaning& meaning = model.meaning;
+  meaning.name = meaning.architecture = architecture.name;
+  meaning.source = fmt::format("{} ({})", architecture.paper, architecture.year);
+  meaning.trained = false;
+  meaning.input = "input";
+  meaning.scores = "scores";
+  meaning.aliases = std::move(builder.aliases);
+  const Shape& input = model.graph.shape(model.graph.inputs()[0]);
+  if (input.rank() == 4) {
+    meaning.preprocess =
+        input[1] == 1 ? preset("grey", input[2], input[3]) : preset(architecture.preprocess, input[2], input[3]);
+    meaning.preprocess_stated = input[1] == architecture.input[0];
+  }
+  return model;
+}
+
+Model zoo_model(std::string_view name, const ZooOptions& options, uint64_t seed) {
+  if (name.starts_with("zoo:")) name.remove_prefix(4);
+  const Architecture* architecture = find_architecture(name);
+  std::vector<std::string> names;
+  for (const Architecture& a : architectures()) names.push_back(a.name);
+  require(architecture, ErrorKind::usage, "the zoo has no \"{}\"{} (`fovea zoo` lists it)", name,
+          did_you_mean(name, names));
+  Model model = build(*architecture, options);
+  model.weights = initial_weights(model.graph, seed);
+  return model;
+}
+
+}  // namespace fovea
