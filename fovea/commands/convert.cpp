@@ -1,50 +1,65 @@
 #include "fovea/commands/convert.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "fovea/formats/onnx_write.h"
+#include "fovea/formats/save.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
 
 OptionList describe(ConvertOptions& o) {
-  return describe(o.model) + OptionList{{"-o,--output", "FILE.onnx", "the file to write", &o.output, true},
-                                        {"--name", "NAME", "the network's name from now on", &o.name}};
+  return describe(o.model) +
+         OptionList{{"-o,--output", "FILE",
+                     "the file to write; its ending says how: " + fmt::format("{}", fmt::join(saved_endings(), " ")),
+                     &o.output, true},
+                    {"--half", "", "store the weights as f16", &o.half},
+                    {"--name", "NAME", "the network's name from now on", &o.name}};
 }
 
 Report run(const Context& context, const ConvertOptions& options) {
   const std::filesystem::path path(options.output);
   require(!path.empty(), ErrorKind::usage, "an empty name was given, expected the file to write");
-  require(path.extension() == ".onnx", ErrorKind::usage, "{}: only .onnx files can be written", options.output);
+  const auto& endings = saved_endings();
+  require(std::find(endings.begin(), endings.end(), path.extension().string()) != endings.end(), ErrorKind::usage,
+          "{}: cannot write files of this ending, only {}", options.output, fmt::join(endings, ", "));
   writing([&] {
     require(!std::filesystem::is_directory(path), ErrorKind::io,
             "{}: is a folder, expected the name of a file to write", options.output);
   });
   Model model = open(context, options.model);
   if (!options.name.empty()) model.meaning.name = options.name;
-  writing([&] { write_onnx(model, path); });
+  std::vector<std::filesystem::path> files;
+  writing([&] { files = save_model(model, path, {options.half}); });
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   Report report;
-  report.files = {path};
+  report.files = files;
   report.text = fmt::format("wrote {} ({})\n", options.output, short_bytes(static_cast<double>(size)));
-  if (model.meaning.preprocess) report.text += "it says: " + describe(*model.meaning.preprocess) + "\n";
-  if (!model.meaning.classes.empty()) report.text += fmt::format("it names {} classes\n", model.meaning.classes.size());
+  for (size_t i = 1; i < files.size(); ++i) report.text += fmt::format("wrote {}\n", files[i].string());
+  if (path.extension() == ".onnx") {
+    if (model.meaning.preprocess) report.text += "it says: " + describe(*model.meaning.preprocess) + "\n";
+    if (!model.meaning.classes.empty())
+      report.text += fmt::format("it names {} classes\n", model.meaning.classes.size());
+  }
   report.set_json({{"file", options.output}, {"bytes", size}, {"name", printable(model.meaning.name)}});
   return report;
 }
 
 Command convert_command() {
   return make_command<ConvertOptions>(
-      "convert", "writes a network as ONNX, with its meaning",
-      "Reads any model that fovea reads and writes it as ONNX (opset 17). How pictures are prepared and the class "
-      "names are kept in the "
-      "file's metadata, so that nobody has to guess again.",
-      {{"fovea convert model.onnx -o named.onnx --labels imagenet --preprocess torchvision",
+      "convert", "writes a network or its weights in another format",
+      "Reads any model that fovea reads and writes it as ONNX (opset 17) or Caffe, or its weights as a PyTorch "
+      "checkpoint, safetensors or a NumPy archive; f32 weights keep every bit. In ONNX, how pictures are prepared and "
+      "the class names are kept in the file's metadata, so that nobody has to guess again.",
+      {{"fovea convert resnet18.pth -o resnet18.onnx", "a checkpoint becomes a network that any tool opens"},
+       {"fovea convert model.onnx -o named.onnx --labels imagenet --preprocess torchvision",
         "writes what the file did not say"},
+       {"fovea convert net.caffemodel -o net.safetensors --half", "the weights only, half as large"},
        {"fovea convert model.onnx -o large.onnx --size 448", "the same network for larger pictures"}},
       run);
 }

@@ -7,10 +7,11 @@ namespace fovea {
 struct ConvertOptions {
   ModelOptions model;
   std::string output, name;
+  bool half = false;
 };
 OptionList describe(ConvertOptions& options);
 
-// Writes the model as ONNX, opset 17, with its preprocessing and class names in the metadata.
+// Writes the model in the format that the output's ending names (formats/save.h).
 Report run(const Context& context, const ConvertOptions& options);
 Command convert_command();
 

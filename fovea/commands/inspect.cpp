@@ -11,6 +11,7 @@
 #include "fovea/commands/inspect_page.h"
 #include "fovea/image/codec.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/layers.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/input.h"
 #include "fovea/report/page.h"
@@ -35,12 +36,7 @@ namespace {
 void add_layers(const Model& model, const std::vector<std::string>& layers, std::vector<Stage>& stages) {
   const auto fields = receptive_fields(model.graph, picture_input(model));
   for (const std::string& name : layers) {
-    const int node = model.graph.find(name);
-    if (node < 0) {
-      std::vector<std::string> names;
-      for (const Node& n : model.graph.nodes()) names.push_back(n.name);
-      fail(ErrorKind::usage, "there is no layer \"{}\"{}", name, did_you_mean(name, names));
-    }
+    const int node = find_layer(model, name).node;
     const Shape& s = model.graph.node(node).outputs[0].shape;
     require(s.rank() == 4 && !fields[static_cast<size_t>(node)].empty(), ErrorKind::usage,
             "layer \"{}\" is {}: it has no feature maps", name, to_string(s));

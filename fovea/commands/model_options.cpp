@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
+#include "fovea/model/zoo/zoo.h"
 #include "fovea/ops/input.h"
 #include "fovea/report/table.h"
 #include "fovea/transform/respecialise.h"
@@ -24,7 +26,14 @@ namespace fovea {
 
 OptionList describe(ModelOptions& o) {
   return {
-      {"MODEL", "", "the network: an ONNX file", &o.model, true},
+      {"MODEL", "",
+       "the network: an .onnx, .pth, .safetensors, .npz, .caffemodel or .prototxt file, or a name of the zoo "
+       "(zoo:resnet50)",
+       &o.model, true},
+      {"--weights", "FILE", "take the weights from this file", &o.weights},
+      {"--arch", "NAME", "the zoo's name of the network that the weights belong to, instead of recognising it",
+       &o.architecture},
+      {"--prototxt", "FILE", "Caffe's description of the network that the weights belong to", &o.prototxt},
       {"--preprocess", "NAME", "how pictures are prepared, instead of what the file says", &o.preprocess, false,
        preset_names()},
       {"--size",
@@ -43,7 +52,7 @@ OptionList describe(ModelOptions& o) {
        {},
        0,
        16384},
-      {"--labels", "FILE", "names of the classes, one a line; \"imagenet\" is built in", &o.labels},
+      {"--labels", "FILE", "names of the classes, one a line; \"imagenet\" and \"cifar10\" are built in", &o.labels},
   };
 }
 
@@ -121,13 +130,38 @@ void make_folder(const fs::path& path) {
   });
 }
 
+namespace {
+
+// The zoo's name that is meant, or "" for a file.
+std::string zoo_name(const std::string& name) {
+  std::error_code error;
+  if (name.starts_with("zoo:")) return name;
+  return !fs::exists(name, error) && find_architecture(name) ? "zoo:" + name : "";
+}
+
+}  // namespace
+
 Model open(const Context& context, const ModelOptions& options) {
-  require_file(options.model, "a model file");
-  Model model = open_model(options.model);
+  const std::string zoo = zoo_name(options.model);
+  if (zoo.empty()) require_file(options.model, "a model file");
+  if (!options.weights.empty()) require_file(options.weights, "a file of weights");
+  if (!options.prototxt.empty()) require_file(options.prototxt, "a .prototxt file");
+  OpenOptions how;
+  how.weights = options.weights;
+  how.architecture = options.architecture;
+  how.prototxt = options.prototxt;
+  how.seed = context.seed;
+  // A crop in pixels is the network's input; the size is then that of the picture before.
+  if (!zoo.empty() && (options.size > 0 || options.crop > 1))
+    how.zoo.height = how.zoo.width = options.crop > 1 ? std::llround(options.crop) : options.size;
+  Model model = open_model(zoo.empty() ? options.model : zoo, how);
   if (model.meaning.name.empty()) model.meaning.name = fs::path(options.model).stem().string();
+  const std::string file = fs::path(options.model).filename().string();
+  for (const std::string& note : model.meaning.notes) context.note(fmt::format("{}: {}", file, note));
   for (const std::string& note :
        complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
-    context.note(fmt::format("{}: {}", fs::path(options.model).filename().string(), note));
+    context.note(fmt::format("{}: {}", file, note));
+  if (!model.meaning.trained) context.note(fmt::format("{}: untrained, its weights are random", file));
   return model;
 }
 

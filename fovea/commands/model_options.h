@@ -15,6 +15,7 @@ namespace fovea {
 
 struct ModelOptions {
   std::string model;
+  std::string weights, architecture, prototxt;
   std::string preprocess, labels;
   int64_t size = 0;
   double crop = 0;
@@ -29,8 +30,9 @@ struct EngineOptions {
 };
 OptionList describe(EngineOptions& options);
 
-// Reads the model and completes its meaning; what had to be assumed is noted. Throws what reading throws, and Error{io}
-// for a missing file, with the name that was perhaps meant.
+// Reads the model and completes its meaning; what had to be assumed is noted. A name of the zoo ("resnet50", where
+// there is no such file, or "zoo:resnet50") is that network with random weights. Throws what reading throws, and
+// Error{io} for a missing file, with the name that was perhaps meant.
 Model open(const Context& context, const ModelOptions& options);
 
 // A program with the backend that it came from.

@@ -276,6 +276,9 @@ class Reader {
         if (const Tensor* known = graph.known({i, k})) known_bytes_ += known->bytes();
     require(known_bytes_ <= kMostKnownBytes, ErrorKind::unsupported,
             "the file computes more than {} MiB from constants", kMostKnownBytes >> 20);
+    for (int i = before; i < graph.size(); ++i)
+      graph.set_origin(i,
+                       fmt::format("{} node \"{}\"", std::filesystem::path(file_.label()).filename().string(), name));
     if (results.empty() || !results[0] || results[0].node < before) return;
     const std::string& fallback = node.output_size() > 0 ? node.output(0) : name;
     graph.rename(results[0].node, graph.find(name) < 0 ? name : fallback);

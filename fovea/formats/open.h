@@ -1,20 +1,32 @@
-// Any file that holds a network → Model, by its content, not its name.
+// Anything that names a network → Model: a file by its content, not its name, or the zoo's name for one.
 #pragma once
 
-#include <filesystem>
+#include <string>
 
 #include "fovea/formats/onnx_read.h"
 #include "fovea/model/model.h"
+#include "fovea/model/zoo/network_builder.h"
 
 namespace fovea {
 
 struct OpenOptions {
   OnnxOptions onnx;
+  std::string weights;       // a file whose weights replace the network's own
+  std::string architecture;  // the zoo's name for a file that holds weights only; empty: recognised
+  std::string prototxt;      // the network of a .caffemodel, or of any file that holds weights only
+  ZooOptions zoo;            // sizes of a network from the zoo
+  uint64_t seed = 0;         // of random weights
 };
 
-// Opens a model file. Throws Error{io} when it cannot be read, Error{unsupported} for kinds of files that are
-// recognised but not read (PyTorch checkpoints, safetensors, Caffe, Keras), and Error{format} for anything else, saying
-// what the file looks like.
-Model open_model(const std::filesystem::path& path, const OpenOptions& options = {});
+// Opens what `name` says:
+//   zoo:NAME                   an architecture of the zoo with random weights
+//   .onnx                      graph and weights
+//   .pth .pt .th .tar          a PyTorch checkpoint: its architecture is recognised by names and shapes
+//   .safetensors .npz          the same
+//   .caffemodel                with the network of options.prototxt, else of the one .prototxt beside it, else
+//   recognised .prototxt                  the network alone: weights from options.weights, else random
+// Throws Error{io} when a file cannot be read, Error{unsupported} for kinds of files that are known but not read, and
+// Error{format} for anything else, saying what the file looks like.
+Model open_model(const std::string& name, const OpenOptions& options = {});
 
 }  // namespace fovea

@@ -74,6 +74,8 @@ class Graph {
   // Node index by name, or -1. Names given with set_name included.
   int find(std::string_view name) const;
   void rename(int node, std::string name);
+  // Says where a node came from.
+  void set_origin(int node, std::string origin) { nodes_[static_cast<size_t>(node)].origin = std::move(origin); }
 
   // What the graph computes, by name, in order.
   std::vector<NamedValue> outputs;

@@ -37,8 +37,15 @@ const std::vector<std::string>& imagenet_classes() {
   return classes;
 }
 
+const std::vector<std::string>& cifar10_classes() {
+  static const std::vector<std::string> classes = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                                   "dog",      "frog",       "horse", "ship", "truck"};
+  return classes;
+}
+
 std::vector<std::string> read_labels(const std::filesystem::path& path) {
   if (path == "imagenet") return imagenet_classes();
+  if (path == "cifar10") return cifar10_classes();
   const Bytes bytes = Bytes::map(path);
   require(bytes.view().find('\0') == std::string_view::npos, ErrorKind::format, "{}: not a text file of class names",
           path.string());

@@ -36,6 +36,7 @@ struct Meaning {
   bool probabilities = false;            // the scores are probabilities already (the network ends in softmax)
   std::vector<std::string> classes;      // name of each class index; empty: unknown
   std::vector<std::pair<std::string, std::string>> aliases;  // other name of a layer → its node: relu4_2 → features.22
+  std::vector<std::string> notes;  // what a person should know of how it was read, a sentence each
   std::vector<std::pair<std::string, std::string>> metadata;  // everything else the file said, kept
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <numeric>
 
 namespace fovea::onednn {
@@ -110,8 +111,13 @@ namespace {
 
 std::string name_of(const Desc& desc) {
   if (desc.get_format_kind() != dnnl::memory::format_kind::blocked) {
-    const std::vector<uint8_t> blob = desc.get_blob();
-    return fmt::format("opaque:{:016x}", std::hash<std::string>()(std::string(blob.begin(), blob.end())));
+    // Opaque: the number of the first one equal to it (oneDNN shows its bytes since 3.3 only).
+    static std::mutex mutex;
+    static std::vector<Desc> seen;
+    const std::lock_guard lock(mutex);
+    auto found = std::find(seen.begin(), seen.end(), desc);
+    if (found == seen.end()) found = seen.insert(seen.end(), desc);
+    return fmt::format("opaque:{}", found - seen.begin());
   }
   const Dims strides = desc.get_strides(), blocks = desc.get_inner_blks(), block_axes = desc.get_inner_idxs();
   std::vector<size_t> order(strides.size());

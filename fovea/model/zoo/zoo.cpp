@@ -3,6 +3,7 @@
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
 #include "fovea/model/initialise.h"
+#include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/zoo/families.h"
 
@@ -44,6 +45,8 @@ Model build(const Architecture& architecture, const ZooOptions& options) {
         input[1] == 1 ? preset("grey", input[2], input[3]) : preset(architecture.preprocess, input[2], input[3]);
     meaning.preprocess_stated = input[1] == architecture.input[0];
   }
+  if (builder.classes == 1000 && architecture.classes == 1000) meaning.classes = imagenet_classes();
+  if (builder.classes == 10 && architecture.input == Shape{3, 32, 32}) meaning.classes = cifar10_classes();
   return model;
 }
 

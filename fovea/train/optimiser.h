@@ -1,0 +1,46 @@
+// Rules that turn gradients into new weights, as nodes of the graph: their state never leaves the program.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/compile/program.h"
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+struct OptimiserSettings {
+  std::string kind = "sgd";           // sgd, adam, adamw, rmsprop, adagrad
+  double momentum = 0.9;              // sgd, rmsprop; 0: none
+  bool nesterov = false;              // sgd
+  double beta1 = 0.9, beta2 = 0.999;  // adam, adamw
+  double smoothing = 0.99;            // rmsprop
+  double epsilon = 1e-8;              // added to the root; 1e-10 is usual for adagrad
+  double weight_decay = 0;            // added to the gradient as decay · w; adamw: w shrinks by rate · decay
+  bool decay_all = true;              // false: only weights of rank 2 and more decay, not biases and scales of norms
+  double clip_norm = 0;  // above 0: gradients are scaled down to this Euclidean norm of all of them together
+};
+
+// Appends, for each parameter w with its gradient, the nodes of its next value and state, and returns what is to be
+// carried. State tensors are inputs named "<what> of <w>", zero at the beginning. Each step is fed with step_feeds().
+// Throws Error{usage} for an unknown kind. Sources, all in PyTorch's form: Sutskever et al., ICML 2013 (momentum,
+// Nesterov); Kingma & Ba, "Adam", ICLR 2015, algorithm 1; Loshchilov & Hutter, "Decoupled weight decay regularization",
+// ICLR 2019, algorithm 2; Tieleman & Hinton, lecture 6.5, 2012 (RMSProp); Duchi, Hazan & Singer, JMLR 12, 2011
+// (Adagrad).
+std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std::span<const Value> gradients,
+                            const OptimiserSettings& settings);
+
+// The scalar inputs that the rule reads at a step (from 0) with this learning rate, of the parameters' type.
+std::map<std::string, Tensor> step_feeds(const OptimiserSettings& settings, int64_t step, double rate,
+                                         DType dtype = DType::f32);
+
+const std::vector<std::string>& optimiser_kinds();
+
+// e' = decay · e + (1 − decay) · w' for the next value w' of each parameter that `steps` carries: an exponential moving
+// average, an input named "average of <w>". Its initial value is the caller's to give (the weights themselves).
+std::vector<Carry> moving_average(Graph& graph, std::span<const Carry> steps, double decay);
+
+}  // namespace fovea

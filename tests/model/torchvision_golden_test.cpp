@@ -1,0 +1,146 @@
+// The zoo's networks against torchvision's, with weights made by a formula; see tests/golden/torchvision/make.py.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "fovea/backend/cpu/cpu.h"
+#include "fovea/base/parallel.h"
+#include "fovea/compile/program.h"
+#include "fovea/model/layers.h"
+#include "fovea/model/zoo/zoo.h"
+#include "fovea/ops/input.h"
+#include "fovea/ops/mul.h"
+#include "fovea/ops/reduce.h"
+#include "fovea/transform/gradient.h"
+
+namespace fovea {
+namespace {
+
+// One line of a golden file: the norm of a tensor and some of its values, spread evenly.
+struct Golden {
+  std::string kind, name;
+  Shape shape;
+  double norm = 0;
+  std::vector<double> samples;
+};
+
+std::vector<Golden> goldens(const std::string& network) {
+  std::ifstream in(std::filesystem::path(FOVEA_SOURCE_DIR) / "tests/golden/torchvision" / (network + ".txt"));
+  std::vector<Golden> result;
+  for (std::string text; std::getline(in, text);) {
+    std::istringstream line(text);
+    Golden g;
+    std::string shape;
+    line >> g.kind >> g.name >> shape >> g.norm;
+    std::istringstream sizes(shape);
+    for (std::string size; std::getline(sizes, size, 'x');) g.shape.push_back(std::stoll(size));
+    for (double value; line >> value;) g.samples.push_back(value);
+    result.push_back(std::move(g));
+  }
+  return result;
+}
+
+// u(i) of the script: FNV-1a of the name, splitmix64 of the index, the upper 24 bits as a fraction.
+class Formula {
+ public:
+  explicit Formula(const std::string& name) {
+    for (const char c : name) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  }
+  double operator()(int64_t index) const {
+    uint64_t z = hash_ + static_cast<uint64_t>(index + 1) * 0x9E3779B97F4A7C15;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    z ^= z >> 31;
+    return static_cast<double>(z >> 40) * 0x1p-24;
+  }
+
+ private:
+  uint64_t hash_ = 0xCBF29CE484222325;
+};
+
+Tensor filled(const std::string& name, const Shape& shape, double low, double range) {
+  Tensor t(DType::f32, shape);
+  const auto data = t.data<float>();
+  const Formula u(name);
+  // (2u - 1) · range / 2 + centre, as the script writes it, so that the last bit agrees.
+  parallel_for(t.count(), 1 << 14, [&](int64_t i) {
+    const double x = low < 0 ? (2 * u(i) - 1) * range : low + range * u(i);
+    data[static_cast<size_t>(i)] = static_cast<float>(x);
+  });
+  return t;
+}
+
+Tensor weight(const std::string& name, const Shape& shape) {
+  if (name.ends_with("running_var")) return filled(name, shape, 0.5, 1);
+  if (shape.rank() >= 2)
+    return filled(name, shape, -1, std::sqrt(6.0 / static_cast<double>(shape.count(1, shape.rank()))));
+  if (name.ends_with("weight")) return filled(name, shape, 0.75, 0.5);
+  return filled(name, shape, -1, 0.1);
+}
+
+// Largest difference of the samples, relative to the root mean square of the golden's values.
+double difference(const Tensor& got, const Golden& want) {
+  const double scale = want.norm / std::sqrt(static_cast<double>(want.shape.count()));
+  double worst = 0;
+  const auto count = static_cast<int64_t>(want.samples.size());
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t at = want.kind == "logits" ? k : k * got.count() / count;
+    worst = std::max(worst, std::abs(got.at(at) - want.samples[static_cast<size_t>(k)]));
+  }
+  return worst / scale;
+}
+
+double norm(const Tensor& t) {
+  double sum = 0;
+  for (const float x : t.data<float>()) sum += double(x) * double(x);
+  return std::sqrt(sum);
+}
+
+class Torchvision : public testing::TestWithParam<std::tuple<std::string, bool>> {};
+
+TEST_P(Torchvision, StagesLogitsAndGradientAgree) {
+  const auto& [network, exact] = GetParam();
+  const std::vector<Golden> golden = goldens(network);
+  ASSERT_GT(golden.size(), 10u) << "no golden data";
+  const Architecture* architecture = find_architecture(network);
+  ASSERT_NE(architecture, nullptr);
+  Model model = build(*architecture);
+  for (const Value p : model.graph.parameters())
+    model.weights[model.graph.node(p).name] = weight(model.graph.node(p).name, model.graph.shape(p));
+  std::vector<Value> wants;
+  for (const Golden& g : golden)
+    if (g.kind == "stage") wants.push_back(find_layer(model, g.name));
+  const Value scores = model.graph.outputs[0].value, picture = model.graph.inputs()[0];
+  wants.push_back(scores);
+  const Value direction = constant(model.graph, filled("direction", model.graph.shape(scores), -1, 1));
+  const Value loss = reduce(model.graph, mul(model.graph, scores, direction));
+  const Value wrt[] = {picture};
+  wants.push_back(gradient(model.graph, loss, wrt)[0]);
+  const auto backend = cpu_backend({exact, false});
+  Program program = compile(model.graph, wants, std::move(model.weights), *backend, {.exact = exact, .tune = false});
+  const auto got =
+      program.run({{model.graph.node(picture).name, filled("picture", model.graph.shape(picture), -1, 2)}});
+  ASSERT_EQ(got.size(), golden.size());
+  // Relative to the root mean square of a stage, whose largest values are several times that. Without --exact
+  // Winograd's rounding is allowed for, which grows with depth.
+  for (size_t i = 0; i < golden.size(); ++i) {
+    const Golden& g = golden[i];
+    EXPECT_EQ(to_string(got[i].shape()), to_string(g.shape)) << g.name;
+    const double bound = (g.kind == "logits" ? 1e-4 : 1e-3) * (exact ? 1 : 3);
+    EXPECT_LT(difference(got[i], g), bound) << g.kind << " " << g.name;
+    EXPECT_NEAR(norm(got[i]) / g.norm, 1, bound) << g.kind << " " << g.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Zoo, Torchvision,
+    testing::Combine(testing::Values("alexnet", "vgg11", "vgg16_bn", "vgg19", "resnet18", "resnet50", "googlenet",
+                                     "squeezenet1_0", "squeezenet1_1", "densenet121"),
+                     testing::Bool()),
+    [](const auto& p) { return std::get<0>(p.param) + (std::get<1>(p.param) ? "_exact" : "_default"); });
+
+}  // namespace
+}  // namespace fovea
