@@ -3,7 +3,7 @@
 
     /usr/bin/python3 tests/golden/zoo/make.py
 
-Written with torchvision 0.14.0 (Debian 12). Writes beside itself:
+Written with torchvision 0.14.1 (Debian 12). Writes beside itself:
 
   state_dicts.txt.gz   for each network a line "network NAME COUNT", then COUNT lines "tensor.name SIZExSIZE", in the
                        order of state_dict(); counters of batches (num_batches_tracked) are left out
