@@ -142,7 +142,10 @@ Report run(const Context&, const ZooCommandOptions& options) {
   if (options.table)
     return table_report(options.name.empty() ? std::vector<const Architecture*>{} : chosen, options.name);
   if (chosen.size() > 1) return list_of(chosen, options);
-  return summarise(described(*chosen[0], options), options.all);
+  const Model model = described(*chosen[0], options);
+  require(!options.heads || model.graph.outputs.size() > 1, ErrorKind::usage, "{} has no auxiliary classifiers",
+          chosen[0]->name);
+  return summarise(model, options.all);
 }
 
 Command zoo_command() {

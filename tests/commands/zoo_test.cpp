@@ -78,6 +78,10 @@ TEST(ZooCommand, RefusesWhatDoesNotGoTogether) {
   EXPECT_NE(refused(options).find("did you mean \"googlenet\""), std::string::npos) << refused(options);
   options = {.name = "alexnet", .table = true};
   EXPECT_NE(refused(options).find("no table of \"alexnet\""), std::string::npos) << refused(options);
+  options = {};
+  options.name = "vgg16";
+  options.heads = true;
+  EXPECT_NE(refused(options).find("no auxiliary classifiers"), std::string::npos) << refused(options);
   options = {.table = true};
   EXPECT_NE(refused(options).find("no table"), std::string::npos) << refused(options);
   options = {};

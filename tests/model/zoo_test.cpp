@@ -13,6 +13,8 @@
 #include "fovea/model/statistics.h"
 #include "fovea/model/zoo/vgg_table.h"
 #include "fovea/model/zoo/zoo.h"
+#include "fovea/ops/reduce.h"
+#include "fovea/transform/gradient.h"
 
 namespace fovea {
 namespace {
@@ -218,6 +220,46 @@ TEST(Zoo, OptionsChangeInputAndClasses) {
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::usage);
     EXPECT_NE(e.message().find("vgg16 does not take pictures of 20x20"), std::string::npos) << e.message();
+  }
+}
+
+TEST(Zoo, AuxiliaryClassifiersAreOutputs) {
+  for (const std::string name : {"googlenet", "googlenet_bvlc"}) {
+    const Model model = built(name, {.classes = 12, .batch = 2, .heads = true});
+    verify(model.graph);
+    ASSERT_EQ(model.graph.outputs.size(), 3u) << name;
+    const char* const names[] = {"scores", "aux1", "aux2"};
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(model.graph.outputs[i].name, names[i]) << name;
+      EXPECT_EQ(model.graph.shape(model.graph.outputs[i].value), (Shape{2, 12})) << name;
+    }
+    const auto before = [&](std::string_view head, std::string_view layer) {
+      const Node& pool = model.graph.node(model.graph.find(head));
+      return model.graph.node(pool.inputs[0]).name == layer;
+    };
+    const bool torchvision = name == "googlenet";
+    EXPECT_TRUE(
+        before(torchvision ? "aux1.pool" : "loss1/ave_pool", torchvision ? "inception4a" : "inception_4a/output"));
+    EXPECT_TRUE(
+        before(torchvision ? "aux2.pool" : "loss2/ave_pool", torchvision ? "inception4d" : "inception_4d/output"));
+  }
+}
+
+TEST(Zoo, EveryParameterHasAGradient) {
+  for (const Architecture& a : architectures()) {
+    SCOPED_TRACE(a.name);
+    Graph graph = build(a).graph;
+    const Value loss = reduce(graph, graph.outputs[0].value);
+    std::vector<Value> trained;
+    for (const Value p : graph.parameters())
+      if (graph.node(p).name.find("running_") == std::string::npos) trained.push_back(p);
+    const std::vector<Value> gradients = gradient(graph, loss, trained);
+    for (size_t i = 0; i < trained.size(); ++i) {
+      EXPECT_EQ(graph.shape(gradients[i]), graph.shape(trained[i])) << graph.node(trained[i]).name;
+      const std::vector<bool> needed = reachable(graph, std::vector<Value>{gradients[i]});
+      EXPECT_TRUE(needed[static_cast<size_t>(graph.find("input"))] || graph.node(trained[i]).name.ends_with("bias"))
+          << graph.node(trained[i]).name << " has a gradient that the picture has no part in";
+    }
   }
 }
 
