@@ -38,10 +38,18 @@ Report list_of(const std::vector<const Architecture*>& chosen, const ZooCommandO
                {"depth", true},
                {"year", true},
                {"paper", false, 72}});
-  Json list = Json::array();
-  std::string family;
+  Json list = Json::array(), refused = Json::array();
+  std::string family, refusals;
   for (const Architecture* a : chosen) {
-    const Model model = described(*a, options);
+    Model model;
+    try {
+      model = described(*a, options);
+    } catch (const Error& e) {  // a size or a number of classes that this one cannot have
+      if (e.kind() != ErrorKind::usage) throw;
+      refused.push_back({{"name", a->name}, {"reason", e.message()}});
+      refusals += fmt::format("left out: {}\n", e.message());
+      continue;
+    }
     const ModelStatistics s = statistics_of(model);
     const Shape& shape = model.graph.shape(model.graph.inputs()[0]);
     const Shape input(std::vector<int64_t>(shape.begin() + 1, shape.end()));
@@ -61,9 +69,11 @@ Report list_of(const std::vector<const Architecture*>& chosen, const ZooCommandO
                     {"preprocess", a->preprocess}});
   }
   Report report;
-  report.text =
-      table.text() + fmt::format("\n{} architectures; `fovea zoo NAME` shows one layer by layer\n", chosen.size());
-  report.set_json({{"architectures", list}});
+  report.text = table.text() + "\n" + refusals;
+  report.text += fmt::format("{} architectures; `fovea zoo NAME` shows one layer by layer\n", list.size());
+  Json result = {{"architectures", list}};
+  if (!refused.empty()) result["refused"] = refused;
+  report.set_json(result);
   return report;
 }
 

@@ -52,6 +52,18 @@ TEST(ZooCommand, ShowsAFamilyOrOneNetwork) {
   EXPECT_EQ(json_of(options)["parameters"], 13'004'888);
 }
 
+TEST(ZooCommand, ListsWhatCanBeBuiltAndNamesTheRest) {
+  ZooCommandOptions options;
+  options.name = "lenet";
+  options.classes = 26;
+  const Json result = json_of(options);
+  ASSERT_EQ(result["architectures"].size(), 2u);
+  EXPECT_EQ(result["architectures"][0]["classes"], 26);
+  ASSERT_EQ(result["refused"].size(), 1u);
+  EXPECT_EQ(result["refused"][0]["name"], "lenet5_1998");
+  EXPECT_NE(run(Context{}, options).text.find("left out: lenet5_1998"), std::string::npos);
+}
+
 TEST(ZooCommand, PrintsTheTableAndCountsLayers) {
   ZooCommandOptions options;
   options.name = "vgg";

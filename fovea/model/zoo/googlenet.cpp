@@ -19,7 +19,7 @@
 // 1e-4, beta 0.75), Caffe's layer names and rounding of poolings, softmax at the end. `googlenet` is torchvision's:
 // batch norm with epsilon 1e-3, 3×3 windows in the "5×5" branch (a slip that its weights have), a 2×2 pooling before
 // 5a, and an input that has been normalised as for the other networks of torchvision is first rescaled to −1..1
-// (transform_input = True, which goes with the published weights).
+// (transform_input = True, which goes with the published weights; only pictures of three channels).
 //
 // Source: Szegedy et al., "Going deeper with convolutions", CVPR 2015 (arXiv 1409.4842), Table 1.
 #include "fovea/model/zoo/families.h"

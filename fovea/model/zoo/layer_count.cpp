@@ -131,11 +131,14 @@ LayerDescription parse_layer(std::string_view layer, std::string_view input) {
 }
 
 std::string describe(const LayerDescription& l) {
+  const auto counted = [](int64_t n, std::string_view what) {
+    return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+  };
   const std::string input = fmt::format(" on {}x{}x{}", l.channels, l.height, l.width);
-  if (l.kind == LayerKind::full) return fmt::format("fully connected, {} units{}", l.out, input);
+  if (l.kind == LayerKind::full) return fmt::format("fully connected, {}{}", counted(l.out, "unit"), input);
   std::string text =
-      fmt::format("{}, {} maps of {}x{} windows{}", l.kind == LayerKind::conv ? "convolutional" : "locally connected",
-                  l.out, l.kernel_height, l.kernel_width, input);
+      fmt::format("{}, {} of {}x{} windows{}", l.kind == LayerKind::conv ? "convolutional" : "locally connected",
+                  counted(l.out, "map"), l.kernel_height, l.kernel_width, input);
   if (l.stride != 1) text += fmt::format(", stride {}", l.stride);
   text += l.pad < 0 ? ", around every place" : fmt::format(", padding {}", l.pad);
   if (l.connections > 0) text += fmt::format(", {} pairs of maps connected", l.connections);
