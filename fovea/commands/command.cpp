@@ -16,6 +16,7 @@
 #include "fovea/commands/layers.h"
 #include "fovea/commands/summary.h"
 #include "fovea/commands/verify.h"
+#include "fovea/commands/zoo.h"
 
 namespace fovea {
 
@@ -30,8 +31,8 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), summary_command(), layers_command(), explain_command(), bench_command(),
-      verify_command(),  convert_command(),  doctor_command(),  demo_command(),   docs_command()};
+      inspect_command(), classify_command(), summary_command(), layers_command(), zoo_command(),  convert_command(),
+      explain_command(), bench_command(),    verify_command(),  doctor_command(), demo_command(), docs_command()};
   return commands;
 }
 

@@ -62,7 +62,10 @@ OptionList describe(SummaryOptions& o) {
 }
 
 Report run(const Context& context, const SummaryOptions& options) {
-  const Model model = open(context, options.model);
+  return summarise(open(context, options.model), options.all);
+}
+
+Report summarise(const Model& model, bool all) {
   const ModelStatistics s = statistics_of(model);
   Table table({{"layer", false, 34},
                {"operator", false, 22},
@@ -84,7 +87,7 @@ Report run(const Context& context, const SummaryOptions& options) {
                       {"macs", layer.macs},
                       {"receptive_field", field_json(layer.receptive_field)}});
     const bool moves = layer.flops == 0 && layer.parameters == 0 && node.op->name != "concat";
-    if (moves && !options.all && s.layers.size() > 40) {
+    if (moves && !all && s.layers.size() > 40) {
       ++left_out;
       continue;
     }

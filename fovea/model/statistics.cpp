@@ -123,6 +123,8 @@ ModelStatistics statistics_of(const Model& model) {
     result.layers.push_back(std::move(layer));
   }
   for (const auto& [name, tensor] : model.weights) result.weight_bytes += tensor.bytes();
+  for (const Value p : graph.parameters())  // a network that has no weights yet
+    if (!model.weights.contains(graph.node(p).name)) result.weight_bytes += graph.type(p).bytes();
   result.activation_bytes = peak_activations(graph, needed, weights);
   return result;
 }

@@ -26,11 +26,14 @@ Inferred infer(const Inference& in) {
 
 std::vector<Value> differentiate(const Differentiation& d) {
   Graph& g = d.graph;
-  if (!d.d_output()) return {{}, {}};
-  if (!d.input(1)) return {d.d_output(), {}};
+  std::vector<Value> result(d.node.inputs.size());  // the key has none, and may be missing
+  if (!d.d_output()) return result;
+  result[0] = d.d_output();
+  if (!d.input(1)) return result;
   const DType dtype = g.dtype(d.d_output());
   const Value scale = scalar(g, 1 / (1 - d.as<DropoutAttributes>().rate), dtype);
-  return {mul(g, mul(g, d.d_output(), cast(g, d.outputs[1], dtype)), scale), {}};
+  result[0] = mul(g, mul(g, d.d_output(), cast(g, d.outputs[1], dtype)), scale);
+  return result;
 }
 
 void reference(const Call& call) {
@@ -60,6 +63,7 @@ std::vector<Case> cases() {
   return {{.name = "half", .inputs = {x, key}, .attributes = DropoutAttributes{0.5}},
           {.name = "tenth", .inputs = {x, key}, .attributes = DropoutAttributes{0.1}},
           {.name = "inference", .inputs = {x, {.given = false}}, .attributes = DropoutAttributes{0.5}},
+          {.name = "inference_alone", .inputs = {x}, .attributes = DropoutAttributes{0.5}},
           {.name = "none", .inputs = {x, key}, .attributes = DropoutAttributes{0}}};
 }
 

@@ -1,10 +1,18 @@
-// AlexNet in the form that torchvision's weights have: one tower, no local response normalisation.
+// AlexNet. `alexnet` is the form that torchvision's weights have: one tower, no local response normalisation.
 //
 //   conv 11×11/4 pad 2, 64 · pool 3/2 · conv 5×5 pad 2, 192 · pool 3/2 · conv 3×3, 384 · 256 · 256 · pool 3/2
 //   (6×6×256, averaged to that size for other pictures) · 4096 · 4096 · 1000
 //
+// `alexnet_caffe` is the network of 2012 as Caffe's bvlc_alexnet has it, with two groups (once two GPUs) and local
+// response normalisation over 5 channels, alpha 1e-4, beta 0.75 (the paper: k = 2 and an alpha that is not divided by
+// 5); `caffenet` is the same with pooling before normalisation, as in bvlc_reference_caffenet.
+//
+//   conv 11×11/4, 96 · norm · pool 3/2 · conv 5×5 pad 2, 256 in 2 groups · norm · pool 3/2 · conv 3×3, 384 ·
+//   384 in 2 groups · 256 in 2 groups · pool 3/2 (6×6×256) · 4096 · 4096 · 1000 · softmax
+//
 // Source: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", arXiv 1404.5997, 2014;
 // Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural networks", NIPS 2012.
+#include "fovea/model/zoo/eight_layers.h"
 #include "fovea/model/zoo/families.h"
 #include "fovea/ops/adaptive_average_pool.h"
 
@@ -46,10 +54,31 @@ void one_weird_trick(NetworkBuilder& b) {
   b.output("scores", x);
 }
 
+EightLayers two_groups(bool pool_before_norm) {
+  return {.convs = {{{96, 11, 4, 0, 1, true, 3, 2},
+                     {256, 5, 1, 2, 2, true, 3, 2},
+                     {384, 3, 1, 1},
+                     {384, 3, 1, 1, 2},
+                     {256, 3, 1, 1, 2, false, 3, 2}}},
+          .norm = {.size = 5, .alpha = 1e-4, .beta = 0.75, .bias = 1},
+          .pool_before_norm = pool_before_norm};
+}
+
 }  // namespace
 
 std::vector<Architecture> alexnets() {
-  return {{"alexnet",
+  const std::string paper =
+      "Krizhevsky, Sutskever & Hinton, ImageNet classification with deep convolutional neural "
+      "networks";
+  const auto caffe = [&](std::string name, bool pool_before_norm) {
+    return Architecture{
+        std::move(name), "AlexNet", paper, 2012, 8, {3, 227, 227}, 1000, "caffe", [=](NetworkBuilder& b) {
+          eight_layers(b, two_groups(pool_before_norm));
+        }};
+  };
+  return {caffe("alexnet_caffe", false),
+          caffe("caffenet", true),
+          {"alexnet",
            "AlexNet",
            "Krizhevsky, One weird trick for parallelizing convolutional neural networks",
            2014,

@@ -7,6 +7,15 @@
 
 namespace fovea {
 
+std::vector<Architecture> lenets();
+std::vector<Architecture> mlps();
 std::vector<Architecture> alexnets();
+std::vector<Architecture> zfnets();
+std::vector<Architecture> nins();
+std::vector<Architecture> vggs_f_m_s();
+std::vector<Architecture> vggs();
+std::vector<Architecture> googlenets();
+std::vector<Architecture> convnets_cifar();
+std::vector<Architecture> squeezenets();
 
 }  // namespace fovea

@@ -1,11 +1,14 @@
 #include "fovea/model/zoo/network_builder.h"
 
 #include "fovea/ops/batch_norm.h"
+#include "fovea/ops/concat.h"
 #include "fovea/ops/dropout.h"
 #include "fovea/ops/flatten.h"
 #include "fovea/ops/gemm.h"
+#include "fovea/ops/global_pool.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/relu.h"
+#include "fovea/ops/softmax.h"
 
 namespace fovea {
 
@@ -54,6 +57,25 @@ Value NetworkBuilder::max_pool(const std::string& name, Value x, MaxPoolAttribut
   if (window.kernel.size() == 1) window.kernel.resize(graph.shape(x).size() - 2, window.kernel[0]);
   return named(name, fovea::max_pool(graph, x, std::move(window)));
 }
+
+Value NetworkBuilder::average_pool(const std::string& name, Value x, AveragePoolAttributes window) {
+  if (window.kernel.size() == 1) window.kernel.resize(graph.shape(x).size() - 2, window.kernel[0]);
+  return named(name, fovea::average_pool(graph, x, std::move(window)));
+}
+
+Value NetworkBuilder::global_average_pool(const std::string& name, Value x) {
+  return named(name, fovea::global_average_pool(graph, x));
+}
+
+Value NetworkBuilder::lrn(const std::string& name, Value x, const LrnAttributes& window) {
+  return named(name, fovea::lrn(graph, x, window));
+}
+
+Value NetworkBuilder::concat(const std::string& name, std::vector<Value> parts) {
+  return named(name, fovea::concat(graph, std::move(parts), 1));
+}
+
+Value NetworkBuilder::softmax(const std::string& name, Value x) { return named(name, fovea::softmax(graph, x)); }
 
 Value NetworkBuilder::linear(const std::string& name, Value x, int64_t out, bool bias) {
   if (graph.shape(x).rank() != 2) x = flatten(graph, x);

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "fovea/graph/graph.h"
+#include "fovea/ops/average_pool.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/lrn.h"
 #include "fovea/ops/max_pool.h"
 
 namespace fovea {
@@ -45,7 +47,17 @@ class NetworkBuilder {
   Value conv(const std::string& name, Value x, int64_t out, Ints kernel, const ConvLayer& layer = {});
   Value batch_norm(const std::string& name, Value x, double epsilon = 1e-5);
   Value relu(const std::string& name, Value x);
+  // A window with one kernel size is as large on every axis.
   Value max_pool(const std::string& name, Value x, MaxPoolAttributes window);
+  Value average_pool(const std::string& name, Value x, AveragePoolAttributes window);
+  // The average of each plane → [N,C,1,1].
+  Value global_average_pool(const std::string& name, Value x);
+  // Across channels; alpha is divided by the size of the window, see ops/lrn.h.
+  Value lrn(const std::string& name, Value x, const LrnAttributes& window = {});
+  // Along the channels.
+  Value concat(const std::string& name, std::vector<Value> parts);
+  // Along the last axis.
+  Value softmax(const std::string& name, Value x);
   // x [N,...] is flattened when it is not a matrix → [N,out].
   Value linear(const std::string& name, Value x, int64_t out, bool bias = true);
   Value dropout(const std::string& name, Value x, double rate = 0.5);

@@ -2,6 +2,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
+#include "fovea/graph/op.h"
 #include "fovea/model/initialise.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
@@ -12,7 +13,18 @@ namespace fovea {
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = [] {
     std::vector<Architecture> list;
-    for (auto family : {alexnets}) {
+    for (auto family : {
+             lenets,
+             mlps,
+             alexnets,
+             zfnets,
+             nins,
+             vggs_f_m_s,
+             vggs,
+             googlenets,
+             convnets_cifar,
+             squeezenets,
+         }) {
       std::vector<Architecture> members = family();
       list.insert(list.end(), std::make_move_iterator(members.begin()), std::make_move_iterator(members.end()));
     }
@@ -29,7 +41,14 @@ const Architecture* find_architecture(std::string_view name) {
 
 Model build(const Architecture& architecture, const ZooOptions& options) {
   NetworkBuilder builder(options, architecture.input, architecture.classes);
-  architecture.build(builder);
+  try {
+    architecture.build(builder);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::shape) throw;
+    const Shape shape = builder.graph.shape(builder.graph.inputs()[0]);
+    fail(ErrorKind::usage, "{} does not take pictures of {}x{}: {}", architecture.name, shape[2], shape[3],
+         e.message());
+  }
   Model model;
   model.graph = std::move(builder.graph);
   Meaning& meaning = model.meaning;
@@ -38,6 +57,8 @@ Model build(const Architecture& architecture, const ZooOptions& options) {
   meaning.trained = false;
   meaning.input = "input";
   meaning.scores = "scores";
+  for (const NamedValue& output : model.graph.outputs)
+    if (output.name == meaning.scores) meaning.probabilities = model.graph.node(output.value).op->name == "softmax";
   meaning.aliases = std::move(builder.aliases);
   const Shape& input = model.graph.shape(model.graph.inputs()[0]);
   if (input.rank() == 4) {
