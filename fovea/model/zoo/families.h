@@ -8,5 +8,11 @@
 namespace fovea {
 
 std::vector<Architecture> alexnets();
+std::vector<Architecture> allcnns();
+std::vector<Architecture> highways();
+std::vector<Architecture> resnets();
+std::vector<Architecture> cifar_resnets();
+std::vector<Architecture> densenets();
+std::vector<Architecture> fractalnets();
 
 }  // namespace fovea

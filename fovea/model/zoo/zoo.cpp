@@ -11,7 +11,7 @@ namespace fovea {
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = [] {
     std::vector<Architecture> list;
-    for (auto family : {alexnets}) {
+    for (auto family : {alexnets, allcnns, highways, resnets, cifar_resnets, densenets, fractalnets}) {
       std::vector<Architecture> members = family();
       list.insert(list.end(), std::make_move_iterator(members.begin()), std::make_move_iterator(members.end()));
     }
