@@ -48,9 +48,9 @@ class ResidualLayers {
   }
 
  private:
-  // "2a", "2b", …; in the long networks "4a", "4b1", "4b2", ….
-  static std::string caffe_name(int layer, int64_t block, int64_t count) {
-    const bool numbered = count > 6;
+  // "2a", "2b", …; in the long layers of ResNet-101 and -152 "4a", "4b1", "4b2", ….
+  std::string caffe_name(int layer, int64_t block, int64_t count) const {
+    const bool numbered = form_.blocks[2] > 6 && count > 3;
     if (block == 0 || !numbered) return fmt::format("{}{}", layer + 2, static_cast<char>('a' + block));
     return fmt::format("{}b{}", layer + 2, block);
   }
