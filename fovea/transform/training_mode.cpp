@@ -1,5 +1,6 @@
 // With batch mean μ and biased variance v over M values a channel, and momentum m:
-//   running mean ← (1 − m) · running mean + m · μ,   running variance ← (1 − m) · running variance + m · v · M / (M − 1)
+//   running mean ← (1 − m) · running mean + m · μ,   running variance ← (1 − m) · running variance + m · v · M / (M −
+//   1)
 // (without the factor where unbiased is false). The key of a dropout layer is the step's key plus a constant of 64 bits
 // made from the layer's name, so that the keys of steps that count up do not meet those of other layers.
 #include "fovea/transform/training_mode.h"
@@ -65,8 +66,7 @@ class TrainingRewriter {
   void update(Value parameter, Value batch, double factor) {
     const auto found = running_.find(parameter);
     const Value before = found == running_.end() ? parameter : found->second;
-    const Value next =
-        add(g_, scale(g_, before, 1 - mode_.momentum), scale(g_, batch, mode_.momentum * factor));
+    const Value next = add(g_, scale(g_, before, 1 - mode_.momentum), scale(g_, batch, mode_.momentum * factor));
     g_.rename(next.node, g_.node(parameter).name + ".next");
     running_[parameter] = next;
   }

@@ -9,9 +9,9 @@
 namespace fovea {
 
 struct TrainingMode {
-  double momentum = 0.1;           // share of the batch in the new running statistics, 0..1
-  bool unbiased = true;            // the running variance is made from the unbiased batch variance (PyTorch); false: from
-                                   // the biased one (the paper's tools, ONNX)
+  double momentum = 0.1;  // share of the batch in the new running statistics, 0..1
+  bool unbiased = true;   // the running variance is made from the unbiased batch variance (PyTorch); false: from
+                          // the biased one (the paper's tools, ONNX)
   bool frozen_statistics = false;  // batch norms stay as they are at inference: fine-tuning with small batches
 };
 
@@ -36,10 +36,9 @@ struct TrainingGraph {
 //     the node's name, so that each layer and each step draw another mask, and equal keys equal ones. Dropout of rate 0
 //     stays as it is.
 // Names and outputs are kept. Weights are those of the inference graph (initial_weights reads that one). Throws
-// Error{usage} for a momentum outside of 0..1, Error{shape} for a batch norm that sees one value a channel: its variance
-// is 0, or not defined (take more pictures a step, or frozen statistics).
-// Source: Ioffe & Szegedy, "Batch normalization", ICML 2015, algorithm 2; PyTorch BatchNorm2d; Srivastava et al.,
-// "Dropout", JMLR 15, 2014.
+// Error{usage} for a momentum outside of 0..1, Error{shape} for a batch norm that sees one value a channel: its
+// variance is 0, or not defined (take more pictures a step, or frozen statistics). Source: Ioffe & Szegedy, "Batch
+// normalization", ICML 2015, algorithm 2; PyTorch BatchNorm2d; Srivastava et al., "Dropout", JMLR 15, 2014.
 TrainingGraph training_mode(const Graph& graph, std::span<const Value> wants, const TrainingMode& mode = {});
 
 }  // namespace fovea

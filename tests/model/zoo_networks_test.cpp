@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/backend/reference/evaluate.h"
@@ -71,7 +72,9 @@ Weights weights_of(const Graph& graph) {
   int64_t blocks = 0;
   for (const Node& node : graph.nodes()) blocks += node.op->name == "add" && node.outputs[0].shape.rank() == 4;
   const double small = blocks > 60 ? 1 / std::sqrt(static_cast<double>(blocks)) : 1;
-  for (auto& [name, tensor] : weights) {
+  for (auto& entry : weights) {
+    const std::string& name = entry.first;
+    Tensor& tensor = entry.second;
     const Rng rng = Rng(7).fork(name);
     const auto fill = [&](double low, double high) {
       for (int64_t i = 0; i < tensor.count(); ++i)
@@ -128,7 +131,8 @@ TEST_P(ZooNetwork, TakesOtherSizes) {
   const Graph whole = build(published).graph;
   EXPECT_EQ(whole.outputs.at(0).name, "scores");
   EXPECT_EQ(whole.shape(whole.outputs[0].value), (Shape{1, published.classes}));
-  const Graph other = network(name, {.classes = 5, .channels = 1, .height = side + 2, .width = side + 9, .batch = 3}).graph;
+  const Graph other =
+      network(name, {.classes = 5, .channels = 1, .height = side + 2, .width = side + 9, .batch = 3}).graph;
   verify(other);
   EXPECT_EQ(other.shape(other.inputs().at(0)), (Shape{3, 1, side + 2, side + 9}));
   EXPECT_EQ(other.shape(other.outputs[0].value), (Shape{3, 5}));
@@ -136,6 +140,20 @@ TEST_P(ZooNetwork, TakesOtherSizes) {
 
 INSTANTIATE_TEST_SUITE_P(Each, ZooNetwork, testing::ValuesIn(kSubjects),
                          [](const auto& subject) { return std::string(subject.param.name); });
+
+TEST(ZooNetworks, NamesAndAliasesAreUnique) {
+  std::set<std::string> networks;
+  for (const Architecture& a : architectures()) {
+    EXPECT_TRUE(networks.insert(a.name).second) << a.name;
+    const Model model = build(a);
+    std::set<std::string> others;
+    for (const auto& [other, target] : model.meaning.aliases) {
+      EXPECT_TRUE(others.insert(other).second) << a.name << ": " << other;
+      EXPECT_EQ(model.graph.find(other), -1) << a.name << ": " << other;
+      EXPECT_GE(model.graph.find(target), 0) << a.name << ": " << other << " is " << target;
+    }
+  }
+}
 
 TEST(ZooNetworks, CpuAgreesOnASmallFractal) {
   for (const auto& [blocks, columns] : {std::pair{1, 1}, {2, 3}, {3, 4}})
@@ -174,7 +192,8 @@ TEST(ZooNetworks, SurvivingBranchesAreScaled) {
   const Weights weights = weights_of(graph);
   std::map<std::string, Tensor> feeds(weights.begin(), weights.end());
   feeds["input"] = noise({1, 3, 4, 4}, 3);
-  const Value wants[] = {{graph.find("layer1.17.bn2"), 0}, {graph.find("layer1.17.add"), 0}, {graph.find("layer1.16"), 0}};
+  const Value wants[] = {
+      {graph.find("layer1.17.bn2"), 0}, {graph.find("layer1.17.add"), 0}, {graph.find("layer1.16"), 0}};
   const auto values = evaluate(graph, feeds, wants);
   const double p = 1 - 18.0 / 54 * 0.5;
   for (int64_t i = 0; i < values[0].count(); ++i)

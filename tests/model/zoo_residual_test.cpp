@@ -79,15 +79,15 @@ TEST(ZooResidual, AllTorchvisionNetworksHaveTheirTensors) {
 
 TEST(ZooResidual, ParametersArePublishedOnes) {
   const std::map<std::string, int64_t> published = {
-      {"resnet18", 11'689'512},     {"resnet34", 21'797'672},    {"resnet50", 25'557'032},
-      {"resnet101", 44'549'160},    {"resnet152", 60'192'808},   {"densenet121", 7'978'856},
-      {"densenet169", 14'149'480},  {"densenet201", 20'013'928}, {"densenet161", 28'681'000},
-      {"resnet20_cifar", 269'722},  {"resnet32_cifar", 464'154}, {"resnet44_cifar", 658'586},
-      {"resnet56_cifar", 853'018},  {"resnet110_cifar", 1'727'962},
-      {"resnet1202_cifar", 19'421'274},
-      {"resnet110_stochastic_cifar", 1'727'962},  // scaling has no parameters
-      {"densenet40_cifar", 1'019'722},
-      {"allcnn_cifar", 1'369'738},
+      {"resnet18", 11'689'512},         {"resnet34", 21'797'672},
+      {"resnet50", 25'557'032},         {"resnet101", 44'549'160},
+      {"resnet152", 60'192'808},        {"densenet121", 7'978'856},
+      {"densenet169", 14'149'480},      {"densenet201", 20'013'928},
+      {"densenet161", 28'681'000},      {"resnet20_cifar", 269'722},
+      {"resnet32_cifar", 464'154},      {"resnet44_cifar", 658'586},
+      {"resnet56_cifar", 853'018},      {"resnet110_cifar", 1'727'962},
+      {"resnet1202_cifar", 19'421'274}, {"resnet110_stochastic_cifar", 1'727'962},  // scaling has no parameters
+      {"densenet40_cifar", 1'019'722},  {"allcnn_cifar", 1'369'738},
   };
   for (const auto& [name, count] : published) EXPECT_EQ(statistics_of(network(name)).parameters, count) << name;
 }
@@ -149,7 +149,9 @@ TEST(ZooResidual, DepthIsTheNumberOfLayersOnTheLongestWay) {
     for (int i = 0; i < graph.size(); ++i) {
       const Node& node = graph.node(i);
       for (const Value v : node.inputs)
-        if (v) longest[static_cast<size_t>(i)] = std::max(longest[static_cast<size_t>(i)], longest[static_cast<size_t>(v.node)]);
+        if (v)
+          longest[static_cast<size_t>(i)] =
+              std::max(longest[static_cast<size_t>(i)], longest[static_cast<size_t>(v.node)]);
       longest[static_cast<size_t>(i)] += node.op->name == "conv" || node.op->name == "gemm";
     }
     // The paper of FractalNet does not count the classifier.

@@ -145,7 +145,8 @@ TEST(TrainingMode, StatisticsAreCarriedOnBothBackends) {
     CompileOptions options;
     options.tune = false;
     for (const RunningStatistic& s : step.training.statistics) options.carry.push_back({s.next, s.current});
-    Program program = compile(step.training.graph, step.wants, Weights(golden().begin(), golden().end()), *backend, options);
+    Program program =
+        compile(step.training.graph, step.wants, Weights(golden().begin(), golden().end()), *backend, options);
     Tensor x = golden().at("input");
     for (const int k : {1, 2}) {
       const auto values = program.run({{"input", x}, {"seed", golden().at("seed")}});
@@ -166,7 +167,8 @@ TEST(TrainingMode, FrozenStatisticsAreThoseOfInference) {
   for (size_t k = 0; k < values.size(); ++k) expect_close(values[k], golden().at(step.names[k]), step.names[k]);
 }
 
-// One channel of the values 1, 2, 3, 6: mean 3, biased variance 3.5, unbiased 14/3; the running ones start at 10 and 20.
+// One channel of the values 1, 2, 3, 6: mean 3, biased variance 3.5, unbiased 14/3; the running ones start at 10
+// and 20.
 TEST(TrainingMode, MomentumAndBiasAreChosen) {
   const auto run = [](const TrainingMode& mode, int uses) {
     Graph g;
@@ -243,7 +245,8 @@ std::vector<Tensor> dropped_with(const TrainingGraph& training, const std::vecto
   std::vector<Value> wants;
   for (const Value v : layers) wants.push_back(training.map(v));
   return evaluate(training.graph,
-                  {{"x", Tensor::full(DType::f32, {8, 250}, 1)}, {"dropout key", Tensor::scalar<uint64_t>(key)}}, wants);
+                  {{"x", Tensor::full(DType::f32, {8, 250}, 1)}, {"dropout key", Tensor::scalar<uint64_t>(key)}},
+                  wants);
 }
 
 int64_t kept(const Tensor& t) {
@@ -295,8 +298,8 @@ TEST(TrainingMode, TheCpuDropsTheSame) {
   const auto cpu = cpu_backend();
   Program program = compile(training.graph, wants, {}, *cpu, {.tune = false});
   for (const uint64_t key : {7, 8}) {
-    const auto got = program.run(
-        {{"x", Tensor::full(DType::f32, {8, 250}, 1)}, {"dropout key", Tensor::scalar<uint64_t>(key)}});
+    const auto got =
+        program.run({{"x", Tensor::full(DType::f32, {8, 250}, 1)}, {"dropout key", Tensor::scalar<uint64_t>(key)}});
     const auto want = dropped_with(training, network.layers, key);
     for (size_t k = 0; k < want.size(); ++k) EXPECT_EQ(got[k].to_doubles(), want[k].to_doubles()) << k;
   }

@@ -1,13 +1,11 @@
 // Densely connected networks: each layer sees the maps of all layers before it, x_l = H_l([x_0, x_1, …, x_{l−1}]).
 //
 //   growth k, blocks              start              layers            H                         between blocks
-//   densenet121  32  6 12 24 16   conv 7×7/2, 2k,    "bottleneck":     BN · relu · 1×1, 4k ·     BN · relu · 1×1 to half
-//   densenet169  32  6 12 32 32   max pool 3×3/2     two               BN · relu · 3×3, k        the maps · average 2×2
-//   densenet201  32  6 12 48 32
-//   densenet161  48  6 12 36 24
-//   densenet40_cifar     12  12 12 12   conv 3×3, 16       one         BN · relu · 3×3, k        1×1 to as many maps
-//   densenet100_cifar    12  32 32 32   conv 3×3, 16       one
-//   densenet100bc_cifar  12  16 16 16   conv 3×3, 2k       two         as for ImageNet           as for ImageNet
+//   densenet121  32  6 12 24 16   conv 7×7/2, 2k,    "bottleneck":     BN · relu · 1×1, 4k ·     BN · relu · 1×1 to
+//   half densenet169  32  6 12 32 32   max pool 3×3/2     two               BN · relu · 3×3, k        the maps ·
+//   average 2×2 densenet201  32  6 12 48 32 densenet161  48  6 12 36 24 densenet40_cifar     12  12 12 12   conv 3×3,
+//   16       one         BN · relu · 3×3, k        1×1 to as many maps densenet100_cifar    12  32 32 32   conv 3×3, 16
+//   one densenet100bc_cifar  12  16 16 16   conv 3×3, 2k       two         as for ImageNet           as for ImageNet
 //   then BN · relu · average · fc. Convolutions have no bias. In CIFAR's networks a dropout of 0.2 follows each
 //   convolution but the first one, as in the paper's training without augmentation.
 //

@@ -5,9 +5,9 @@
 //   highway_cifar   3×3 convolutions of 32 32 32 48 48 · max pool 2×2 · 80 × 6 · max pool 2×2 · 128 × 6 · max pool 8×8
 //                   (over all that is left of other pictures) · 500 · 10 classes                     19 layers
 //                   a convolution that keeps the number of channels is a highway layer, else it is plain
-//   The first is the 10-layer network of the paper's figure 1 and the classifier; the second has FitNet 4's channels, as
-//   the paper's 19-layer network of 2.3 million parameters. b_T starts at a negative value (−2 for MNIST), so that an
-//   untrained network mostly passes its input on: see initial_weights.
+//   The first is the 10-layer network of the paper's figure 1 and the classifier; the second has FitNet 4's channels,
+//   as the paper's 19-layer network of 2.3 million parameters. b_T starts at a negative value (−2 for MNIST), so that
+//   an untrained network mostly passes its input on: see initial_weights.
 //
 // Names: "layer3" is the layer's output, "layer3.plain" W_H x + b_H, "layer3.relu" H, "layer3.transform" W_T x + b_T,
 // "layer3.gate" T, "layer3.carry" 1 − T, "layer3.transformed" and "layer3.carried" the two products. A plain layer is

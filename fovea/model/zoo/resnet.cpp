@@ -116,9 +116,9 @@ std::vector<Architecture> resnets() {
     Residual form;
   };
   std::vector<Architecture> result;
-  for (const Member& m : {Member{18, {{2, 2, 2, 2}, false}}, Member{34, {{3, 4, 6, 3}, false}},
-                          Member{50, {{3, 4, 6, 3}, true}}, Member{101, {{3, 4, 23, 3}, true}},
-                          Member{152, {{3, 8, 36, 3}, true}}})
+  for (const Member& m :
+       {Member{18, {{2, 2, 2, 2}, false}}, Member{34, {{3, 4, 6, 3}, false}}, Member{50, {{3, 4, 6, 3}, true}},
+        Member{101, {{3, 4, 23, 3}, true}}, Member{152, {{3, 8, 36, 3}, true}}})
     result.push_back({fmt::format("resnet{}", m.depth),
                       "ResNet",
                       "He, Zhang, Ren & Sun, Deep residual learning for image recognition",

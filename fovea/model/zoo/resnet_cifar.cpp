@@ -9,7 +9,8 @@
 //                              stride is in the first 1×1; 1×1 shortcuts without batch norm             D = 9n + 2
 //     a block that changes sizes by a convolution, and the first block of all, normalise before they split in two
 //   resnetD_stochastic_cifar   resnetD_cifar whose branch l of L survives a training step with probability
-//                              p_l = 1 − l/L · (1 − p_L), p_L = 0.5; at inference it is scaled by it: "<block>.survival"
+//                              p_l = 1 − l/L · (1 − p_L), p_L = 0.5; at inference it is scaled by it:
+//                              "<block>.survival"
 //
 // Names: those of the state dicts of akamaster's repository (conv1, bn1, layer1.0.conv1, layer2.0.shortcut.0, linear);
 // "layer1.0" is the block's output, "layer1.0.relu" the relu inside, "layer1.0.add" the sum, "layer2.0.shortcut" the
@@ -36,11 +37,11 @@ namespace {
 constexpr std::string_view kSurvival = ".survival";
 
 struct Form {
-  int64_t blocks = 3;          // n, in each of the three layers
-  bool projection = false;     // option B
+  int64_t blocks = 3;       // n, in each of the three layers
+  bool projection = false;  // option B
   bool pre_activation = false;
-  bool bottleneck = false;     // pre-activation only
-  double last_survival = 1;    // p_L
+  bool bottleneck = false;   // pre-activation only
+  double last_survival = 1;  // p_L
 };
 
 class CifarNetwork {
@@ -142,9 +143,10 @@ constexpr Paper kStochastic{"Huang, Sun, Liu, Sedra & Weinberger, Deep networks 
 
 Architecture member(std::string name, const Paper& paper, int64_t depth, Form form) {
   form.blocks = (depth - 2) / (form.bottleneck ? 9 : 6);
-  return {std::move(name), "ResNet", paper.text, paper.year,
-          depth,           {3, 32, 32}, 10, "whole",
-          [form](NetworkBuilder& b) { CifarNetwork(b, form).build(); }};
+  return {
+      std::move(name), "ResNet", paper.text, paper.year, depth, {3, 32, 32}, 10, "whole", [form](NetworkBuilder& b) {
+        CifarNetwork(b, form).build();
+      }};
 }
 
 }  // namespace
