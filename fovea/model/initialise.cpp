@@ -33,6 +33,19 @@ Start start_of(const Node& user, int input, const Shape& shape) {
   return {};
 }
 
+// Whether the layer is the transform gate T of a highway layer: its sigmoid is also used as 1 − T.
+bool is_transform_gate(const Graph& graph, const std::vector<std::vector<std::vector<Use>>>& users, int layer) {
+  for (const Use& sigmoid : users[static_cast<size_t>(layer)][0]) {
+    if (graph.node(sigmoid.node).op->name != "sigmoid") continue;
+    for (const Use& use : users[static_cast<size_t>(sigmoid.node)][0]) {
+      const Node& node = graph.node(use.node);
+      const Tensor* one = node.op->name == "sub" && use.input == 1 ? graph.known(node.inputs[0]) : nullptr;
+      if (one && one->count() == 1 && one->at(0) == 1) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Weights initial_weights(const Graph& graph, uint64_t seed) {
@@ -41,8 +54,9 @@ Weights initial_weights(const Graph& graph, uint64_t seed) {
   for (const Value p : graph.parameters()) {
     const Node& node = graph.node(p);
     const auto& readers = users[static_cast<size_t>(p.node)][0];
-    const Start start =
+    Start start =
         readers.empty() ? Start{} : start_of(graph.node(readers[0].node), readers[0].input, node.outputs[0].shape);
+    if (!readers.empty() && readers[0].input == 2 && is_transform_gate(graph, users, readers[0].node)) start.mean = -2;
     Tensor value(DType::f32, node.outputs[0].shape);
     const auto data = value.data<float>();
     const Rng rng = Rng(seed).fork(node.name);

@@ -80,17 +80,22 @@ Tensor normalise(const Image& fitted, const Preprocess& how) {
 Tensor preprocess(const Image& picture, const Preprocess& how) { return normalise(fit_picture(picture, how), how); }
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names = {"torchvision", "caffe", "vgg",  "unit",
-                                                 "signed",      "raw",   "grey", "mnist"};
+  static const std::vector<std::string> names = {"torchvision", "caffe",  "vgg", "whole", "cifar",
+                                                 "unit",        "signed", "raw", "grey",  "mnist"};
   return names;
 }
 
 Preprocess preset(std::string_view name, int64_t height, int64_t width) {
   Preprocess p;
   p.name = name;
-  if (name == "torchvision") {
+  if (name == "torchvision" || name == "whole") {
     p.mean = {0.485, 0.456, 0.406};
     p.std = {0.229, 0.224, 0.225};
+    if (name == "whole") p.resize = "stretch";
+  } else if (name == "cifar") {
+    p.mean = {0.4914, 0.4822, 0.4465};
+    p.std = {0.2470, 0.2435, 0.2616};
+    p.resize = "stretch";
   } else if (name == "caffe" || name == "vgg") {
     p.colour = "bgr";
     p.scale = 1;

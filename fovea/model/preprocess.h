@@ -26,6 +26,9 @@ Tensor normalise(const Image& fitted, const Preprocess& how);
 //   torchvision  RGB 0..1, ImageNet mean and std, short side * 256/224, bilinear, centre crop
 //   caffe        BGR 0..255 minus (104,117,123), otherwise the same
 //   vgg          BGR 0..255 minus (103.939,116.779,123.68), otherwise the same
+//   whole        as torchvision, but the whole picture stretched to the input: CIFAR networks trained with ImageNet's
+//                mean and std
+//   cifar        RGB 0..1, CIFAR-10's own mean (0.4914,0.4822,0.4465) and std (0.2470,0.2435,0.2616), stretched
 //   unit         RGB 0..1, nothing subtracted
 //   signed       RGB -1..1, as TensorFlow's Inception and MobileNet
 //   raw          RGB 0..255

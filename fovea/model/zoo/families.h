@@ -17,5 +17,11 @@ std::vector<Architecture> vggs();
 std::vector<Architecture> googlenets();
 std::vector<Architecture> convnets_cifar();
 std::vector<Architecture> squeezenets();
+std::vector<Architecture> allcnns();
+std::vector<Architecture> highways();
+std::vector<Architecture> resnets();
+std::vector<Architecture> cifar_resnets();
+std::vector<Architecture> densenets();
+std::vector<Architecture> fractalnets();
 
 }  // namespace fovea

@@ -13,18 +13,8 @@ namespace fovea {
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = [] {
     std::vector<Architecture> list;
-    for (auto family : {
-             lenets,
-             mlps,
-             alexnets,
-             zfnets,
-             nins,
-             vggs_f_m_s,
-             vggs,
-             googlenets,
-             convnets_cifar,
-             squeezenets,
-         }) {
+    for (auto family : {lenets, mlps, alexnets, zfnets, nins, vggs_f_m_s, vggs, googlenets, allcnns, highways,
+                        convnets_cifar, resnets, cifar_resnets, squeezenets, densenets, fractalnets}) {
       std::vector<Architecture> members = family();
       list.insert(list.end(), std::make_move_iterator(members.begin()), std::make_move_iterator(members.end()));
     }

@@ -1,0 +1,101 @@
+// With batch mean μ and biased variance v over M values a channel, and momentum m:
+//   running mean ← (1 − m) · running mean + m · μ,   running variance ← (1 − m) · running variance + m · v · M / (M −
+//   1)
+// (without the factor where unbiased is false). The key of a dropout layer is the step's key plus a constant of 64 bits
+// made from the layer's name, so that the keys of steps that count up do not meet those of other layers.
+#include "fovea/transform/training_mode.h"
+
+#include <map>
+
+#include "fovea/base/error.h"
+#include "fovea/base/rng.h"
+#include "fovea/ops/add.h"
+#include "fovea/ops/batch_norm_training.h"
+#include "fovea/ops/dropout.h"
+#include "fovea/ops/input.h"
+#include "fovea/ops/scale.h"
+#include "fovea/transform/rewrite.h"
+
+namespace fovea {
+
+namespace {
+
+constexpr std::string_view kKeyName = "dropout key";
+
+class TrainingRewriter {
+ public:
+  TrainingRewriter(const Graph& source, const TrainingMode& mode, Graph& target)
+      : source_(source), mode_(mode), g_(target) {}
+
+  // The values standing for a node's outputs; empty: it is copied.
+  std::vector<Value> replaced(int index, std::span<const Value> inputs) {
+    const Node& node = source_.node(index);
+    if (node.op == &ops::batch_norm && !mode_.frozen_statistics && is_parameter(inputs[3]) && is_parameter(inputs[4]))
+      return normalised(node, inputs);
+    const bool keyless = node.op == &ops::dropout && (inputs.size() < 2 || !inputs[1]);
+    return keyless && node.attributes.as<DropoutAttributes>().rate > 0 ? dropped(node, inputs[0])
+                                                                       : std::vector<Value>{};
+  }
+
+  std::vector<RunningStatistic> statistics() const {
+    std::vector<RunningStatistic> result;
+    for (const auto& [current, next] : running_) result.push_back({next, current});
+    return result;
+  }
+  Value key() const { return key_; }
+
+ private:
+  bool is_parameter(Value v) const { return v && g_.node(v).op == &ops::parameter; }
+
+  std::vector<Value> normalised(const Node& node, std::span<const Value> inputs) {
+    const Shape shape = g_.shape(inputs[0]);
+    const int64_t count = shape.count() / std::max<int64_t>(1, shape[1]);
+    require(count > 1, ErrorKind::shape,
+            "batch_norm \"{}\": {} gives one value a channel, whose variance is 0 in training; take more pictures a "
+            "step, larger ones, or frozen statistics",
+            node.name, to_string(shape));
+    const Value y = g_.add(ops::batch_norm_training, {inputs[0], inputs[1], inputs[2]},
+                           node.attributes.as<BatchNormAttributes>(), node.name, node.origin);
+    const double values = static_cast<double>(count);
+    update(inputs[3], {y.node, 1}, 1);
+    update(inputs[4], {y.node, 2}, mode_.unbiased ? values / (values - 1) : 1);
+    return {y};
+  }
+
+  // (1 − m) · running + m · factor · batch
+  void update(Value parameter, Value batch, double factor) {
+    const auto found = running_.find(parameter);
+    const Value before = found == running_.end() ? parameter : found->second;
+    const Value next = add(g_, scale(g_, before, 1 - mode_.momentum), scale(g_, batch, mode_.momentum * factor));
+    g_.rename(next.node, g_.node(parameter).name + ".next");
+    running_[parameter] = next;
+  }
+
+  std::vector<Value> dropped(const Node& node, Value x) {
+    if (!key_) key_ = input(g_, std::string(kKeyName), {DType::u64, {}});
+    const Value own = constant(g_, Tensor::scalar(Rng().fork(node.name).key()));
+    const Value y =
+        g_.add(ops::dropout, {x, add(g_, key_, own)}, node.attributes.as<DropoutAttributes>(), node.name, node.origin);
+    return {y, {y.node, 1}};
+  }
+
+  const Graph& source_;
+  const TrainingMode mode_;
+  Graph& g_;
+  std::map<Value, Value> running_;  // parameter → its newest value
+  Value key_;
+};
+
+}  // namespace
+
+TrainingGraph training_mode(const Graph& graph, std::span<const Value> wants, const TrainingMode& mode) {
+  require(mode.momentum >= 0 && mode.momentum <= 1, ErrorKind::usage, "the momentum is {}, expected 0 to 1",
+          mode.momentum);
+  Rewritten rewritten;
+  TrainingRewriter rewriter(graph, mode, rewritten.graph);
+  const Replace replace = [&](int index, std::span<const Value> inputs) { return rewriter.replaced(index, inputs); };
+  rewrite(graph, wants, replace, rewritten);
+  return {std::move(rewritten.graph), std::move(rewritten.map), rewriter.statistics(), rewriter.key()};
+}
+
+}  // namespace fovea
