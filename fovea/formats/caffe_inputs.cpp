@@ -99,14 +99,17 @@ Preprocess caffe_preprocess(const caffe::LayerParameter& layer, const Shape& sha
   const bool grey = shape[1] == 1;
   const int64_t side = std::min(shape[2], shape[3]);
   Preprocess p = preset(grey ? "mnist" : "caffe", shape[2], shape[3]);
-  if (!grey) p.size = side < 64 ? side : side >= 200 && side <= 256 ? 256 : p.size;
+  if (!grey) {
+    p.resize = "short_side_rounded";
+    p.size = side < 64 ? side : side >= 200 && side <= 256 ? 256 : p.size;
+  }
   const bool stated = t.has_scale() || t.mean_value_size() > 0 || t.has_mean_file();
   if (grey && !stated) p.scale = 0.00390625, p.name = "custom";
   const auto& images = layer.image_data_param();
   if (images.new_height() > 0 && images.new_width() > 0) {
-    p.resize = images.new_height() == shape[2] && images.new_width() == shape[3] ? "stretch" : "short_side";
+    p.resize = images.new_height() == shape[2] && images.new_width() == shape[3] ? "stretch" : "short_side_rounded";
     p.size = std::min(images.new_height(), images.new_width());
-    if (p.resize == "short_side" && images.new_height() != images.new_width())
+    if (p.resize != "stretch" && images.new_height() != images.new_width())
       notes.push_back(fmt::format("pictures were stretched to {}x{} before cropping; they keep their proportions here",
                                   images.new_width(), images.new_height()));
   }
