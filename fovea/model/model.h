@@ -17,7 +17,8 @@ struct Preprocess {
   std::string colour = "rgb";         // rgb, bgr, grey
   double scale = 1.0 / 255;           // multiplies pixel values 0..255 before mean and std
   std::vector<double> mean, std;      // one a channel, after scale; empty: 0 and 1
-  std::string resize = "short_side";  // short_side (keep the aspect), stretch (to the crop size), none
+  // short_side (keep the aspect), short_side_rounded (the same as Caffe's users round), stretch (to the crop size), none
+  std::string resize = "short_side";
   std::string filter = "bilinear";    // as image/resize: nearest, box, bilinear, bicubic, lanczos; antialiased
   int64_t size = 256;                 // target of resize = short_side
   int64_t crop_height = 224, crop_width = 224;  // centre crop: the network's input

@@ -23,7 +23,7 @@ void check(const Preprocess& how) {
           "unknown colour order \"{}\"; known: rgb, bgr, grey", how.colour);
   require(how.crop_height > 0 && how.crop_width > 0 && how.crop_height <= 16384 && how.crop_width <= 16384,
           ErrorKind::usage, "the network's input cannot be {}x{} pixels", how.crop_height, how.crop_width);
-  require(how.resize != "short_side" || (how.size > 0 && how.size <= 16384), ErrorKind::usage,
+  require(!how.resize.starts_with("short_side") || (how.size > 0 && how.size <= 16384), ErrorKind::usage,
           "a picture's short side cannot be {} pixels", how.size);
   const size_t channels = how.colour == "grey" ? 1 : 3;
   for (const auto* values : {&how.mean, &how.std})
@@ -39,6 +39,20 @@ std::string numbers(const std::vector<double>& values) {
   return text;
 }
 
+// The long side rounded to the nearest pixel, and a crop that begins at the smaller of two middle pixels: what scripts
+// around Caffe do with Pillow. torchvision cuts the long side's fraction off and rounds the crop.
+Image fit_rounded(const Image& image, const Preprocess& how, Filter filter) {
+  const double scale = static_cast<double>(how.size) / std::min(image.width(), image.height());
+  const double width = std::nearbyint(image.width() * scale), height = std::nearbyint(image.height() * scale);
+  require(width <= INT32_MAX && height <= INT32_MAX, ErrorKind::usage,
+          "a picture of {} x {} cannot have a short side of {}", image.width(), image.height(), how.size);
+  const Image scaled = resize(image, static_cast<int>(width), static_cast<int>(height), filter);
+  const int across = scaled.width() - static_cast<int>(how.crop_width);
+  const int down = scaled.height() - static_cast<int>(how.crop_height);
+  if (across < 0 || down < 0) return scaled;
+  return crop(scaled, across / 2, down / 2, static_cast<int>(how.crop_width), static_cast<int>(how.crop_height));
+}
+
 }  // namespace
 
 Image fit_picture(const Image& picture, const Preprocess& how) {
@@ -49,10 +63,11 @@ Image fit_picture(const Image& picture, const Preprocess& how) {
   Image image = picture.to_8bit();
   image = how.colour == "grey" ? image.to_grey() : image.to_rgb();
   if (how.resize == "short_side") image = resize_short_side(image, static_cast<int>(how.size), filter);
+  else if (how.resize == "short_side_rounded") image = fit_rounded(image, how, filter);
   else if (how.resize == "stretch") image = resize(image, width, height, filter);
   else
-    require(how.resize == "none", ErrorKind::usage, "unknown resize \"{}\"; known: short_side, stretch, none",
-            how.resize);
+    require(how.resize == "none", ErrorKind::usage,
+            "unknown resize \"{}\"; known: short_side, short_side_rounded, stretch, none", how.resize);
   return centre_crop(image, width, height);
 }
 
@@ -138,7 +153,9 @@ std::string describe(const Preprocess& how) {
                                  how.colour == "grey"  ? "grey"
                                  : how.colour == "bgr" ? "BGR"
                                                        : "RGB");
-  if (how.resize == "short_side") text += fmt::format(", short side {} {}", how.size, how.filter);
+  if (how.resize.starts_with("short_side"))
+    text += fmt::format(", short side {} {}{}", how.size, how.filter,
+                        how.resize == "short_side_rounded" ? " (long side rounded)" : "");
   if (how.resize == "stretch")
     text += fmt::format(", stretched to {}x{} {}", how.crop_width, how.crop_height, how.filter);
   if (how.resize != "stretch") text += fmt::format(", centre crop {}x{}", how.crop_width, how.crop_height);
