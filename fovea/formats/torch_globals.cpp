@@ -315,8 +315,7 @@ PickleRef find_pickle_global(PickleHeap& heap, std::string_view module, std::str
   if (torch && name.ends_with("Tensor") && one_of(kStorages, name.substr(0, name.size() - 6))) known = Known::inert;
   if (home == "torch" && one_of(kElements, name)) known = Known::element;
   if (script && home.starts_with("__torch__")) known = Known::inert;
-  require(known.has_value(), ErrorKind::unsupported, "refuses to run {}.{}: {}", shown(module), shown(name),
-          advice(module));
+  require(known.has_value(), ErrorKind::unsupported, "refuses to run {}: {}", shown(full), advice(module));
   PickleValue value;
   value.kind = PickleKind::global;
   value.integer = static_cast<int64_t>(*known);

@@ -48,8 +48,11 @@ std::string storage_type(const PickleHeap& heap, PickleRef ref) {
   return std::string(type.text.substr(type.text.rfind('.') + 1));
 }
 
-// Protocol 0 can only write the id's repr: ('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6).
+// Protocol 0 can only write the id's repr: ('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6[, None]).
 PickleRef storage_from_text(PickleHeap& heap, std::string_view text) {
+  constexpr std::string_view kNoView = ", None)";
+  if (text.ends_with(kNoView)) text.remove_suffix(kNoView.size());  // of a legacy stream
+  else if (text.ends_with(")")) text.remove_suffix(1);
   constexpr std::string_view kBegin = "('storage', <class '", kMiddle = "'>, '";
   const size_t type_end = text.find(kMiddle), key = type_end + kMiddle.size();
   const size_t key_end = type_end == text.npos ? text.npos : text.find('\'', key);
@@ -62,7 +65,7 @@ PickleRef storage_from_text(PickleHeap& heap, std::string_view text) {
   storage.type = type.substr(type.rfind('.') + 1);
   element_of_storage(storage.type);
   storage.key = text.substr(key, key_end - key);
-  const std::string count(text.substr(comma + 2, text.size() - comma - 3));
+  const std::string count(text.substr(comma + 2));
   require(!count.empty() && count.size() < 16 && count.find_first_not_of("0123456789") == count.npos, ErrorKind::format,
           "the persistent id \"{}\" has no count", shown(text));
   storage.count = std::stoll(count);
