@@ -77,21 +77,25 @@ Bytes unpacked(const Bytes& file, size_t limit) {
   return content(file, reader.get(), limit, file.label());
 }
 
-bool is_archive(const Bytes& file) {
-  if (is_tar(file) || starts_with(file, "PK\x03\x04")) return true;
-  if (!is_compressed(file)) return false;
-  // Look at the beginning of the stream only.
+Bytes unpacked_head(const Bytes& file, size_t size) {
+  if (!is_compressed(file)) return file.slice(0, std::min(size, file.size()));
   const Reader reader = opened(file, true);
   archive_entry* entry = nullptr;
-  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) return false;
-  std::vector<std::byte> head(512);
+  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) return {};
+  std::vector<std::byte> head(size);
   size_t have = 0;
   while (have < head.size()) {
     const la_ssize_t n = archive_read_data(reader.get(), head.data() + have, head.size() - have);
     if (n <= 0) break;
     have += static_cast<size_t>(n);
   }
-  return have == head.size() && is_tar(Bytes::own(std::move(head)));
+  head.resize(have);
+  return Bytes::own(std::move(head), file.label());
+}
+
+bool is_archive(const Bytes& file) {
+  if (is_tar(file) || starts_with(file, "PK\x03\x04")) return true;
+  return is_compressed(file) && is_tar(unpacked_head(file, 512));
 }
 
 std::vector<ArchiveEntry> read_archive(const Bytes& file, const std::function<bool(std::string_view)>& wanted,

@@ -16,6 +16,9 @@ bool is_compressed(const Bytes& file);
 // the file when it is damaged, cut short, or larger.
 Bytes unpacked(const Bytes& file, size_t limit = size_t{8} << 30);
 
+// The first bytes of what the stream unpacks to, at most `size`, fewer when it is shorter or damaged.
+Bytes unpacked_head(const Bytes& file, size_t size);
+
 struct ArchiveEntry {
   std::string path;  // as it stands in the archive; never used as a path on this machine
   Bytes data;
