@@ -11,6 +11,7 @@
 #include "fovea/commands/demo.h"
 #include "fovea/commands/docs.h"
 #include "fovea/commands/doctor.h"
+#include "fovea/commands/evaluate.h"
 #include "fovea/commands/explain.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/summary.h"
@@ -29,8 +30,8 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), summary_command(), explain_command(), bench_command(),
-      verify_command(),  convert_command(),  doctor_command(),  demo_command(),    docs_command()};
+      inspect_command(), classify_command(), evaluate_command(), summary_command(), explain_command(), bench_command(),
+      verify_command(),  convert_command(),  doctor_command(),   demo_command(),    docs_command()};
   return commands;
 }
 
