@@ -66,11 +66,22 @@ std::vector<LabelledFile> parse_label_list(const Bytes& file) {
 }
 
 bool is_text(const Bytes& file) {
-  const std::string_view head = file.view().substr(0, 65536);
-  return std::all_of(head.begin(), head.end(), [](char c) {
+  constexpr size_t kLooked = 65536;
+  const std::string_view head = file.view().substr(0, kLooked);
+  int following = 0;  // bytes that the character begun still needs
+  for (const char c : head) {
     const auto u = static_cast<unsigned char>(c);
-    return u >= 32 ? u != 127 : c == '\t' || c == '\n' || c == '\r';
-  });
+    if (following > 0) {
+      if ((u & 0xC0) != 0x80) return false;
+      --following;
+    } else if (u >= 0x80) {
+      following = u >= 0xC2 && u < 0xE0 ? 1 : (u & 0xF0) == 0xE0 ? 2 : u >= 0xF0 && u < 0xF5 ? 3 : 0;
+      if (following == 0) return false;
+    } else if (u == 127 || (u < 32 && c != '\t' && c != '\n' && c != '\r')) {
+      return false;
+    }
+  }
+  return following == 0 || file.size() > head.size();
 }
 
 }  // namespace fovea

@@ -21,7 +21,7 @@ struct LabelledFile {
 // Error{format} naming the file and the line, also for a list without lines.
 std::vector<LabelledFile> parse_label_list(const Bytes& file);
 
-// Whether the beginning of the file is text: no control characters but tabs and ends of lines.
+// Whether the beginning of the file (64 KiB) is text: UTF-8 without control characters but tabs and ends of lines.
 bool is_text(const Bytes& file);
 
 }  // namespace fovea

@@ -260,7 +260,7 @@ std::unique_ptr<Dataset> open_archive(const Bytes& archive, const DatasetOptions
   require(found.has_value(), ErrorKind::format,
           "{}: no data set: an archive of {}; expected IDX files or CIFAR batches (unpack archives of pictures first)",
           archive.label(), some.empty() ? "nothing" : fmt::format("{}, …", fmt::join(some, ", ")));
-  return opened(*found, options.split, [&](const std::string& name) { return parts.at(name); });
+  return opened(*found, options.split, [&](const std::string& name) { return unpacked(parts.at(name), limit); });
 }
 
 std::unique_ptr<Dataset> open_dataset(const fs::path& path, const DatasetOptions& options) {
