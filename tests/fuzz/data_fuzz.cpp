@@ -50,7 +50,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The first half as pictures, the second as their labels.
   if (!packed)
     allowed(false, [&] { look(IdxDataset(bytes.slice(0, size / 2), bytes.slice(size / 2, size - size / 2), "")); });
-  if (is_archive(bytes))
-    for (const char* split : {"test", "train"}) allowed(true, [&] { look(*open_archive(bytes, {split}, kLimit)); });
+  for (const char* split : {"test", "train"})
+    allowed(true, [&] {
+      if (is_archive(bytes)) look(*open_archive(bytes, {split}, kLimit));
+    });
   return 0;
 }
