@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "fovea/commands/fused_models.h"
+#include "fovea/data/label_list.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/guesses.h"
-#include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/figure.h"
@@ -25,30 +25,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Truth = std::map<std::string, int64_t>;
 
-// Lines "file,class[,…]" (a header line may come first) or "file class". Files are compared by their last part.
+// Files are compared by their last part; of two lines for one, the last counts.
 Truth read_truth(const fs::path& path) {
   require_file(path, "a file of true classes");
-  const Bytes bytes = Bytes::map(path);
   Truth truth;
-  std::string_view text = bytes.view();
-  for (int number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    if (line.empty() || line[0] == '#') continue;
-    const bool comma = line.find(',') != line.npos;
-    const size_t cut = comma ? line.find(',') : line.rfind(' ');
-    std::string_view rest = cut == line.npos ? "" : line.substr(cut + 1);
-    rest = rest.substr(0, rest.find(','));
-    int64_t index = -1;
-    const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), index);
-    if (number == 1 && parsed.ec != std::errc()) continue;
-    require(parsed.ec == std::errc() && parsed.ptr == rest.data() + rest.size() && index >= 0, ErrorKind::format,
-            "{} line {}: expected \"file,class\" or \"file class\" with a class number", path.string(), number);
-    truth[fs::path(line.substr(0, cut)).filename().string()] = index;
-  }
-  require(!truth.empty(), ErrorKind::format, "{}: holds no lines \"file,class\"", path.string());
+  for (const LabelledFile& line : parse_label_list(Bytes::map(path)))
+    truth[fs::path(line.file).filename().string()] = line.label;
   return truth;
 }
 
@@ -132,7 +114,9 @@ void check_output(const ClassifyOptions& options) {
 
 OptionList describe(ClassifyOptions& o) {
   const OptionList model = describe(o.model);
-  return OptionList{model[0],
+  Option network = model[0];
+  network.help += "; several joined by '+' are averaged";
+  return OptionList{network,
                     {"IMAGE", "", "pictures, or folders of pictures", &o.images, true},
                     {"--top", "N", "guesses a picture", &o.top, false, {}, 1, 1000},
                     {"--truth", "FILE", "true classes, lines \"file,class\" or \"file class\": prints the error rates",
@@ -146,12 +130,8 @@ Report run(const Context& context, const ClassifyOptions& options) {
   const std::vector<fs::path> files = picture_paths(options.images);
   Truth truth;
   if (!options.truth.empty()) truth = read_truth(options.truth);
-  Model model = open(context, options.model);
-  const Value input = picture_input(model), scores = scores_output(model);
-  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
-          "it is not known how pictures become this network's input");
-  const Engine engine(options.engine);
-  Program program = engine.compile_only(model, std::vector<Value>{scores});
+  FusedModels network(context, options.model, options.engine, 1);
+  const Meaning& meaning = network.meaning();
   const auto top = static_cast<size_t>(options.top);
   Report report;
   Score score;
@@ -161,18 +141,17 @@ Report run(const Context& context, const ClassifyOptions& options) {
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
     context.report(
         {"classifying", static_cast<int64_t>(i), static_cast<int64_t>(files.size()), files[i].filename().string()});
-    const Image picture = fit_picture(read_image(files[i]), *model.meaning.preprocess);
-    const Tensor result =
-        program.run({{model.graph.node(input).name, normalise(picture, *model.meaning.preprocess)}})[0];
-    Classified answer{files[i], best_guesses(result, model.meaning, std::max<int64_t>(5, options.top)), {}};
+    const Image picture = read_image(files[i]);
+    Classified answer{files[i], best_guesses(network.scores(picture), meaning, std::max<int64_t>(5, options.top)), {}};
     if (const auto found = truth.find(files[i].filename().string()); found != truth.end()) answer.truth = found->second;
     score.count(answer);
-    report.text += answer_text(answer, model.meaning, top);
+    report.text += answer_text(answer, meaning, top);
     images.push_back(answer_json(answer, top));
-    if (!options.output.empty()) panels.push_back(panel_of(answer, picture, model.meaning, top));
+    if (!options.output.empty())
+      panels.push_back(panel_of(answer, fit_picture(picture, *meaning.preprocess), meaning, top));
   }
   context.report({"classifying", static_cast<int64_t>(files.size()), static_cast<int64_t>(files.size()), ""});
-  Json json = {{"model", printable(model.meaning.name)}, {"images", images}};
+  Json json = {{"model", printable(meaning.name)}, {"images", images}};
   if (!truth.empty()) {
     require(score.known > 0, ErrorKind::usage, "{}: names none of the {} pictures", options.truth, files.size());
     const auto error = [&](int64_t right) {
@@ -204,6 +183,7 @@ Command classify_command() {
       {{"fovea classify model.onnx cat.jpg", "the five best guesses"},
        {"fovea classify model.onnx photos/ -o sheet.png", "a sheet of all pictures in a folder, guesses beneath"},
        {"fovea classify model.onnx photos/ --truth labels.csv", "the top-1 and top-5 error"},
+       {"fovea classify a.onnx+b.onnx cat.jpg", "the mean of what two networks say"},
        {"fovea classify model.onnx cat.jpg --preprocess caffe --labels names.txt",
         "another convention, own class names"}},
       run);

@@ -12,6 +12,7 @@
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/base/rng.h"
+#include "fovea/data/image_folder.h"
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
@@ -81,14 +82,6 @@ std::vector<std::string> neighbours_of(const fs::path& path) {
     names.push_back(it->path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
-}
-
-bool is_picture_name(const fs::path& path) {
-  static const std::vector<std::string> kEndings = {".jpg",  ".jpeg", ".png", ".webp", ".tif",
-                                                    ".tiff", ".ppm",  ".pgm", ".pnm"};
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
 }
 
 }  // namespace

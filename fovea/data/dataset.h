@@ -20,7 +20,12 @@ class Dataset {
   virtual int64_t size() const = 0;
   // The sample at an index in [0, size()); the same one every time, from any thread.
   virtual Sample get(int64_t index) const = 0;
+  // The name of each label; empty where the set does not know them.
   virtual const std::vector<std::string>& classes() const = 0;
+  // What a message calls a sample: its file, or its number.
+  virtual std::string name(int64_t index) const { return "sample " + std::to_string(index); }
+  // What the set is, in a few words: "CIFAR-10, test"; may be empty.
+  virtual std::string description() const { return {}; }
 };
 
 }  // namespace fovea

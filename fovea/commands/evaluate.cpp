@@ -1,0 +1,203 @@
+#include "fovea/commands/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "fovea/commands/fused_models.h"
+#include "fovea/data/open_dataset.h"
+#include "fovea/data/relabelled.h"
+#include "fovea/insight/evaluation.h"
+#include "fovea/model/labels.h"
+#include "fovea/report/table.h"
+
+namespace fovea {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kShownClasses = 20, kShownConfusions = 10, kShownSkipped = 5;
+
+// The set with its labels in the network's numbers: matched by name where the names of all its classes are the
+// network's too, otherwise taken as they are.
+std::unique_ptr<Dataset> in_networks_numbers(const Context& context, std::unique_ptr<Dataset> data,
+                                             const FusedModels& network) {
+  const std::vector<std::string>& known = network.meaning().classes;
+  if (const auto labels = matching_classes(data->classes(), known)) {
+    bool same = true;
+    for (size_t i = 0; i < labels->size(); ++i) same = same && (*labels)[i] == static_cast<int64_t>(i);
+    if (same) return data;
+    context.note(
+        fmt::format("the {} classes of the data are matched with the network's by their names", labels->size()));
+    return std::make_unique<Relabelled>(std::move(data), *labels, known);
+  }
+  const auto count = static_cast<int64_t>(data->classes().size());
+  if (count > 0 && count < network.classes())
+    context.note(
+        fmt::format("the data has {} classes, the network scores {}; their names do not match, so class i of "
+                    "the data is taken for the network's class i",
+                    count, network.classes()));
+  return data;
+}
+
+std::string name_of(const std::vector<std::string>& classes, int64_t index) {
+  return printable(class_name(classes, index));
+}
+
+// The worst class first; equal ones by number.
+std::vector<ClassResult> worst_first(const Evaluation& result) {
+  std::vector<ClassResult> seen;
+  for (const ClassResult& c : result.classes)
+    if (c.count > 0) seen.push_back(c);
+  std::stable_sort(seen.begin(), seen.end(),
+                   [](const ClassResult& a, const ClassResult& b) { return a.top1 < b.top1; });
+  return seen;
+}
+
+std::string class_table(const Evaluation& result, const std::vector<std::string>& names, bool all) {
+  const std::vector<ClassResult> classes = worst_first(result);
+  const size_t shown = all ? classes.size() : std::min(kShownClasses, classes.size());
+  Table table({{"class"}, {"pictures", true}, {"errors", true}, {"top-1", true}, {""}});
+  for (size_t i = 0; i < shown; ++i)
+    table.add({name_of(names, classes[i].index), fmt::format("{}", classes[i].count),
+               fmt::format("{}", classes[i].errors), fmt::format("{:.2f} %", 100 * classes[i].top1),
+               coloured(bar(classes[i].top1, 20), Ink::blue)});
+  std::string text = table.text();
+  if (shown < classes.size())
+    text += coloured(fmt::format("{} better classes are not shown (--all)\n", classes.size() - shown), Ink::dim);
+  return text;
+}
+
+struct Confusion {
+  int64_t truth, guess, count;
+};
+std::string confusion_text(const Evaluation& result, const std::vector<std::string>& names) {
+  const auto classes = static_cast<int64_t>(result.classes.size());
+  std::vector<Confusion> wrong;
+  for (int64_t t = 0; t < classes; ++t)
+    for (int64_t g = 0; g < classes; ++g)
+      if (const int64_t n = result.confusion[static_cast<size_t>(t * classes + g)]; t != g && n > 0)
+        wrong.push_back({t, g, n});
+  std::stable_sort(wrong.begin(), wrong.end(),
+                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
+  if (wrong.empty()) return {};
+  Table table({{"truly"}, {"taken for"}, {"pictures", true}});
+  for (size_t i = 0; i < std::min(kShownConfusions, wrong.size()); ++i)
+    table.add({name_of(names, wrong[i].truth), name_of(names, wrong[i].guess), fmt::format("{}", wrong[i].count)});
+  return "\n" + table.text();
+}
+
+Json result_json(const Evaluation& result, const std::vector<std::string>& names) {
+  Json classes = Json::array();
+  for (const ClassResult& c : result.classes)
+    if (c.count > 0)
+      classes.push_back({{"index", c.index},
+                         {"name", name_of(names, c.index)},
+                         {"count", c.count},
+                         {"errors", c.errors},
+                         {"top1", c.top1}});
+  Json json = {{"count", result.count}, {"errors", result.errors}, {"top1", result.top1},
+               {"top5", result.top5},   {"loss", result.loss},     {"classes", classes}};
+  if (!result.confusion.empty()) {
+    const size_t side = result.classes.size();
+    Json rows = Json::array();
+    for (size_t t = 0; t < side; ++t)
+      rows.push_back(std::vector<int64_t>(result.confusion.begin() + static_cast<std::ptrdiff_t>(t * side),
+                                          result.confusion.begin() + static_cast<std::ptrdiff_t>((t + 1) * side)));
+    json["confusion"] = rows;
+  }
+  Json skipped = Json::array();
+  for (const std::string& message : result.skipped) skipped.push_back(printable(message));
+  json["skipped"] = skipped;
+  return json;
+}
+
+std::string result_text(const Evaluation& result, const std::vector<std::string>& names, double seconds,
+                        const EvaluateOptions& options) {
+  std::string text = fmt::format(
+      "{} pictures, {} errors: top-1 {} right ({:.2f} % error), top-5 {:.2f} % right, cross-entropy {:.4f}\n"
+      "in {}: {} pictures a second\n\n",
+      result.count, result.errors, coloured(fmt::format("{:.2f} %", 100 * result.top1), Ink::bold),
+      100 * (1 - result.top1), 100 * result.top5, result.loss, short_time(seconds),
+      short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)));
+  text += class_table(result, names, options.all);
+  if (!result.confusion.empty()) text += confusion_text(result, names);
+  if (result.skipped.empty()) return text;
+  text += coloured(fmt::format("\n{} pictures could not be read and are not counted:\n", result.skipped.size()),
+                   Ink::yellow);
+  const size_t shown = options.all ? result.skipped.size() : std::min(kShownSkipped, result.skipped.size());
+  for (size_t i = 0; i < shown; ++i) text += "  " + printable(result.skipped[i]) + "\n";
+  if (shown < result.skipped.size()) text += fmt::format("  and {} more (--all)\n", result.skipped.size() - shown);
+  return text;
+}
+
+}  // namespace
+
+OptionList describe(EvaluateOptions& o) {
+  const OptionList model = describe(o.model);
+  Option network = model[0];
+  network.help += "; several joined by '+' are averaged";
+  return OptionList{network,
+                    {"DATA", "",
+                     "the pictures: MNIST's or CIFAR's files or their folder, an archive of them, a folder of "
+                     "pictures with a sub-folder a class or a list labels.csv, or a list of lines \"file,class\"",
+                     &o.data, true},
+                    {"--split", "NAME", "which part of the data", &o.split, false, {"test", "train", "val"}},
+                    {"--batch",
+                     "N",
+                     "pictures computed at once; 0: as many as suit the network's input",
+                     &o.batch,
+                     false,
+                     {},
+                     0,
+                     4096},
+                    {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
+                    {"--all", "", "show every class, not only the worst", &o.all},
+                    {"--confusion", "", "count which classes are taken for which", &o.confusion},
+                    {"--skip-broken", "", "leave out pictures that are missing or cannot be read, and say how many",
+                     &o.skip_broken}} +
+         OptionList{model.begin() + 1, model.end()} + describe(o.engine);
+}
+
+Report run(const Context& context, const EvaluateOptions& options) {
+  std::unique_ptr<Dataset> data = open_dataset(options.data, {options.split, options.skip_broken});
+  FusedModels network(context, options.model, options.engine, options.batch);
+  const std::string description = data->description();
+  const std::vector<std::string> own_names = data->classes();
+  data = in_networks_numbers(context, std::move(data), network);
+  const auto start = std::chrono::steady_clock::now();
+  const Evaluation result = evaluate(context, *data, network, {options.limit, options.skip_broken, options.confusion});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::vector<std::string>& names = network.meaning().classes.empty() ? own_names : network.meaning().classes;
+  Report report;
+  report.text = fmt::format("{} on {} ({}): ", coloured(printable(network.meaning().name), Ink::bold),
+                            printable(options.data), printable(description)) +
+                result_text(result, names, seconds, options);
+  Json json = {{"model", printable(network.meaning().name)},
+               {"data", printable(options.data)},
+               {"description", printable(description)},
+               {"batch", network.batches()},
+               {"seconds", seconds}};
+  json.update(result_json(result, names));
+  report.set_json(json);
+  return report;
+}
+
+Command evaluate_command() {
+  return make_command<EvaluateOptions>(
+      "evaluate", "how often the network is right on a set of labelled pictures",
+      "Counts the errors on a data set and on each of its classes, worst first, with the top-5 score and the mean "
+      "cross-entropy. What the data is, is seen from what is there. The test split is the default where there are "
+      "splits. Networks joined by '+' are averaged: each prepares the pictures in its own way, and the mean of their "
+      "probabilities counts.",
+      {{"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},
+       {"fovea evaluate resnet.onnx cifar-10-binary.tar.gz --json", "CIFAR-10 out of its archive, for a program"},
+       {"fovea evaluate a.onnx+b.onnx photos/ --limit 1000 --confusion", "two networks averaged, on own pictures"},
+       {"fovea evaluate model.onnx mnist/ --preprocess mnist", "a network that was trained on 0..255, not on 0..1"}},
+      run);
+}
+
+}  // namespace fovea

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "fovea/commands/model_options.h"
+
+namespace fovea {
+
+struct EvaluateOptions {
+  ModelOptions model;
+  EngineOptions engine;
+  std::string data;
+  std::string split = "test";
+  int64_t batch = 0, limit = 0;
+  bool all = false, confusion = false, skip_broken = false;
+};
+OptionList describe(EvaluateOptions& options);
+
+// How often the network, or several averaged, is right on a labelled set of pictures.
+Report run(const Context& context, const EvaluateOptions& options);
+Command evaluate_command();
+
+}  // namespace fovea

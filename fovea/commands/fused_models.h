@@ -1,0 +1,57 @@
+// Several networks as one: the probabilities that they give are averaged.
+#pragma once
+
+#include <vector>
+
+#include "fovea/commands/model_options.h"
+#include "fovea/insight/evaluation.h"
+
+namespace fovea {
+
+// The models that a MODEL argument names: files joined by '+'. A '+' may also stand in a file's name: from the left,
+// the longest piece that is a file counts as one name.
+std::vector<std::string> joined_models(const std::string& argument);
+
+// p = (p_1 + … + p_n) / n, each p_i from its own network with its own preprocessing. Source: K. Simonyan, A. Zisserman,
+// "Very deep convolutional networks" (2015), section 4.4, "ConvNet fusion". With one network it is that network.
+class FusedModels : public BatchClassifier {
+ public:
+  // Opens and compiles each model for `batch` pictures at once (0: as many as suit the size of the input); a network
+  // whose batch is fixed runs as often as it must. Throws what opening throws, and Error{usage} when a network takes no
+  // picture, scores no classes, or another number of classes than the first.
+  FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine, int64_t batch);
+
+  int64_t batch() const override { return batch_; }
+  int64_t classes() const override { return classes_; }
+  void prepare(int64_t slot, const Image& picture) override;
+  std::vector<double> log_probabilities(int64_t count) override;
+
+  size_t size() const { return members_.size(); }
+  // Of the fused network: its name is "a + b", its classes are those of the first model that names them. Where there is
+  // more than one network, `scores` are probabilities.
+  const Meaning& meaning() const { return meaning_; }
+  // How many pictures each network takes at once.
+  std::vector<int64_t> batches() const;
+
+  // One picture: the scores [classes] as the network gives them, or the averaged probabilities of several.
+  Tensor scores(const Image& picture);
+
+ private:
+  struct Member {
+    std::string input;
+    Preprocess how;
+    bool probabilities = false;
+    int64_t batch = 1;
+    Program program;
+    Tensor pictures;  // [slots,C,H,W], slots a multiple of batch
+  };
+  Member member(Model model, int64_t batch) const;
+  void run(Member& member, int64_t count, std::vector<double>& scores) const;
+
+  Engine engine_;  // outlives the programs
+  std::vector<Member> members_;
+  Meaning meaning_;
+  int64_t batch_ = 1, classes_ = 0;
+};
+
+}  // namespace fovea
