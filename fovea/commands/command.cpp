@@ -12,6 +12,7 @@
 #include "fovea/commands/docs.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/explain.h"
+#include "fovea/commands/fetch.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/summary.h"
 #include "fovea/commands/verify.h"
@@ -29,8 +30,8 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), summary_command(), explain_command(), bench_command(),
-      verify_command(),  convert_command(),  doctor_command(),  demo_command(),    docs_command()};
+      inspect_command(), classify_command(), summary_command(), explain_command(), bench_command(), verify_command(),
+      convert_command(), fetch_command(),    doctor_command(),  demo_command(),    docs_command()};
   return commands;
 }
 
