@@ -9,6 +9,7 @@
 #include "fovea/commands/classify.h"
 #include "fovea/commands/convert.h"
 #include "fovea/commands/demo.h"
+#include "fovea/commands/diff.h"
 #include "fovea/commands/docs.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/explain.h"
@@ -31,7 +32,7 @@ OptionList operator+(OptionList a, OptionList b) {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
       inspect_command(), classify_command(), summary_command(), explain_command(), bench_command(), verify_command(),
-      convert_command(), fetch_command(),    doctor_command(),  demo_command(),    docs_command()};
+      convert_command(), diff_command(),     fetch_command(),   doctor_command(),  demo_command(),  docs_command()};
   return commands;
 }
 

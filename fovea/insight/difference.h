@@ -14,10 +14,10 @@ namespace fovea {
 
 // How far b is from a, over all elements.
 struct Distance {
-  double relative = 0;  // |b − a|₂ / |a|₂; infinite where only a is zero
-  double cosine = 1;    // a·b / (|a|₂ |b|₂); 1 where both are zero, 0 where one is
-  double largest = 0;   // the largest |b − a|
-  int64_t at = -1;      // its place in row-major order; -1: all elements are equal
+  double relative = 0;     // |b − a|₂ / |a|₂; infinite where only a is zero
+  double cosine = 1;       // a·b / (|a|₂ |b|₂); 1 where both are zero, 0 where one is
+  double largest = 0;      // the largest |b − a|
+  int64_t at = -1;         // its place in row-major order; -1: all elements are equal
   int64_t not_finite = 0;  // elements that are infinite or not a number in only one of both; they count nowhere else
   bool same_bits = false;
 };
@@ -57,11 +57,11 @@ struct LayerAlone {
 };
 
 struct ModelDifference {
-  std::vector<LayerPair> pairs;            // in the order of a
-  std::vector<LayerAlone> removed, added;  // only in a, only in b
+  std::vector<LayerPair> pairs;              // in the order of a
+  std::vector<LayerAlone> removed, added;    // only in a, only in b
   std::vector<AttributeDifference> meaning;  // preparation of pictures, inputs, outputs, classes
-  bool same_structure() const;  // up to names
-  bool same_weights() const;    // every bit, in matched layers
+  bool same_structure() const;               // up to names
+  bool same_weights() const;                 // every bit, in matched layers
   bool same_names() const;
   bool same() const { return same_structure() && same_weights() && meaning.empty(); }
 };
@@ -70,12 +70,12 @@ struct ModelDifference {
 // that are parameters or constants. Two matchings are made, and the better is kept: one by names first, then by what
 // layers compute and follow; one by what they compute and follow alone, so that numbers in generated names mislead
 // nobody and a network whose layers were only renamed is recognised. Better is what agrees in more operators,
-// attributes, shapes, weights, inputs and names (see score() for the points).
+// attributes, shapes, weights, inputs and names (see matching.cpp for the points).
 ModelDifference difference_of(const Model& a, const Model& b);
 
 // What a matched layer answers in both networks.
 struct ActivationDifference {
-  int pair = -1;  // index into ModelDifference::pairs
+  int pair = -1;            // index into ModelDifference::pairs
   bool comparable = false;  // the same shape
   Distance distance;
 };
