@@ -22,6 +22,7 @@ void ProgressBar::show(const Progress& p) {
   if (what_ != p.what) {
     what_ = p.what;
     start_ = now;
+    first_ = p.done;
     last_ = terminal_ ? Clock::time_point{} : now;
   }
   const bool finished = p.total > 0 && p.done >= p.total;
@@ -29,7 +30,7 @@ void ProgressBar::show(const Progress& p) {
   if (since < (terminal_ ? 0.1 : 5.0) && !(finished && terminal_)) return;
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(p.done) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(p.done - first_) / seconds : 0;
   std::string line = fmt::format("{} {}", p.what, p.done);
   if (p.total > 0) {
     line += fmt::format("/{}", p.total);

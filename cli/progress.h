@@ -22,6 +22,7 @@ class ProgressBar {
   bool shown_ = false;
   std::string what_;
   Clock::time_point start_, last_;
+  int64_t first_ = 0;  // what was done at the start: work that is resumed is not counted in the rate
 };
 
 }  // namespace fovea::cli

@@ -9,10 +9,12 @@
 #include "fovea/commands/classify.h"
 #include "fovea/commands/convert.h"
 #include "fovea/commands/demo.h"
+#include "fovea/commands/diff.h"
 #include "fovea/commands/docs.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/evaluate.h"
 #include "fovea/commands/explain.h"
+#include "fovea/commands/fetch.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/layers.h"
 #include "fovea/commands/summary.h"
@@ -33,8 +35,8 @@ OptionList operator+(OptionList a, OptionList b) {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
       inspect_command(), classify_command(), evaluate_command(), summary_command(), layers_command(),
-      zoo_command(),     convert_command(),  explain_command(),  bench_command(),   verify_command(),
-      doctor_command(),  demo_command(),     docs_command()};
+      diff_command(),    zoo_command(),      fetch_command(),    convert_command(), explain_command(),
+      bench_command(),   verify_command(),   doctor_command(),   demo_command(),    docs_command()};
   return commands;
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "fovea/backend/cpu/cpu.h"
+#include "fovea/base/cache_folder.h"
 #include "fovea/base/parallel.h"
 #include "fovea/compile/program.h"
 #include "fovea/ops/conv.h"
@@ -105,10 +106,7 @@ Report run(const Context& context, const DoctorOptions& options) {
   };
   if (const char* folder = std::getenv("FOVEA_DATA")) facts.emplace_back("FOVEA_DATA", folder);
   else facts.emplace_back("FOVEA_DATA", "not set: the demo trains its own small network");
-  const char* home = std::getenv("XDG_CACHE_HOME");
-  const std::filesystem::path cache =
-      home ? std::filesystem::path(home) / "fovea"
-           : std::filesystem::path(std::getenv("HOME") ? std::getenv("HOME") : ".") / ".cache" / "fovea";
+  const std::filesystem::path cache = cache_folder();
   std::error_code error;
   size_t files = 0, bytes = 0;
   for (std::filesystem::directory_iterator it(cache, error), end; !error && it != end; it.increment(error))

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "fovea/base/cache_folder.h"
 #include "fovea/base/memory.h"
 #include "fovea/compile/plan.h"
 #include "fovea/compile/tune.h"
@@ -78,13 +79,8 @@ double measure(const Lowering& lowering, std::span<const Type> types) {
 }  // namespace
 
 std::filesystem::path tuning_file() {
-  if (const char* given = std::getenv("FOVEA_CACHE"))
-    return *given ? std::filesystem::path(given) / "tuning.txt" : std::filesystem::path();
-  if (const char* cache_home = std::getenv("XDG_CACHE_HOME"); cache_home && *cache_home)
-    return std::filesystem::path(cache_home) / "fovea" / "tuning.txt";
-  if (const char* home = std::getenv("HOME"); home && *home)
-    return std::filesystem::path(home) / ".cache" / "fovea" / "tuning.txt";
-  return {};
+  const std::filesystem::path folder = cache_folder();
+  return folder.empty() ? folder : folder / "tuning.txt";
 }
 
 size_t choose_fastest(const Answer& answer, std::span<const Type> types, const std::string& key) {

@@ -5,8 +5,8 @@
 
 namespace fovea {
 
-// $FOVEA_CACHE/tuning.txt, else $XDG_CACHE_HOME/fovea/tuning.txt, else ~/.cache/fovea/tuning.txt; empty when
-// FOVEA_CACHE is set to nothing (remember nothing on disk). One line an entry: the winner, a tab, the key.
+// tuning.txt in cache_folder(); empty when there is none (remember nothing on disk). One line an entry: the winner, a
+// tab, the key.
 std::filesystem::path tuning_file();
 
 }  // namespace fovea
