@@ -5,9 +5,8 @@
 //   lenet5_1998  32×32 · C1 conv 5×5, 6 (28×28) · S2 sub-sampling 2/2 (14×14) · C3 conv 5×5, 16 maps, each of 3, 4 or 6
 //                maps of S2 (10×10) · S4 sub-sampling 2/2 (5×5) · C5 conv 5×5, 120 (1×1) · F6 84 · RBF 10
 //                parameters: C1 156, S2 12, C3 1,516, S4 32, C5 48,120, F6 10,164: together  60,000
-//   lenet5       28×28 · conv 5×5 pad 2, 6 · ReLU · max 2/2 · conv 5×5, 16 · ReLU · max 2/2 · 120 · 84 · 10: the form
-//   in
-//                which it is usually taught now, all maps connected                         61,706 parameters
+//   lenet5       28×28 · conv 5×5 pad 2, 6 · ReLU · max 2/2 · conv 5×5, 16 · ReLU · max 2/2 · 120 · 84 · 10: as it is
+//                usually taught now, all maps connected                                     61,706 parameters
 //
 // In the published networks every layer up to the last but one ends in f(a) = 1.7159 tanh(2a/3). Sub-sampling is
 // f(coefficient · average of a 2×2 window + bias), one coefficient and one bias a map (the papers multiply the sum:
