@@ -1,6 +1,8 @@
 // Elementwise operators in whatever layout their operands are: equal shapes, one value for all, or one a channel.
 #include "fovea/backend/cpu/kernels/elementwise.h"
 
+#include <algorithm>
+
 #include "fovea/backend/cpu/kernel_candidates.h"
 #include "fovea/backend/cpu/layouts.h"
 #include "fovea/ops/channel_affine.h"
