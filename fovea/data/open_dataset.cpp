@@ -89,7 +89,7 @@ class Folder {
     if (auto set = from_binaries()) return set;
     if (auto set = from_known_folder()) return set;
     if (auto set = from_split()) return set;
-    if (auto set = from_list()) return set;
+    if (auto set = from_list_or_classes()) return set;
     if (auto set = from_archive()) return set;
     if (auto set = from_classes()) return set;
     return from_list_above();
@@ -163,6 +163,17 @@ class Folder {
     return std::make_unique<ImageFiles>(
         listed_files(path_ / name, {}, options_.missing_allowed,
                      "pictures listed in " + name + (split.empty() ? "" : ", " + split)));
+  }
+
+  // A labels.txt may also hold the names of the classes, beside their folders.
+  std::unique_ptr<Dataset> from_list_or_classes() const {
+    try {
+      return from_list();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::format) throw;
+      if (auto set = from_classes()) return set;
+      throw;
+    }
   }
 
   std::unique_ptr<Dataset> from_archive() const {

@@ -154,6 +154,16 @@ TEST_F(OpenDataset, FoldersAreClasses) {
   EXPECT_EQ(data->name(1), (folder_ / "dog/a.PGM").string());
 }
 
+TEST_F(OpenDataset, NamesBesideTheirFoldersAreNoList) {
+  picture("ant/a.png", 3);
+  picture("bee/b.png", 4);
+  write("labels.txt", "ant\nbee\n");
+  EXPECT_EQ(contents(*opened()), (Contents{{0, 3}, {1, 4}}));
+  fs::remove_all(folder_ / "ant");
+  fs::remove_all(folder_ / "bee");
+  expect_error(ErrorKind::format, {"labels.txt line 2"}, [&] { opened(); });
+}
+
 TEST_F(OpenDataset, FoldersOfSplits) {
   picture("train/x/a.png", 1);
   picture("train/y/b.png", 2);
