@@ -300,10 +300,11 @@ OptionList describe(DiffOptions& o) {
 
 Report run(const Context& context, const DiffOptions& options) {
   check_output(options.output);
-  require_file(options.other, "a model file");
   if (!options.image.empty()) require_file(options.image, "a picture");
-  ModelOptions second = options.model;
+  ModelOptions second;  // what says how A's file is read does not say it of B's
   second.model = options.other;
+  second.preprocess = options.model.preprocess, second.labels = options.model.labels;
+  second.size = options.model.size, second.crop = options.model.crop;
   const Model a = open(context, options.model), b = open(context, second);
   Comparison c;
   c.name_a = fs::path(options.model.model).filename().string(), c.name_b = fs::path(options.other).filename().string();
@@ -340,8 +341,8 @@ Command diff_command() {
       "Matches the layers of two networks, by name first, then by what they compute, so that a network with other "
       "names "
       "is recognised. Lists layers that were removed, added or changed, how far each weight has moved (identical bits "
-      "are told from nearly equal ones) and, given a picture, the first layer whose answers part. Options such as "
-      "--preprocess hold for both networks.",
+      "are told from nearly equal ones) and, given a picture, the first layer whose answers part. What is "
+      "said of pictures and classes (--preprocess, --size, --crop, --labels) holds for both networks.",
       {{"fovea diff model.onnx converted.onnx cat.jpg", "did the conversion break it?"},
        {"fovea diff before.onnx after.onnx -o changes.html", "what did fine-tuning change?"},
        {"fovea diff a.onnx b.onnx --exit-code --quiet > /dev/null && echo same", "in a script"}},

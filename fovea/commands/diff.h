@@ -5,7 +5,7 @@
 namespace fovea {
 
 struct DiffOptions {
-  ModelOptions model;  // the first network; its other options hold for both
+  ModelOptions model;  // the first network; preprocess, labels, size and crop hold for both
   std::string other, image, output;
   EngineOptions engine;
   bool exit_code = false, all = false;

@@ -60,7 +60,7 @@ std::string place_text(const Shape& shape, int64_t at) {
 }
 
 std::string distance_text(double value) {
-  return std::isinf(value) ? "∞" : value == 0 ? "0" : fmt::format("{:.2g}", value);
+  return std::isinf(value) ? "∞" : value == 0 ? "0" : fmt::format("{:.1e}", value);
 }
 
 namespace {
@@ -70,8 +70,10 @@ std::string code(std::string_view text) { return "<code>" + html_text(text) + "<
 // Seven decades, 1e-7 to 1, beside the number.
 std::string distance_bar(double value) {
   const double share = value > 0 ? std::clamp((std::log10(value) + 7) / 7, 0.02, 1.0) : 0;
-  return fmt::format("<span class=\"share\"><i style=\"width:{:.1f}%\"></i></span>{}", share * 100,
-                     distance_text(value));
+  return fmt::format(
+      "<span class=\"share\"><i style=\"width:{:.1f}%\"></i></span><span "
+      "style=\"display:inline-block;min-width:4.4em\">{}</span>",
+      share * 100, distance_text(value));
 }
 
 std::string structure_html(const Comparison& c) {
@@ -122,7 +124,7 @@ std::string weights_html(const Comparison& c) {
   std::string html;
   if (!rows.empty())
     html = "<div class=\"card\">" +
-           html_table({"weight", "shape", ">relative L2", ">cosine", ">largest change", "at"}, rows) + "</div>";
+           html_table({"weight", "shape", ">relative L2", ">cosine", ">largest change", ">at"}, rows) + "</div>";
   return html +
          fmt::format("<p class=\"note\">{} of {} weights are identical, bit for bit.</p>", equal, c.weights.size());
 }
@@ -186,11 +188,8 @@ std::string comparison_page(const Comparison& c) {
     page.add_fact(c.picture->agree() ? "the same" : "another", fmt::format("best guess on {}", c.picture->name));
   page.add_section("structure", "Structure", "A is the first network, B the second.", structure_html(c));
   if (!m.same_names()) page.add_section("names", "Names", "", names_html(c));
-  page.add_section("weights", "Weights",
-                   "How far each weight of B is from its partner in A, the furthest first. Bars are logarithmic, from "
-                   "one ten-millionth to 1.",
-                   weights_html(c));
   if (c.picture) {
+    page.add_section("guesses", "Guesses", "", guesses_html(*c.picture, c.name_a, c.name_b));
     const int first = c.picture->answers.first;
     page.add_section(
         "activations", "Activations",
@@ -200,8 +199,11 @@ std::string comparison_page(const Comparison& c) {
                                 "than {:g} is marked.",
                                 c.tolerance),
         activations_html(c));
-    page.add_section("guesses", "Guesses", "", guesses_html(*c.picture, c.name_a, c.name_b));
   }
+  page.add_section("weights", "Weights",
+                   "How far each weight of B is from its partner in A, the furthest first. Bars are logarithmic, from "
+                   "one ten-millionth to 1.",
+                   weights_html(c));
   page.set_footer(fmt::format("made by fovea {}", html_text(version())));
   return page.html();
 }

@@ -37,7 +37,7 @@ std::string shown_name(const LayerPair& pair);
 std::string changes_text(const LayerPair& pair);
 // "[3,0,1,2]": where in a tensor of that shape an element is; empty for -1.
 std::string place_text(const Shape& shape, int64_t at);
-// "1.2e-05", "0", "∞".
+// "1.2e-05", "0", "∞": two digits.
 std::string distance_text(double value);
 
 // A self-contained page.

@@ -227,7 +227,7 @@ TEST_F(FetchTest, RedirectsToOtherProtocolsAreNot) {
   std::ofstream(folder_ / "secret") << "secret";
   const std::string location = "Location: file://" + (folder_ / "secret").string() + "\r\n";
   const std::string error = error_of([&](const Request&) { return Reply{response("302 Found", location, "")}; });
-  expect_in(error, "file");
+  expect_in(error, "Protocol \"file\"");
   expect_in(error_of([&](const Request&) { return Reply{response("302 Found", "Location: /file.bin\r\n", "")}; }),
             "redirects");
 }
