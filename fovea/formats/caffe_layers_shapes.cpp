@@ -7,6 +7,7 @@
 #include "fovea/ops/concat.h"
 #include "fovea/ops/flatten.h"
 #include "fovea/ops/identity.h"
+#include "fovea/ops/input.h"
 #include "fovea/ops/mul.h"
 #include "fovea/ops/reduce.h"
 #include "fovea/ops/reshape.h"
@@ -88,7 +89,7 @@ std::vector<Value> reshape_layer(CaffeLayer& layer) {
   }
   require(open <= 1, ErrorKind::format, "{} sizes of -1", open);
   y.insert(y.end(), x.begin() + end, x.end());
-  return {reshape(layer.graph, layer.in(), y)};
+  return {reshape(layer.graph, layer.in(), ints(layer.graph, y))};  // sizes of 0 copy, also for pictures of other sizes
 }
 
 // The first bottom, cut to the sizes of the second from an axis on.
