@@ -50,12 +50,14 @@ void set_axes(Parameter& p, const Covering& c) {
 struct Sides {
   Value other;
   std::optional<Covering> numbers;
+  bool constant = false;  // one number that is no weight: a setting of the layer
 };
 Sides sides(CaffeEmission& e, const Node& node, const Shape& result) {
   for (const size_t k : {size_t{1}, size_t{0}}) {
     const auto numbers = e.numbers(node.inputs[k]);
     if (!numbers || e.graph.shape(node.inputs[1 - k]) != result) continue;
-    return {node.inputs[1 - k], covering(result, *numbers)};
+    return {node.inputs[1 - k], covering(result, *numbers),
+            numbers->count() == 1 && e.graph.known(node.inputs[k]) != nullptr};
   }
   return {};
 }
@@ -68,6 +70,8 @@ void eltwise(CaffeEmission& e, caffe::EltwiseParameter::EltwiseOp operation) {
 void add_node(CaffeEmission& e) {
   const Sides s = sides(e, e.node, e.result());
   if (!s.numbers) return eltwise(e, caffe::EltwiseParameter::SUM);
+  if (s.constant)
+    return e.layer("Power", {s.other}).mutable_power_param()->set_shift(s.numbers->numbers.data<float>()[0]);
   if (s.numbers->from == 1 && emit_caffe_deconvolution(e, s.other, s.numbers->numbers)) return;
   if (const Node* product = e.only(s.other, "mul")) {  // a learned factor and term over the same axes are one layer
     const Sides factor = sides(e, *product, e.result());
@@ -89,6 +93,8 @@ void add_node(CaffeEmission& e) {
 
 void mul_node(CaffeEmission& e) {
   const Sides s = sides(e, e.node, e.result());
+  if (s.constant)
+    return e.layer("Power", {s.other}).mutable_power_param()->set_scale(s.numbers->numbers.data<float>()[0]);
   if (s.numbers) {
     auto& layer = e.layer("Scale", {s.other});
     set_axes(*layer.mutable_scale_param(), *s.numbers);
@@ -130,8 +136,8 @@ void batch_norm_node(CaffeEmission& e) {
     const auto data = t.data<float>();
     return std::all_of(data.begin(), data.end(), [&](float v) { return v == value; });
   };
-  const bool plain = e.graph.known(e.node.inputs[1]) && e.graph.known(e.node.inputs[2]) && is_all(scale, 1) &&
-                     is_all(bias, 0);
+  const bool plain =
+      e.graph.known(e.node.inputs[1]) && e.graph.known(e.node.inputs[2]) && is_all(scale, 1) && is_all(bias, 0);
   // The statistics keep their own name ("bn1" of bn1.running_mean) where it is free.
   std::string name = e.graph.node(e.node.inputs[3]).name;
   name = name.ends_with(".running_mean") ? name.substr(0, name.rfind('.')) : e.node.name + "/normalise";
@@ -259,8 +265,8 @@ void leaky_relu_node(CaffeEmission& e) {
 struct Plain {
   std::string_view op, type;
 };
-constexpr Plain kPlain[] = {{"abs", "AbsVal"},       {"exp", "Exp"},        {"identity", "Split"}, {"log", "Log"},
-                            {"relu", "ReLU"},        {"sigmoid", "Sigmoid"}, {"softplus", "BNLL"},  {"tanh", "TanH"}};
+constexpr Plain kPlain[] = {{"abs", "AbsVal"}, {"exp", "Exp"},         {"identity", "Split"}, {"log", "Log"},
+                            {"relu", "ReLU"},  {"sigmoid", "Sigmoid"}, {"softplus", "BNLL"},  {"tanh", "TanH"}};
 
 void plain_node(CaffeEmission& e) {
   for (const Plain& plain : kPlain)
@@ -271,20 +277,34 @@ void plain_node(CaffeEmission& e) {
 
 std::span<const CaffeEmitter> caffe_simple_emitters() {
   static constexpr CaffeEmitter kEmitters[] = {
-      {"abs", plain_node},           {"add", add_node},
-      {"batch_norm", batch_norm_node}, {"channel_affine", channel_affine_node},
-      {"clip", clip_node},           {"concat", concat_node},
-      {"dropout", dropout_node},     {"elu", elu_node},
-      {"exp", plain_node},           {"flatten", reshape_node},
-      {"identity", plain_node},      {"leaky_relu", leaky_relu_node},
-      {"log", plain_node},           {"lrn", lrn_node},
-      {"max", max_node},             {"mul", mul_node},
-      {"pow", pow_node},             {"prelu", prelu_node},
-      {"reduce", reduce_node},       {"relu", plain_node},
-      {"reshape", reshape_node},     {"sigmoid", plain_node},
-      {"softmax", softmax_node},     {"softplus", plain_node},
-      {"split", split_node},         {"squeeze", reshape_node},
-      {"sub", sub_node},             {"tanh", plain_node},
+      {"abs", plain_node},
+      {"add", add_node},
+      {"batch_norm", batch_norm_node},
+      {"channel_affine", channel_affine_node},
+      {"clip", clip_node},
+      {"concat", concat_node},
+      {"dropout", dropout_node},
+      {"elu", elu_node},
+      {"exp", plain_node},
+      {"flatten", reshape_node},
+      {"identity", plain_node},
+      {"leaky_relu", leaky_relu_node},
+      {"log", plain_node},
+      {"lrn", lrn_node},
+      {"max", max_node},
+      {"mul", mul_node},
+      {"pow", pow_node},
+      {"prelu", prelu_node},
+      {"reduce", reduce_node},
+      {"relu", plain_node},
+      {"reshape", reshape_node},
+      {"sigmoid", plain_node},
+      {"softmax", softmax_node},
+      {"softplus", plain_node},
+      {"split", split_node},
+      {"squeeze", reshape_node},
+      {"sub", sub_node},
+      {"tanh", plain_node},
       {"unsqueeze", reshape_node},
   };
   return kEmitters;

@@ -94,12 +94,15 @@ void pool(CaffeEmission& e, const Ints& kernel, const Ints& stride, const Ints& 
     height(static_cast<uint32_t>(h));
     width(static_cast<uint32_t>(w));
   };
-  say(axes[0].kernel, axes[1].kernel, [&](uint32_t v) { p.set_kernel_size(v); },
-      [&](uint32_t v) { p.set_kernel_h(v); }, [&](uint32_t v) { p.set_kernel_w(v); });
-  say(axes[0].stride, axes[1].stride, [&](uint32_t v) { p.set_stride(v); }, [&](uint32_t v) { p.set_stride_h(v); },
+  say(
+      axes[0].kernel, axes[1].kernel, [&](uint32_t v) { p.set_kernel_size(v); }, [&](uint32_t v) { p.set_kernel_h(v); },
+      [&](uint32_t v) { p.set_kernel_w(v); });
+  say(
+      axes[0].stride, axes[1].stride, [&](uint32_t v) { p.set_stride(v); }, [&](uint32_t v) { p.set_stride_h(v); },
       [&](uint32_t v) { p.set_stride_w(v); });
   if (padded)
-    say(axes[0].pad_begin, axes[1].pad_begin, [&](uint32_t v) { p.set_pad(v); }, [&](uint32_t v) { p.set_pad_h(v); },
+    say(
+        axes[0].pad_begin, axes[1].pad_begin, [&](uint32_t v) { p.set_pad(v); }, [&](uint32_t v) { p.set_pad_h(v); },
         [&](uint32_t v) { p.set_pad_w(v); });
   if (!fits[0]) p.set_round_mode(caffe::PoolingParameter::FLOOR);
 }
@@ -138,7 +141,8 @@ void adaptive_average_pool_node(CaffeEmission& e) {
 
 void gemm_node(CaffeEmission& e) {
   const auto& a = e.as<GemmAttributes>();
-  if (a.alpha != 1 || a.beta != 1 || a.trans_a) e.refuse("Caffe's InnerProduct has no alpha, beta and transposed input");
+  if (a.alpha != 1 || a.beta != 1 || a.trans_a)
+    e.refuse("Caffe's InnerProduct has no alpha, beta and transposed input");
   const Tensor weight = e.fixed(1, "its weight");
   const int64_t outputs = e.result()[1];
   auto& layer = e.layer("InnerProduct");

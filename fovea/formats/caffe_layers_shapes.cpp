@@ -153,9 +153,9 @@ std::vector<Value> reduction(CaffeLayer& layer) {
 std::span<const CaffeType> caffe_shape_types() {
   static constexpr int kMany = 1 << 16;
   static constexpr CaffeType kTypes[] = {
-      {"ArgMax", arg_max_layer},  {"Concat", concat_layer, 1, kMany}, {"Crop", crop, 2, 2},
-      {"Flatten", flatten_layer}, {"Reduction", reduction},           {"Reshape", reshape_layer},
-      {"Slice", slice_layer},     {"Split", split_layer},             {"Tile", tile_layer},
+      {"ArgMax", arg_max_layer}, {"Concat", concat_layer, 1, kMany}, {"Crop", crop, 2, 2},   {"Flatten", flatten_layer},
+      {"Reduction", reduction},  {"Reshape", reshape_layer},         {"Slice", slice_layer}, {"Split", split_layer},
+      {"Tile", tile_layer},
   };
   return kTypes;
 }

@@ -1,4 +1,5 @@
-// Nodes are written from the last to the first, so that a layer that stands for two nodes can take in the one before it.
+// Nodes are written from the last to the first, so that a layer that stands for two nodes can take in the one before
+// it.
 #include "fovea/formats/caffe_write.h"
 
 #include <google/protobuf/text_format.h>
@@ -38,8 +39,7 @@ class Writer {
     const std::vector<Value> wants = this->wants();
     const std::vector<bool> needed = reachable(graph_, wants);
     choose_blobs(needed);
-    std::vector<google::protobuf::RepeatedPtrField<caffe::LayerParameter>> layers(
-        static_cast<size_t>(graph_.size()));
+    std::vector<google::protobuf::RepeatedPtrField<caffe::LayerParameter>> layers(static_cast<size_t>(graph_.size()));
     for (int i = graph_.size(); i-- > 0;) {
       if (!needed[static_cast<size_t>(i)] || to_.merged[static_cast<size_t>(i)]) continue;
       add_node(i);
@@ -107,7 +107,8 @@ class Writer {
   void add_node(int index) {
     const Node& node = graph_.node(index);
     CaffeEmission e(to_, index);
-    if (e.numbers(Value{index, 0})) return;  // a weight or constant belongs to the layers that read it
+    if (graph_.known({index, 0}) || e.numbers(Value{index, 0}))
+      return;  // a weight or constant belongs to the layers that read it
     if (node.op == &ops::input) {
       auto& layer = *to_.network.add_layer();
       layer.set_name(node.name);

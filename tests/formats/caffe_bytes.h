@@ -72,7 +72,8 @@ inline void expect_values(const Tensor& got, const Shape& shape, const std::vect
   ASSERT_EQ(got.shape(), shape);
   ASSERT_EQ(got.count(), static_cast<int64_t>(want.size()));
   for (int64_t i = 0; i < got.count(); ++i)
-    EXPECT_NEAR(got.at(i), want[static_cast<size_t>(i)], tolerance * std::max(1.0, std::abs(want[static_cast<size_t>(i)])))
+    EXPECT_NEAR(got.at(i), want[static_cast<size_t>(i)],
+                tolerance * std::max(1.0, std::abs(want[static_cast<size_t>(i)])))
         << "element " << i;
 }
 

@@ -43,7 +43,8 @@ INSTANTIATE_TEST_SUITE_P(All, CaffeGolden, testing::Values("windows", "normalise
 // 5 columns, kernel 2, stride 2: rounding up gives 3 windows, of which the last sees one column.
 TEST(CaffeLayers, PoolingRoundsUp) {
   const Tensor x = counting({1, 1, 2, 5});  // 1 2 3 4 5 / 6 7 8 9 10
-  expect_values(through("Pooling", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", x), {1, 1, 1, 3}, {7, 9, 10});
+  expect_values(through("Pooling", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }", x), {1, 1, 1, 3},
+                {7, 9, 10});
   expect_values(through("Pooling", "pooling_param { pool: AVE kernel_size: 2 stride: 2 }", x), {1, 1, 1, 3},
                 {4, 6, 7.5});
   expect_values(through("Pooling", "pooling_param { kernel_size: 2 stride: 2 round_mode: FLOOR }", x), {1, 1, 1, 2},
@@ -91,9 +92,8 @@ TEST(CaffeLayers, LocalResponseNormalisation) {
   // Within a channel: the mean of squares over 3x3 with zeros around (9 always), and 1 instead of k.
   const auto within = [](double v, double squares) { return v * std::pow(1 + 0.6 * squares / 9, -0.5); };
   const Tensor y = counting({1, 1, 1, 3});
-  expect_values(
-      through("LRN", "lrn_param { local_size: 3 alpha: 0.6 beta: 0.5 k: 2 norm_region: WITHIN_CHANNEL }", y),
-      {1, 1, 1, 3}, {within(1, 5), within(2, 14), within(3, 13)});
+  expect_values(through("LRN", "lrn_param { local_size: 3 alpha: 0.6 beta: 0.5 k: 2 norm_region: WITHIN_CHANNEL }", y),
+                {1, 1, 1, 3}, {within(1, 5), within(2, 14), within(3, 13)});
 }
 
 TEST(CaffeLayers, Elementwise) {
@@ -114,7 +114,8 @@ TEST(CaffeLayers, Elementwise) {
   expect("Log", "log_param { base: 2 scale: 2 shift: 5 }", {0, std::log2(6), std::log2(11)});
   expect("Threshold", "threshold_param { threshold: 0.5 }", {0, 0, 1});
   expect("Clip", "clip_param { min: -1 max: 2 }", {-1, 0.5, 2});
-  expect("Swish", "swish_param { beta: 2 }", {-2 / (1 + std::exp(4)), 0.5 / (1 + std::exp(-1)), 3 / (1 + std::exp(-6))});
+  expect("Swish", "swish_param { beta: 2 }",
+         {-2 / (1 + std::exp(4)), 0.5 / (1 + std::exp(-1)), 3 / (1 + std::exp(-6))});
   expect("Dropout", "dropout_param { dropout_ratio: 0.3 }", {-2, 0.5, 3});
   expect("Sigmoid", "", {1 / (1 + std::exp(2)), 1 / (1 + std::exp(-0.5)), 1 / (1 + std::exp(-3))});
 }
@@ -194,18 +195,19 @@ TEST(CaffeLayers, InnerProductOfLaterAxesAndTransposed) {
   const Tensor y = run(model, counting({1, 2, 2, 2}))[0];
   ASSERT_EQ(y.shape(), (Shape{1, 2, 2, 3}));
   for (int64_t row = 0; row < 4; ++row)
-    for (int64_t o = 0; o < 3; ++o)
-      EXPECT_EQ(y.at(3 * row + o), (2 * row + 1) * (1 + o) + (2 * row + 2) * (4 + o));
+    for (int64_t o = 0; o < 3; ++o) EXPECT_EQ(y.at(3 * row + o), (2 * row + 1) * (1 + o) + (2 * row + 2) * (4 + o));
 }
 
 // The first layer owns the parameter; the second has other settings but the same numbers.
 TEST(CaffeLayers, SharedParameters) {
   caffe::NetParameter weights;
   add_blob(add_layer(weights, "a", "Convolution"), {1, 1, 1, 1}, {3});
-  const std::string share = R"(convolution_param { num_output: 1 kernel_size: 1 bias_term: false } param { name: "w" })";
+  const std::string share =
+      R"(convolution_param { num_output: 1 kernel_size: 1 bias_term: false } param { name: "w" })";
   const Model model = read_caffe(
       prototxt(network("1122", "layer { name: \"a\" type: \"Convolution\" bottom: \"data\" top: \"a\" " + share +
-                                   "} layer { name: \"b\" type: \"Convolution\" bottom: \"a\" top: \"b\" " + share + "}")),
+                                   "} layer { name: \"b\" type: \"Convolution\" bottom: \"a\" top: \"b\" " + share +
+                                   "}")),
       caffemodel(weights));
   EXPECT_EQ(model.graph.parameters().size(), 1u);
   expect_values(run(model, counting({1, 1, 2, 2}))[0], {1, 1, 2, 2}, {9, 18, 27, 36});

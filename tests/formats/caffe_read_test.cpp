@@ -207,13 +207,15 @@ TEST(CaffePhases, StagesAndLevels) {
 }
 
 TEST(CaffeInputs, BatchBecomesOne) {
-  const std::string head = R"(layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 10 dim: 3 dim: 4 dim: 4 } } })";
+  const std::string head =
+      R"(layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 10 dim: 3 dim: 4 dim: 4 } } })";
   const std::string relu = R"(layer { name: "r" type: "ReLU" bottom: "data" top: "r" })";
   const Model model = read_caffe(prototxt(head + relu), std::nullopt);
   EXPECT_EQ(model.graph.shape(model.graph.inputs()[0]), (Shape{1, 3, 4, 4}));
-  const Model kept = read_caffe(
-      prototxt(head + relu + R"(layer { name: "s" type: "Slice" bottom: "r" top: "x" top: "y" slice_param { axis: 0 } })"),
-      std::nullopt);
+  const Model kept =
+      read_caffe(prototxt(head + relu +
+                          R"(layer { name: "s" type: "Slice" bottom: "r" top: "x" top: "y" slice_param { axis: 0 } })"),
+                 std::nullopt);
   EXPECT_EQ(kept.graph.shape(kept.graph.inputs()[0]), (Shape{10, 3, 4, 4}));
 }
 
@@ -271,8 +273,9 @@ TEST(CaffeKinds, AreKnownByContent) {
   EXPECT_FALSE(is_prototxt(caffemodel(weights)));
   EXPECT_TRUE(is_prototxt(prototxt(std::string("# LeNet\n\n") + kTraining)));
   EXPECT_FALSE(is_caffemodel(prototxt(kTraining)));
-  for (const std::string other : {"", "layer", "net: \"train_val.prototxt\" base_lr: 0.01", "name: \"x\"", "{\"layer\": {}}",
-                                  "P5 3 3 255", "layer by layer, a story", "\x89PNG", "PK\x03\x04"}) {
+  for (const std::string other :
+       {"", "layer", "net: \"train_val.prototxt\" base_lr: 0.01", "name: \"x\"", "{\"layer\": {}}", "P5 3 3 255",
+        "layer by layer, a story", "\x89PNG", "PK\x03\x04"}) {
     EXPECT_FALSE(is_prototxt(prototxt(other))) << other;
     EXPECT_FALSE(is_caffemodel(prototxt(other))) << other;
   }
