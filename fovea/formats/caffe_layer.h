@@ -15,8 +15,8 @@ namespace fovea {
 // What the layers of one network share.
 struct CaffeNetwork {
   Graph graph;
-  std::map<std::string, Value> shared;          // parameters by the name that `param { name: }` gives them
-  std::map<std::string, double> starts;         // parameters that begin with one value when the network is untrained
+  std::map<std::string, Value> shared;   // parameters by the name that `param { name: }` gives them
+  std::map<std::string, double> starts;  // parameters that begin with one value when the network is untrained
   std::map<std::pair<int64_t, bool>, Value> filled;  // constant vectors of ones (true) and zeros, by size
   size_t filled_bytes = 0;
 };
@@ -68,9 +68,9 @@ const CaffeType* find_caffe_type(std::string_view name);
 struct CaffePoolAxis {
   int64_t kernel, output;
 };
-// Caffe's rule: the number of windows is rounded up (or down); of a padded picture the last window must begin inside the
-// picture or the padding before it. A window larger than the padded picture is cut. Throws Error{shape} for a window
-// that does not fit, Error{unsupported} where Caffe would pool nothing.
+// Caffe's rule: the number of windows is rounded up (or down); of a padded picture the last window must begin inside
+// the picture or the padding before it. A window larger than the padded picture is cut. Throws Error{shape} for a
+// window that does not fit, Error{unsupported} where Caffe would pool nothing.
 CaffePoolAxis caffe_pool_axis(int64_t input, int64_t kernel, int64_t stride, int64_t pad, bool padded, bool floor);
 
 }  // namespace fovea

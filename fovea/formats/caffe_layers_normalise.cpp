@@ -1,7 +1,7 @@
 // Layers that normalise, scale and shift: LRN, BatchNorm, Scale, Bias, MVN, Softmax.
-//   LRN across channels x / (k + alpha/size · Σ_window x²)^beta; within a channel x · (1 + alpha · mean_window x²)^−beta
-//   with windows size x size that count their padding.
-//   BatchNorm (x − mean) / √(variance + eps); Scale x · weight + bias; Bias x + bias.
+//   LRN across channels x / (k + alpha/size · Σ_window x²)^beta; within a channel x · (1 + alpha · mean_window
+//   x²)^−beta with windows size x size that count their padding. BatchNorm (x − mean) / √(variance + eps); Scale x ·
+//   weight + bias; Bias x + bias.
 // Source: Caffe's documentation of its layers; Krizhevsky et al. 2012, section 3.3; Ioffe & Szegedy 2015.
 #include "fovea/base/error.h"
 #include "fovea/formats/caffe_layer.h"
@@ -138,8 +138,12 @@ std::vector<Value> softmax_loss(CaffeLayer& layer) {
 
 std::span<const CaffeType> caffe_normalise_types() {
   static constexpr CaffeType kTypes[] = {
-      {"BatchNorm", batch_norm_layer}, {"Bias", bias_layer, 1, 2},  {"LRN", lrn_layer},
-      {"MVN", mean_variance},          {"Scale", scale_layer, 1, 2}, {"Softmax", softmax_layer},
+      {"BatchNorm", batch_norm_layer},
+      {"Bias", bias_layer, 1, 2},
+      {"LRN", lrn_layer},
+      {"MVN", mean_variance},
+      {"Scale", scale_layer, 1, 2},
+      {"Softmax", softmax_layer},
       {"SoftmaxWithLoss", softmax_loss, 1, 3},
   };
   return kTypes;

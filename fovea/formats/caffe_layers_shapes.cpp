@@ -7,6 +7,7 @@
 #include "fovea/ops/concat.h"
 #include "fovea/ops/flatten.h"
 #include "fovea/ops/identity.h"
+#include "fovea/ops/input.h"
 #include "fovea/ops/mul.h"
 #include "fovea/ops/reduce.h"
 #include "fovea/ops/reshape.h"
@@ -88,7 +89,7 @@ std::vector<Value> reshape_layer(CaffeLayer& layer) {
   }
   require(open <= 1, ErrorKind::format, "{} sizes of -1", open);
   y.insert(y.end(), x.begin() + end, x.end());
-  return {reshape(layer.graph, layer.in(), y)};
+  return {reshape(layer.graph, layer.in(), ints(layer.graph, y))};  // sizes of 0 copy, also for pictures of other sizes
 }
 
 // The first bottom, cut to the sizes of the second from an axis on.
@@ -152,9 +153,9 @@ std::vector<Value> reduction(CaffeLayer& layer) {
 std::span<const CaffeType> caffe_shape_types() {
   static constexpr int kMany = 1 << 16;
   static constexpr CaffeType kTypes[] = {
-      {"ArgMax", arg_max_layer},  {"Concat", concat_layer, 1, kMany}, {"Crop", crop, 2, 2},
-      {"Flatten", flatten_layer}, {"Reduction", reduction},           {"Reshape", reshape_layer},
-      {"Slice", slice_layer},     {"Split", split_layer},             {"Tile", tile_layer},
+      {"ArgMax", arg_max_layer}, {"Concat", concat_layer, 1, kMany}, {"Crop", crop, 2, 2},   {"Flatten", flatten_layer},
+      {"Reduction", reduction},  {"Reshape", reshape_layer},         {"Slice", slice_layer}, {"Split", split_layer},
+      {"Tile", tile_layer},
   };
   return kTypes;
 }

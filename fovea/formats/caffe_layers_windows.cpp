@@ -30,8 +30,8 @@ using Repeated = google::protobuf::RepeatedField<uint32_t>;
 Ints axes_of(const Repeated& values, bool has_height, bool has_width, uint32_t height, uint32_t width, size_t axes,
              int64_t otherwise, std::string_view what) {
   if (has_height || has_width) {
-    require(axes == 2 && values.empty(), ErrorKind::format, "{}_h and {}_w beside {} or for {} spatial axes", what, what,
-            what, axes);
+    require(axes == 2 && values.empty(), ErrorKind::format, "{}_h and {}_w beside {} or for {} spatial axes", what,
+            what, what, axes);
     return {has_height ? height : otherwise, has_width ? width : otherwise};
   }
   require(values.size() <= 1 || values.size() == static_cast<int>(axes), ErrorKind::format,
@@ -52,7 +52,8 @@ Windows windows_of(const CaffeLayer& layer) {
   require(layer.axis(p.axis()) == 1, ErrorKind::unsupported, "axis {}: only 1 is supported", p.axis());
   const size_t axes = static_cast<size_t>(layer.rank()) - 2;
   Windows w;
-  w.kernel = axes_of(p.kernel_size(), p.has_kernel_h(), p.has_kernel_w(), p.kernel_h(), p.kernel_w(), axes, 0, "kernel");
+  w.kernel =
+      axes_of(p.kernel_size(), p.has_kernel_h(), p.has_kernel_w(), p.kernel_h(), p.kernel_w(), axes, 0, "kernel");
   w.stride = axes_of(p.stride(), p.has_stride_h(), p.has_stride_w(), p.stride_h(), p.stride_w(), axes, 1, "stride");
   w.pad = axes_of(p.pad(), p.has_pad_h(), p.has_pad_w(), p.pad_h(), p.pad_w(), axes, 0, "pad");
   w.dilation = axes_of(p.dilation(), false, false, 0, 0, axes, 1, "dilation");

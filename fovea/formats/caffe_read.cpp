@@ -27,10 +27,11 @@ namespace {
 // An untrained network may draw this many numbers; a bound for hostile files (VGG-19 has 144 million).
 constexpr int64_t kMostDrawn = int64_t{1} << 29;
 
-// Layers that only measure or store: they are left out, and what they read becomes an output where nothing else reads it.
+// Layers that only measure or store: they are left out, and what they read becomes an output where nothing else reads
+// it.
 constexpr std::array<std::string_view, 7> kMeasures = {
-    "Accuracy", "ContrastiveLoss", "EuclideanLoss", "HDF5Output", "HingeLoss", "InfogainLoss",
-    "MultinomialLogisticLoss"};
+    "Accuracy",  "ContrastiveLoss", "EuclideanLoss",          "HDF5Output",
+    "HingeLoss", "InfogainLoss",    "MultinomialLogisticLoss"};
 
 bool meets(const caffe::NetStateRule& rule, const caffe::NetState& state) {
   if (rule.has_phase() && rule.phase() != state.phase()) return false;
@@ -54,21 +55,23 @@ bool is_included(const caffe::LayerParameter& layer, const caffe::NetState& stat
 // Whether a layer treats the batch as more than a list of independent pictures.
 bool works_along_batch(const caffe::LayerParameter& layer) {
   const std::string& type = layer.type();
-  if (type == "Concat") return layer.concat_param().has_concat_dim() ? layer.concat_param().concat_dim() == 0
-                                                                      : layer.concat_param().axis() == 0;
-  if (type == "Slice") return layer.slice_param().has_slice_dim() ? layer.slice_param().slice_dim() == 0
-                                                                   : layer.slice_param().axis() == 0;
+  if (type == "Concat")
+    return layer.concat_param().has_concat_dim() ? layer.concat_param().concat_dim() == 0
+                                                 : layer.concat_param().axis() == 0;
+  if (type == "Slice")
+    return layer.slice_param().has_slice_dim() ? layer.slice_param().slice_dim() == 0 : layer.slice_param().axis() == 0;
   if (type == "Reshape") {
     const auto& p = layer.reshape_param();
     return p.axis() == 0 && p.shape().dim_size() > 0 && p.shape().dim(0) != 0 && p.shape().dim(0) != 1;
   }
-  if (type == "BatchNorm") return layer.batch_norm_param().has_use_global_stats() &&
-                                   !layer.batch_norm_param().use_global_stats();
+  if (type == "BatchNorm")
+    return layer.batch_norm_param().has_use_global_stats() && !layer.batch_norm_param().use_global_stats();
   return (type == "InnerProduct" && layer.inner_product_param().axis() == 0) ||
          (type == "Flatten" && layer.flatten_param().axis() == 0) ||
          (type == "Softmax" && layer.softmax_param().axis() == 0) ||
          (type == "ArgMax" && layer.argmax_param().has_axis() && layer.argmax_param().axis() == 0) ||
-         (type == "Tile" && layer.tile_param().axis() == 0) || (type == "Reduction" && layer.reduction_param().axis() == 0);
+         (type == "Tile" && layer.tile_param().axis() == 0) ||
+         (type == "Reduction" && layer.reduction_param().axis() == 0);
 }
 
 std::string title(const caffe::LayerParameter& layer) {
@@ -83,8 +86,7 @@ class Reader {
   Model read(const std::optional<Bytes>& caffemodel) {
     within(file_.label(), [&] {
       select_layers();
-      for (const caffe::LayerParameter& layer : proto_.layer())
-        within(title(layer), [&] { add_layer(layer); });
+      for (const caffe::LayerParameter& layer : proto_.layer()) within(title(layer), [&] { add_layer(layer); });
       add_outputs();
     });
     add_weights(caffemodel);
@@ -149,7 +151,8 @@ class Reader {
     std::vector<Shape> shapes = caffe_input_shapes(layer, options_.picture);
     for (int k = 0; k < layer.top_size(); ++k) {
       const std::string& top = layer.top(k);
-      require(!blobs_.contains(top) && !labels_.contains(top), ErrorKind::format, "the blob \"{}\" exists already", top);
+      require(!blobs_.contains(top) && !labels_.contains(top), ErrorKind::format, "the blob \"{}\" exists already",
+              top);
       if (k > 0 && has_caffe_labels(layer)) {
         labels_.insert(top);
         continue;
@@ -178,8 +181,8 @@ class Reader {
     for (int k = 0; k < layer.bottom_size(); ++k) {
       const std::string& bottom = layer.bottom(k);
       if (loss && k > 0) continue;
-      require(!labels_.contains(bottom), ErrorKind::unsupported,
-              "it reads \"{}\", which comes with the training data", bottom);
+      require(!labels_.contains(bottom), ErrorKind::unsupported, "it reads \"{}\", which comes with the training data",
+              bottom);
       const auto found = blobs_.find(bottom);
       require(found != blobs_.end(), ErrorKind::format, "its bottom \"{}\" is written by no layer before it", bottom);
       values.push_back(found->second);
@@ -311,7 +314,9 @@ class Reader {
     m.preprocess = preprocess_from_json(std::string(line.substr(0, line.find('\n'))));
   }
 
-  void say(std::string key, std::string value) { model_.meaning.metadata.emplace_back(std::move(key), std::move(value)); }
+  void say(std::string key, std::string value) {
+    model_.meaning.metadata.emplace_back(std::move(key), std::move(value));
+  }
 
   const Bytes& file_;
   const CaffeOptions& options_;

@@ -69,6 +69,13 @@ void check_nesting(const Bytes& file) {
   }
 }
 
+// Our own fields of blobs name places in binary files; a text cannot use them.
+void check_blobs(const Bytes& file, const google::protobuf::RepeatedPtrField<caffe::BlobProto>& blobs) {
+  for (const caffe::BlobProto& blob : blobs)
+    require(!blob.has_payload_offset() && !blob.has_payload_size() && !blob.has_payload_double(), ErrorKind::format,
+            "{}: a blob with payload fields, which no text has", file.label());
+}
+
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 }  // namespace
@@ -89,14 +96,27 @@ caffe::NetParameter parse_prototxt(const Bytes& file, std::vector<std::string>& 
   const bool good = parser.Parse(&stream, &network);
   require(good, ErrorKind::format, "{}: {}", file.label(),
           collector.error.empty() ? "not a prototxt" : collector.error);
+  for (const auto& layer : network.layer()) check_blobs(file, layer.blobs());
+  for (const auto& layer : network.layers()) {
+    check_blobs(file, layer.blobs());
+    check_blobs(file, layer.layer().blobs());
+  }
   for (const auto& [line, name] : collector.unknown) passed_over.push_back(fmt::format("{} (line {})", name, line));
   return network;
 }
 
 bool is_prototxt(const Bytes& file) {
-  static constexpr std::array<std::string_view, 11> kFirst = {"name",        "input", "input_shape",    "input_dim",
-                                                              "layer",       "layers", "force_backward", "state",
-                                                              "debug_info",  "default_forward_type", "default_backward_type"};
+  static constexpr std::array<std::string_view, 11> kFirst = {"name",
+                                                              "input",
+                                                              "input_shape",
+                                                              "input_dim",
+                                                              "layer",
+                                                              "layers",
+                                                              "force_backward",
+                                                              "state",
+                                                              "debug_info",
+                                                              "default_forward_type",
+                                                              "default_backward_type"};
   const std::string_view text = file.view();
   if (text.size() > kMostText || text.find('\0') != std::string_view::npos) return false;
   bool known = false, layers = false;

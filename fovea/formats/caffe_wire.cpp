@@ -1,7 +1,7 @@
 // Protobuf's wire format is a list of fields: a varint key (field number · 8 + wire type), then a varint (0), 8 bytes
 // (1), a length and that many bytes (2), or 4 bytes (5). The scan copies a message field by field, goes into the
-// messages on the way to blobs, and leaves their numbers out. Source: protobuf's encoding guide; Caffe's published field
-// numbers.
+// messages on the way to blobs, and leaves their numbers out. Source: protobuf's encoding guide; Caffe's published
+// field numbers.
 #include "fovea/formats/caffe_wire.h"
 
 #include "fovea/base/error.h"

@@ -13,14 +13,15 @@ namespace fovea {
 // How a picture becomes the network's input. Every field can be stated by the model's file, assumed by convention, or
 // set by the user.
 struct Preprocess {
-  std::string name = "torchvision";   // the convention's name: torchvision, caffe, unit, …, or "custom"
-  std::string colour = "rgb";         // rgb, bgr, grey
-  double scale = 1.0 / 255;           // multiplies pixel values 0..255 before mean and std
-  std::vector<double> mean, std;      // one a channel, after scale; empty: 0 and 1
-  // short_side (keep the aspect), short_side_rounded (the same as Caffe's users round), stretch (to the crop size), none
+  std::string name = "torchvision";  // the convention's name: torchvision, caffe, unit, …, or "custom"
+  std::string colour = "rgb";        // rgb, bgr, grey
+  double scale = 1.0 / 255;          // multiplies pixel values 0..255 before mean and std
+  std::vector<double> mean, std;     // one a channel, after scale; empty: 0 and 1
+  // short_side (keep the aspect), short_side_rounded (the same as Caffe's users round), stretch (to the crop size),
+  // none
   std::string resize = "short_side";
-  std::string filter = "bilinear";    // as image/resize: nearest, box, bilinear, bicubic, lanczos; antialiased
-  int64_t size = 256;                 // target of resize = short_side
+  std::string filter = "bilinear";  // as image/resize: nearest, box, bilinear, bicubic, lanczos; antialiased
+  int64_t size = 256;               // target of resize = short_side
   int64_t crop_height = 224, crop_width = 224;  // centre crop: the network's input
 };
 

@@ -1,5 +1,5 @@
-// Real Caffe networks on real photographs: SqueezeNet v1.1 (a .caffemodel), GoogLeNet (a prototxt and float16 weights in
-// a safetensors file), ImageNet's mean image; against an independent numpy forward pass (see shared/data/README.md).
+// Real Caffe networks on real photographs: SqueezeNet v1.1 (a .caffemodel), GoogLeNet (a prototxt and float16 weights
+// in a safetensors file), ImageNet's mean image; against an independent numpy forward pass (see shared/data/README.md).
 #include <gtest/gtest.h>
 
 #include <cmath>
