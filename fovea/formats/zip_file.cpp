@@ -138,6 +138,8 @@ Bytes ZipFile::read(const Entry& entry) {
   const Bytes bytes = file_.slice(*data, entry.size);
   require(crc32(bytes.span()) == entry.checksum, ErrorKind::format,
           "{}: the entry \"{}\" is damaged: its checksum differs", file_.label(), entry.name);
+  // Its pages come back when they are read; meanwhile a large file is not in memory as a whole.
+  if (bytes.is_mapped()) release_mapped_pages(bytes.data(), bytes.size());
   return bytes;
 }
 
@@ -199,7 +201,7 @@ uint32_t crc32(std::span<const std::byte> data) {
 }
 
 void ZipWriter::put(uint64_t value, size_t bytes) {
-  for (size_t k = 0; k < bytes; ++k) out_.push_back(static_cast<std::byte>(value >> (8 * k)));
+  for (size_t k = 0; k < bytes; ++k, value >>= 8) out_.push_back(static_cast<std::byte>(value));
 }
 
 void ZipWriter::put(std::string_view text) {
