@@ -27,13 +27,20 @@ constexpr std::string_view kMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x5
 constexpr std::string_view kMagicText = "L119547037146038801333356L\n."sv;
 constexpr int64_t kProtocol = 1001;
 
+// Keys are short: a long one shared by many storages would be copied for each.
+std::string checked_key(std::string_view key) {
+  constexpr size_t kLongest = 256;
+  require(key.size() <= kLongest, ErrorKind::format, "the key of a storage has {} characters", key.size());
+  return std::string(key);
+}
+
 // The text of a key: a string, or the number that old files use.
 std::string key_of(const PickleHeap& heap, PickleRef ref) {
   const PickleValue& value = heap[ref];
   if (value.kind == PickleKind::integer) return std::to_string(value.integer);
   require(value.kind == PickleKind::text || value.kind == PickleKind::huge, ErrorKind::format,
           "the key of a storage is neither text nor number");
-  return std::string(value.text);
+  return checked_key(value.text);
 }
 
 int64_t integer_of(const PickleHeap& heap, PickleRef ref, std::string_view what) {
@@ -45,7 +52,9 @@ std::string storage_type(const PickleHeap& heap, PickleRef ref) {
   const PickleValue& type = heap[ref];
   require(type.kind == PickleKind::global && type.text.ends_with("Storage"), ErrorKind::format,
           "the class of a storage is none");
-  return std::string(type.text.substr(type.text.rfind('.') + 1));
+  const std::string_view name = type.text.substr(type.text.rfind('.') + 1);
+  element_of_storage(name);  // refuses what is not known
+  return std::string(name);
 }
 
 // Protocol 0 can only write the id's repr: ('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6[, None]).
@@ -57,14 +66,13 @@ PickleRef storage_from_text(PickleHeap& heap, std::string_view text) {
   const size_t type_end = text.find(kMiddle), key = type_end + kMiddle.size();
   const size_t key_end = type_end == text.npos ? text.npos : text.find('\'', key);
   const size_t comma = text.rfind(", ");
-  require(
-      text.starts_with(kBegin) && key_end != text.npos && comma != text.npos && comma > key_end && text.ends_with(")"),
-      ErrorKind::format, "the persistent id \"{}\" is none of a storage", shown(text));
+  require(text.starts_with(kBegin) && key_end != text.npos && comma != text.npos && comma > key_end, ErrorKind::format,
+          "the persistent id \"{}\" is none of a storage", shown(text));
   PickleStorage storage;
   const std::string_view type = text.substr(kBegin.size(), type_end - kBegin.size());
   storage.type = type.substr(type.rfind('.') + 1);
   element_of_storage(storage.type);
-  storage.key = text.substr(key, key_end - key);
+  storage.key = checked_key(text.substr(key, key_end - key));
   const std::string count(text.substr(comma + 2));
   require(!count.empty() && count.size() < 16 && count.find_first_not_of("0123456789") == count.npos, ErrorKind::format,
           "the persistent id \"{}\" has no count", shown(text));
@@ -75,7 +83,7 @@ PickleRef storage_from_text(PickleHeap& heap, std::string_view text) {
 // ("storage", class, key, device, count[, None or (key, offset, count)]); ("module", …) of whole networks is refused.
 PickleRef storage_from_id(PickleHeap& heap, PickleRef id) {
   if (heap[id].kind == PickleKind::text) return storage_from_text(heap, heap[id].text);
-  const std::vector<PickleRef> items = heap[id].items;
+  const std::vector<PickleRef>& items = heap[id].items;
   require(heap[id].kind == PickleKind::tuple && items.size() >= 2, ErrorKind::format, "a persistent id is no tuple");
   require(heap[items[0]].text != "module", ErrorKind::unsupported,
           "refuses to load the class {}: a whole network was pickled, code and all; in Python, save its state_dict() "

@@ -132,12 +132,13 @@ class StateReader {
   bool is_optimiser(const std::string& key, PickleRef ref) const {
     const PickleKind kind = at(ref).kind;
     if (kind != PickleKind::dict && kind != PickleKind::list && kind != PickleKind::tensor) return false;
+    constexpr size_t kLook = 64;  // it is among the first
     const std::string name = lower(key);
     for (const std::string_view part : {"optim", "scheduler", "scaler", "rng_state"})
       if (name.find(part) != name.npos) return true;
     const PickleValue& value = at(ref);
     if (value.kind == PickleKind::dict)
-      for (size_t i = 0; i + 1 < value.items.size(); i += 2)
+      for (size_t i = 0; i + 1 < std::min(value.items.size(), kLook); i += 2)
         if (at(value.items[i]).text == "param_groups") return true;
     return false;
   }
@@ -194,6 +195,7 @@ class StateReader {
     if (value.items.size() > kMostItems) return {};
     std::string text;
     for (const PickleRef item : value.items) {
+      if (at(item).text.size() > kLongestName) return {};
       const std::optional<std::string> part = scalar_text(at(item));
       if (!part || text.size() > kLongestName) return {};
       text += (text.empty() ? "" : ", ") + *part;

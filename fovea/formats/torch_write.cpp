@@ -108,6 +108,9 @@ std::vector<std::byte> torch_bytes(const std::vector<std::pair<std::string, Tens
   }
   pickle.op("u.");
   ZipWriter zip;
+  size_t size = size_t{1} << 16;
+  for (const auto& [name, tensor] : tensors) size += tensor.bytes() + 4 * name.size() + 512;
+  zip.reserve(size);
   const std::string root(kRoot);
   const std::string text = pickle.take();
   zip.add(root + "data.pkl", bytes_of(text), kAlignment);

@@ -68,9 +68,14 @@ WeightsFile read_plain(const Bytes& file) {
     case Kind::none: break;
   }
   if (is_zip(file)) return read_torch(file);  // says what is missing
+  const std::string_view hint = file.view().starts_with("version https://git-lfs")
+                                    ? "; it is a Git LFS pointer, not the file"
+                                : file.view().starts_with("<") ? "; it looks like a web page"
+                                : file.empty()                 ? "; it is empty"
+                                                               : "";
   fail(ErrorKind::format,
-       "{}: no file of weights: neither a PyTorch checkpoint (.pth), safetensors nor a NumPy array (.npy, .npz)",
-       file.label());
+       "{}: no file of weights: neither a PyTorch checkpoint (.pth), safetensors nor a NumPy array (.npy, .npz){}",
+       file.label(), hint);
 }
 
 // The f32 X that X_u8, X_scale and X_min stand for: X = X_u8 · X_scale + X_min (8-bit affine, one scale a tensor).

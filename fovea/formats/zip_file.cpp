@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "fovea/base/error.h"
 
@@ -44,6 +45,50 @@ std::shared_ptr<zip_t> opened(const Bytes& file) {
   return {archive, [](zip_t* a) { zip_discard(a); }};
 }
 
+constexpr size_t kEnd = 22, kEnd64 = 56, kLocator = 20, kRecord = 46, kLocal = 30, kLongestComment = 65535;
+
+// A little-endian number within the text, which must hold it.
+uint64_t number(std::string_view text, size_t at, size_t bytes) {
+  uint64_t value = 0;
+  for (size_t k = 0; k < bytes; ++k) value |= uint64_t{static_cast<unsigned char>(text[at + k])} << (8 * k);
+  return value;
+}
+
+// Where the directory's records say that the entries' own headers stand, in the directory's order; which libzip checks
+// but does not tell. Empty when the file is not laid out plainly: then entries are read through libzip.
+std::vector<uint64_t> header_offsets(std::string_view file) {
+  const size_t tail = file.size() - std::min(file.size(), kEnd + kLongestComment);
+  const size_t end = file.rfind("PK\x05\x06");
+  if (end == file.npos || end < tail || file.size() - end < kEnd) return {};
+  uint64_t count = number(file, end + 10, 2), at = number(file, end + 16, 4);
+  if (end >= kLocator && file.substr(end - kLocator, 4) == "PK\x06\x07") {
+    const uint64_t end64 = number(file, end - kLocator + 8, 8);
+    if (end64 > file.size() || file.size() - end64 < kEnd64 || file.substr(end64, 4) != "PK\x06\x06") return {};
+    count = number(file, end64 + 32, 8);
+    at = number(file, end64 + 48, 8);
+  }
+  std::vector<uint64_t> offsets;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (at > file.size() || file.size() - at < kRecord || file.substr(at, 4) != "PK\x01\x02") return {};
+    const size_t name = number(file, at + 28, 2), extra = number(file, at + 30, 2), comment = number(file, at + 32, 2);
+    const uint64_t offset = number(file, at + 42, 4);
+    if (offset == 0xFFFFFFFF) return {};  // in an extra field
+    offsets.push_back(offset);
+    at += kRecord + name + extra + comment;
+  }
+  return offsets;
+}
+
+// Where a stored entry's bytes lie; nothing when its header is not the one that the directory describes.
+std::optional<size_t> data_offset(std::string_view file, uint64_t header, const ZipFile::Entry& entry) {
+  if (header > file.size() || file.size() - header < kLocal || file.substr(header, 4) != "PK\x03\x04") return {};
+  const size_t name = number(file, header + 26, 2), extra = number(file, header + 28, 2);
+  const size_t data = header + kLocal + name + extra;
+  if (data > file.size() || entry.size > file.size() - data) return {};
+  if (number(file, header + 8, 2) != 0 || file.substr(header + kLocal, name) != entry.name) return {};
+  return data;
+}
+
 }  // namespace
 
 ZipFile::ZipFile(const Bytes& file) : file_(file), archive_(opened(file)) {
@@ -53,11 +98,11 @@ ZipFile::ZipFile(const Bytes& file) : file_(file), archive_(opened(file)) {
     zip_stat_t status;
     zip_stat_init(&status);
     const auto index = static_cast<zip_uint64_t>(i);
-    constexpr zip_uint64_t needed =
-        ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    constexpr zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_CRC | ZIP_STAT_COMP_SIZE |
+                                    ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     require(zip_stat_index(archive_.get(), index, ZIP_FL_ENC_RAW, &status) == 0 && (status.valid & needed) == needed,
             ErrorKind::format, "{}: entry {} of the zip archive is damaged", file.label(), i);
-    Entry entry{status.name, status.size, status.comp_size, status.comp_method == ZIP_CM_STORE, index};
+    Entry entry{status.name, status.size, status.comp_size, status.comp_method == ZIP_CM_STORE, index, status.crc};
     require(!leads_outside(entry.name), ErrorKind::format,
             "{}: refuses the entry \"{}\", a path that leads outside of the archive", file.label(), entry.name);
     require(status.encryption_method == ZIP_EM_NONE, ErrorKind::unsupported, "{}: the entry \"{}\" is encrypted",
@@ -76,6 +121,8 @@ ZipFile::ZipFile(const Bytes& file) : file_(file), archive_(opened(file)) {
             file.label(), entry.name);
     entries_.push_back(std::move(entry));
   }
+  headers_ = header_offsets(file.view());
+  if (headers_.size() != entries_.size()) headers_.clear();
 }
 
 const ZipFile::Entry* ZipFile::find(std::string_view name) const {
@@ -84,6 +131,19 @@ const ZipFile::Entry* ZipFile::find(std::string_view name) const {
 }
 
 Bytes ZipFile::read(const Entry& entry) {
+  const std::optional<size_t> data = entry.stored && entry.index < headers_.size()
+                                         ? data_offset(file_.view(), headers_[entry.index], entry)
+                                         : std::nullopt;
+  if (!data) return unpack(entry);
+  const Bytes bytes = file_.slice(*data, entry.size);
+  require(crc32(bytes.span()) == entry.checksum, ErrorKind::format,
+          "{}: the entry \"{}\" is damaged: its checksum differs", file_.label(), entry.name);
+  // Its pages come back when they are read; meanwhile a large file is not in memory as a whole.
+  if (bytes.is_mapped()) release_mapped_pages(bytes.data(), bytes.size());
+  return bytes;
+}
+
+Bytes ZipFile::unpack(const Entry& entry) {
   if (!entry.stored) {
     const size_t limit = kUnpackedFloor + kUnpackedRatio * file_.size();
     require(entry.size <= limit - std::min(limit, unpacked_), ErrorKind::format,
@@ -141,7 +201,7 @@ uint32_t crc32(std::span<const std::byte> data) {
 }
 
 void ZipWriter::put(uint64_t value, size_t bytes) {
-  for (size_t k = 0; k < bytes; ++k) out_.push_back(static_cast<std::byte>(value >> (8 * k)));
+  for (size_t k = 0; k < bytes; ++k, value >>= 8) out_.push_back(static_cast<std::byte>(value));
 }
 
 void ZipWriter::put(std::string_view text) {

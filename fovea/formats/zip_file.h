@@ -23,6 +23,7 @@ class ZipFile {
     size_t packed = 0;  // as it lies in the file
     bool stored = true;
     size_t index = 0;
+    uint32_t checksum = 0;
   };
 
   // Throws Error{format} when the file is no zip, is damaged, names an entry twice, has a name that leads outside
@@ -33,13 +34,17 @@ class ZipFile {
   const std::vector<Entry>& entries() const { return entries_; }
   // Null when there is none.
   const Entry* find(std::string_view name) const;
-  // The entry unpacked, its checksum compared. Throws Error{format} naming the entry when it is damaged, or when all
-  // that was unpacked from this file together passes 1 GiB + 64 times its size (a zip bomb).
+  // The entry unpacked, its checksum compared; a stored entry lies over the file, without a copy. Throws Error{format}
+  // naming the entry when it is damaged, or when all that was unpacked from this file together passes 1 GiB + 64 times
+  // its size (a zip bomb).
   Bytes read(const Entry& entry);
 
  private:
+  Bytes unpack(const Entry& entry);
+
   Bytes file_;
   std::shared_ptr<struct zip> archive_;
+  std::vector<uint64_t> headers_;  // where each entry's own header stands; empty when the directory is unusual
   std::vector<Entry> entries_;
   std::map<std::string, size_t, std::less<>> index_;
   size_t unpacked_ = 0;  // bytes of compressed entries read so far
@@ -48,6 +53,8 @@ class ZipFile {
 // Builds an archive of stored entries in memory.
 class ZipWriter {
  public:
+  // Makes room for so many bytes of data at once.
+  void reserve(size_t size) { out_.reserve(size); }
   // Appends an entry whose bytes begin at a multiple of `alignment`. Throws Error{unsupported} when the archive passes
   // 4 GiB.
   void add(const std::string& name, std::span<const std::byte> data, size_t alignment = 1);

@@ -55,6 +55,8 @@ TEST(Safetensors, ReadsTheLayoutOfTheFormat) {
   EXPECT_EQ(file.weights.at("one").at(0), 1);
 }
 
+TEST(Safetensors, ReadsEveryElementType) { expect_golden_tensors(golden_folder("safetensors"), 2); }
+
 TEST(Safetensors, Malformed) {
   const std::string data(16, '\0');
   expect_refused(file_of("{" + entry("a", "2", 0, 8) + "," + entry("b", "3", 4, 16) + "}", data), "they overlap");

@@ -9,6 +9,7 @@
 #include "fovea/base/rng.h"
 #include "fovea/formats/torch_pickle.h"
 #include "fovea/formats/weights_file.h"
+#include "fovea/formats/zip_file.h"
 #include "tests/formats/golden_tensors.h"
 
 namespace fovea {
@@ -111,6 +112,35 @@ TEST(Torch, SharedListsAreNotCopiedWithoutBound) {
   } catch (const Error& error) {
     EXPECT_NE(error.message().find("makes more than"), std::string::npos) << error.message();
   }
+}
+
+// As Python 2 wrote: byte strings, "__builtin__", pairs in lists, numbers with an L; whatever the protocol.
+TEST(Torch, PicklesOfPython2) {
+  const std::string number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+  std::string text = "\x80\x02" + number + "\x80\x02M\xe9\x03.\x80\x02}.";
+  text +=
+      "ccollections\nOrderedDict\n((l(lU\x01"
+      "wactorch._utils\n_rebuild_tensor\n((U\x07storagectorch\nFloatStorage\nS'5'\nU\x03";
+  text += "cpuL2L\nNtQI1\n(I1\nt(I1\nttRaatR.";
+  text += "(lS'5'\na.";
+  text += std::string("\2\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40", 16);
+  const WeightsFile file = read_weights(Bytes::copy(text, "old.pth"));
+  EXPECT_EQ(file.order, std::vector<std::string>{"w"});
+  EXPECT_EQ(file.weights.at("w").to_doubles(), std::vector<double>{2});
+}
+
+// One long key for many storages, one long text for many values: refused, not copied each time.
+TEST(Torch, LongTextsAreNotCopiedWithoutBound) {
+  constexpr size_t kLong = 1000000;
+  const std::string size("\x40\x42\x0f\0", 4), zero(1, '\0'), begin = std::string("\x80\x02") + "}(";
+  const std::string key = begin + "S'w'\nctorch._utils\n_rebuild_tensor\n((S'storage'\nctorch\nFloatStorage\nX" + size +
+                          std::string(kLong, 'k') + "S'cpu'\nI1\ntQI0\n(I1\nt(I1\nttRu.";
+  ZipWriter zip;
+  zip.add("archive/data.pkl", std::as_bytes(std::span(key.data(), key.size())));
+  EXPECT_NE(reading_error(Bytes::own(zip.finish())).find("the key of a storage has 1000000"), std::string::npos);
+  std::string texts = begin + "I0\nX" + size + std::string(kLong, 't') + "q" + zero;
+  for (int i = 1; i < 1000; ++i) texts += fmt::format("I{}\nh", i) + zero;
+  EXPECT_NE(reading_error(Bytes::copy(texts + "u.")).find("unpack to more than 256 MiB"), std::string::npos);
 }
 
 TEST(Torch, AnUnknownFileIsNoWeightsFile) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "fovea/base/bytes.h"
 #include "fovea/commands/model_options.h"
+#include "fovea/formats/npy_read.h"
 #include "fovea/formats/open.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/guesses.h"
@@ -37,18 +37,12 @@ std::vector<std::string> lines_of(const std::string& name) {
   return lines;
 }
 
-// The `count` values of a little-endian float32 .npy file of version 1: magic, version, u16 size of the header, header.
+// The `count` values of a .npy file of float32.
 std::vector<float> floats_of(const std::string& name, size_t count) {
-  const Bytes bytes = Bytes::map(golden(name));
-  const std::string_view text = bytes.view();
-  uint16_t header = 0;
-  std::memcpy(&header, text.substr(8, 2).data(), 2);
-  const std::string_view values = text.substr(10 + header);
-  require(text.substr(10, header).find("'<f4'") != text.npos && values.size() == count * sizeof(float),
-          ErrorKind::format, "{}: expected {} values of f32", name, count);
-  std::vector<float> result(count);
-  std::memcpy(result.data(), values.data(), values.size());
-  return result;
+  const Tensor values = read_npy(Bytes::map(golden(name)));
+  require(values.count() == static_cast<int64_t>(count), ErrorKind::format, "{}: expected {} values", name, count);
+  const auto data = values.data<float>();
+  return {data.begin(), data.end()};
 }
 
 class SqueezeNet : public testing::Test {
