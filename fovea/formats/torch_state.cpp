@@ -88,14 +88,14 @@ class StateReader {
     }
   }
 
+  // Keys are texts in weights; elsewhere in a checkpoint they may be numbers and tuples.
   std::string key_text(PickleRef ref) const {
     const PickleValue& key = at(ref);
-    if (key.kind == PickleKind::integer || key.kind == PickleKind::boolean) return std::to_string(key.integer);
-    require(key.kind == PickleKind::text || key.kind == PickleKind::bytes, ErrorKind::format,
-            "{}: a key of a dictionary is neither text nor number", heap_.file().label());
     require(key.text.size() <= kLongestName, ErrorKind::format, "{}: a key has {} characters", heap_.file().label(),
             key.text.size());
-    return std::string(key.text);
+    if (const auto text = scalar_text(key)) return *text;
+    if (key.kind == PickleKind::bytes) return std::string(key.text);
+    return (key.kind == PickleKind::tuple ? list_text(key) : std::nullopt).value_or("?");
   }
 
   // The entry of a checkpoint that is its state dict: one with a known key, or the only one that holds tensors.

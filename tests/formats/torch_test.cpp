@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <map>
+#include <span>
+#include <tuple>
 
 #include "fovea/base/rng.h"
 #include "fovea/formats/torch_pickle.h"
@@ -42,6 +45,9 @@ TEST(Torch, WhatStandsBesideTheWeightsIsSaid) {
   }
   EXPECT_NE(joined(golden("ema.pth").notes).find("\"params_ema\" holds tensors too; it is left out"),
             std::string::npos);
+  const WeightsFile odd = golden("odd_keys.pth");
+  EXPECT_EQ(odd.metadata.at("history.[0, 1]"), "2.5");
+  EXPECT_EQ(odd.metadata.at("history.3.0.5"), "x");
   EXPECT_EQ(golden("zip_2.pth").kind, "PyTorch checkpoint (zip)");
   EXPECT_EQ(golden("legacy_2.pth").kind, "PyTorch checkpoint (legacy)");
   EXPECT_EQ(golden("old.tar").kind, "PyTorch checkpoint (tar)");
@@ -112,6 +118,22 @@ TEST(Torch, SharedListsAreNotCopiedWithoutBound) {
   } catch (const Error& error) {
     EXPECT_NE(error.message().find("makes more than"), std::string::npos) << error.message();
   }
+}
+
+// A zip bomb within deflate's ratio: refused by what its directory promises, before any memory is taken.
+TEST(Torch, ZipBombsAreNotUnpacked) {
+  const std::vector<std::byte> packed(size_t{3} << 19);
+  ZipWriter writer;
+  writer.add("archive/data.pkl", packed);
+  std::vector<std::byte> bytes = writer.finish();
+  const auto patch = [&](size_t at, uint32_t value, size_t size) { std::memcpy(bytes.data() + at, &value, size); };
+  const size_t directory = bytes.size() - 22 - 46 - std::string_view("archive/data.pkl").size();
+  for (const auto& [header, method, size] : {std::tuple(size_t{0}, 8, 22), std::tuple(directory, 10, 24)}) {
+    patch(header + static_cast<size_t>(method), 8, 2);          // deflated
+    patch(header + static_cast<size_t>(size), 1500u << 20, 4);  // to 1500 MiB, a thousand times as much
+  }
+  const std::string message = reading_error(Bytes::own(std::move(bytes)));
+  EXPECT_NE(message.find("unpacks to 1572864000 bytes, too much"), std::string::npos) << message;
 }
 
 // As Python 2 wrote: byte strings, "__builtin__", pairs in lists, numbers with an L; whatever the protocol.

@@ -5,7 +5,7 @@
   expected.txt     file TAB tensor TAB dtype TAB shape TAB the elements' little-endian bytes in hex, in the file's order
   bad.txt          file TAB kind of the error TAB a part of its message
 
-Run: python3 make.py   (needs torch, numpy; the files are byte-exact for a version of torch up to its zip time stamps)
+Run: python3 make.py   (needs torch, numpy; legacy files name their storages by address, so their bytes differ from run to run)
 """
 import argparse
 import collections
@@ -110,6 +110,8 @@ def nested():
     save("compiled.pth", {"net": {"_orig_mod.module." + k: v for k, v in state.items()}}, state)
     save("own_key.pth", {"my_weights": state, "epoch": 3}, state)
     save("two_networks.pth", {"encoder": {"w": values(2)}, "decoder": {"w": values(3)}}, {"encoder.w": values(2), "decoder.w": values(3)})
+    odd_keys = {"history": {(0, 1): 2.5, None: 1, 3: {0.5: "x"}, frozenset([1]): 2}, "state_dict": {"w": values(2)}}
+    save("odd_keys.pth", odd_keys, odd_keys["state_dict"])
     save("bare_tensor.pth", values(4), {"tensor": values(4)})
     attributed = values(3)
     attributed.note = "an attribute"
