@@ -12,6 +12,7 @@
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/base/rng.h"
+#include "fovea/data/fetched.h"
 #include "fovea/data/image_folder.h"
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
@@ -125,18 +126,25 @@ void make_folder(const fs::path& path) {
 
 namespace {
 
-// The zoo's name that is meant, or "" for a file.
-std::string zoo_name(const std::string& name) {
+// What a name without a file means: trained weights that `fovea fetch` or PyTorch has downloaded, else the zoo's
+// network with random weights. A file's own name otherwise.
+std::string meant(const Context& context, const ModelOptions& options) {
+  const std::string& name = options.model;
   std::error_code error;
-  if (name.starts_with("zoo:")) return name;
-  return !fs::exists(name, error) && find_architecture(name) ? "zoo:" + name : "";
+  if (name.starts_with("zoo:") || fs::exists(name, error) || !find_architecture(name)) return name;
+  if (const auto fetched = options.weights.empty() ? find_fetched(name) : std::nullopt) {
+    context.note(fmt::format("{}: the weights in {}", name, fetched->string()));
+    return fetched->string();
+  }
+  return "zoo:" + name;
 }
 
 }  // namespace
 
 Model open(const Context& context, const ModelOptions& options) {
-  const std::string zoo = zoo_name(options.model);
-  if (zoo.empty()) require_file(options.model, "a model file");
+  const std::string name = meant(context, options);
+  const bool zoo = name.starts_with("zoo:");
+  if (!zoo) require_file(name, "a model file");
   if (!options.weights.empty()) require_file(options.weights, "a file of weights");
   if (!options.prototxt.empty()) require_file(options.prototxt, "a .prototxt file");
   OpenOptions how;
@@ -145,9 +153,9 @@ Model open(const Context& context, const ModelOptions& options) {
   how.prototxt = options.prototxt;
   how.seed = context.seed;
   // A crop in pixels is the network's input; the size is then that of the picture before.
-  if (!zoo.empty() && (options.size > 0 || options.crop > 1))
+  if (zoo && (options.size > 0 || options.crop > 1))
     how.zoo.height = how.zoo.width = options.crop > 1 ? std::llround(options.crop) : options.size;
-  Model model = open_model(zoo.empty() ? options.model : zoo, how);
+  Model model = open_model(name, how);
   if (model.meaning.name.empty()) model.meaning.name = fs::path(options.model).stem().string();
   const std::string file = fs::path(options.model).filename().string();
   for (const std::string& note : model.meaning.notes) context.note(fmt::format("{}: {}", file, note));

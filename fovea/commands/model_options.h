@@ -31,8 +31,8 @@ struct EngineOptions {
 OptionList describe(EngineOptions& options);
 
 // Reads the model and completes its meaning; what had to be assumed is noted. A name of the zoo ("resnet50", where
-// there is no such file, or "zoo:resnet50") is that network with random weights. Throws what reading throws, and
-// Error{io} for a missing file, with the name that was perhaps meant.
+// there is no such file) is that network with fetched weights, else, as "zoo:resnet50", with random ones. Throws what
+// reading throws, and Error{io} for a missing file, with the name that was perhaps meant.
 Model open(const Context& context, const ModelOptions& options);
 
 // A program with the backend that it came from.

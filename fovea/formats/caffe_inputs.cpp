@@ -99,10 +99,7 @@ Preprocess caffe_preprocess(const caffe::LayerParameter& layer, const Shape& sha
   const bool grey = shape[1] == 1;
   const int64_t side = std::min(shape[2], shape[3]);
   Preprocess p = preset(grey ? "mnist" : "caffe", shape[2], shape[3]);
-  if (!grey) {
-    p.resize = "short_side_rounded";
-    p.size = side < 64 ? side : side >= 200 && side <= 256 ? 256 : p.size;
-  }
+  if (!grey && side < 64) p.size = side;
   const bool stated = t.has_scale() || t.mean_value_size() > 0 || t.has_mean_file();
   if (grey && !stated) p.scale = 0.00390625, p.name = "custom";
   const auto& images = layer.image_data_param();

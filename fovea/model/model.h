@@ -21,7 +21,7 @@ struct Preprocess {
   // none
   std::string resize = "short_side";
   std::string filter = "bilinear";  // as image/resize: nearest, box, bilinear, bicubic, lanczos; antialiased
-  int64_t size = 256;               // target of resize = short_side
+  int64_t size = 256;               // target of resize = short_side and short_side_rounded
   int64_t crop_height = 224, crop_width = 224;  // centre crop: the network's input
 };
 

@@ -128,7 +128,12 @@ Preprocess preset(std::string_view name, int64_t height, int64_t width) {
     for (const auto& n : preset_names()) known += (known.empty() ? "" : ", ") + n;
     fail(ErrorKind::usage, "unknown preprocessing \"{}\"; known: {}", name, known);
   }
-  return resized(p, height, width);
+  p = resized(p, height, width);
+  if (name == "caffe") {
+    p.resize = "short_side_rounded";
+    if (const int64_t side = std::min(height, width); side >= 200 && side <= 256) p.size = 256;
+  }
+  return p;
 }
 
 Preprocess resized(Preprocess how, int64_t height, int64_t width) {

@@ -24,7 +24,7 @@ Tensor normalise(const Image& fitted, const Preprocess& how);
 
 // A named convention for an input of height x width; see preset_names().
 //   torchvision  RGB 0..1, ImageNet mean and std, short side * 256/224, bilinear, centre crop
-//   caffe        BGR 0..255 minus (104,117,123), otherwise the same
+//   caffe        BGR 0..255 minus (104,117,123), short side 256 for inputs of 200 to 256 pixels, its long side rounded
 //   vgg          BGR 0..255 minus (103.939,116.779,123.68), otherwise the same
 //   whole        as torchvision, but the whole picture stretched to the input: CIFAR networks trained with ImageNet's
 //                mean and std

@@ -127,15 +127,9 @@ std::vector<StateDict> state_dicts() {
 TEST(Zoo, TensorsAreTorchvisionsInTheirOrder) {
   const std::vector<StateDict> dicts = state_dicts();
   ASSERT_EQ(dicts.size(), 22u);
-  int compared = 0;
   for (const StateDict& dict : dicts) {
     const bool heads = dict.network.ends_with("_heads");
     const std::string name = heads ? dict.network.substr(0, dict.network.size() - 6) : dict.network;
-    if (!find_architecture(name)) {
-      EXPECT_TRUE(name.starts_with("resnet") || name.starts_with("densenet")) << "the zoo has no " << name;
-      continue;
-    }
-    ++compared;
     const Model model = built(name, {.heads = heads});
     const std::vector<Value> parameters = model.graph.parameters();
     EXPECT_EQ(parameters.size(), dict.tensors.size()) << dict.network;
@@ -145,7 +139,6 @@ TEST(Zoo, TensorsAreTorchvisionsInTheirOrder) {
       ASSERT_EQ(to_string(model.graph.shape(parameters[i])), shape) << dict.network << ", " << tensor;
     }
   }
-  EXPECT_GE(compared, 13);
 }
 
 // Layers with weights on the longest way to each node.

@@ -88,7 +88,9 @@ class DenseNetwork {
   Value transition(const std::string& name, Value x) {
     x = b_.relu(name + ".relu", b_.batch_norm(name + ".norm", x));
     x = dropped(name + ".drop", conv(name + ".conv", x, b_.channels(x) / form_.compression, 1));
-    return b_.named(name + ".pool", average_pool(b_.graph, x, {.kernel = {2, 2}, .stride = 2}));
+    x = b_.named(name + ".pool", average_pool(b_.graph, x, {.kernel = {2, 2}, .stride = 2}));
+    b_.alias(name, x);
+    return x;
   }
 
   NetworkBuilder& b_;

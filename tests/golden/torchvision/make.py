@@ -4,7 +4,10 @@
 Every tensor is a function of its name and index: h = FNV-1a(name), u(i) = splitmix64(h + i * golden) >> 40, scaled to
 [0, 1); see `formula` for what becomes of it. tests/model/torchvision_golden_test.cpp computes the same numbers.
 Written are, one file a network, a line for each named stage: name, shape, Euclidean norm, and 64 values spread evenly;
-then the logits (all of them) and the gradient of a fixed combination of the logits with respect to the picture.
+then the logits (all of them) and the gradient of a fixed combination of the logits with respect to the picture. A unit
+that sits on the kink of a ReLU or a pooling can fall on either side by rounding, and then changes the gradient of all
+pixels that it sees: PyTorch's own gradients in f32 and f64 differ by 4e-3 on most pictures. So the first picture is
+taken on which they agree to 1e-4 (the number is in the file's first line).
 
 Run with Debian 12's python3-torch (1.13.1) and python3-torchvision (0.14.1): ./make.py [network ...]
 """
@@ -47,9 +50,9 @@ def formula(name: str, shape) -> np.ndarray:
     return v.astype(np.float32).reshape(shape)
 
 
-def picture(side: int, batch: int = 1) -> np.ndarray:
+def picture(side: int, batch: int = 1, number: int = 0) -> np.ndarray:
     shape = (batch, 3, side, side)
-    return ((2 * uniform("picture", math.prod(shape)) - 1) * 2).astype(np.float32).reshape(shape)
+    return ((2 * uniform(f"picture {number}", math.prod(shape)) - 1) * 2).astype(np.float32).reshape(shape)
 
 
 def load(name: str):
@@ -84,24 +87,48 @@ def line(kind: str, name: str, value: torch.Tensor) -> str:
     return f"{kind} {name} {'x'.join(map(str, value.shape))} {np.linalg.norm(flat):.12g} {numbers}\n"
 
 
+def loss(logits: torch.Tensor) -> torch.Tensor:
+    direction = (2 * uniform("direction", logits.numel()) - 1).astype(np.float32)
+    return (logits.reshape(-1) * torch.from_numpy(direction).to(logits.dtype)).sum()
+
+
+def gradient(model, x: torch.Tensor) -> torch.Tensor:
+    x = x.clone().requires_grad_(True)
+    loss(model(x)).backward()
+    return x.grad.double()
+
+
+def settled_picture(network: str, most: int = 40) -> int:
+    single, double = load(network).eval(), load(network).eval().double()
+    best = (math.inf, 0)
+    for number in range(most):
+        x = torch.from_numpy(picture(224, number=number))
+        want = gradient(double, x.double())
+        away = float((gradient(single, x) - want).norm() / want.norm())
+        best = min(best, (away, number))
+        if away < 1e-4:
+            break
+    print(network, "picture", best[1], "f32 against f64", best[0], flush=True)
+    return best[1]
+
+
 def write(network: str) -> None:
     torch.manual_seed(0)
+    number = settled_picture(network)
     model = load(network).eval()
-    lines = []
+    lines = [f"picture {number} 1 0\n"]
     for name, module in model.named_modules():
         if name and wanted(name, network):
             def hook(_, __, out, name=name):
                 if torch.is_tensor(out) and out.dim() == 4:
                     lines.append(line("stage", name, out))
             module.register_forward_hook(hook)
-    x = torch.from_numpy(picture(224)).requires_grad_(True)
+    x = torch.from_numpy(picture(224, number=number)).requires_grad_(True)
     logits = model(x)
     lines.append(line("logits", "scores", logits))
-    direction = torch.from_numpy((2 * uniform("direction", logits.numel()) - 1).astype(np.float32))
-    (logits.reshape(-1) * direction).sum().backward()
+    loss(logits).backward()
     lines.append(line("gradient", "input", x.grad))
     (HERE / f"{network}.txt").write_text("".join(lines))
-    print(network, len(lines), "lines", float(logits.abs().max()))
 
 
 def write_training(network: str) -> None:
@@ -110,8 +137,7 @@ def write_training(network: str) -> None:
     x = torch.from_numpy(picture(64, 4)).requires_grad_(True)
     logits = model(x)
     lines = [line("logits", "scores", logits)]
-    direction = torch.from_numpy((2 * uniform("direction", logits.numel()) - 1).astype(np.float32))
-    (logits.reshape(-1) * direction).sum().backward()
+    loss(logits).backward()
     lines.append(line("gradient", "input", x.grad))
     lines.append(line("gradient", "conv1.weight", model.conv1.weight.grad))
     for name, value in model.state_dict().items():
