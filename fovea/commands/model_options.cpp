@@ -14,6 +14,7 @@
 #include "fovea/base/rng.h"
 #include "fovea/data/fetched.h"
 #include "fovea/data/image_folder.h"
+#include "fovea/formats/caffe_read.h"
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
@@ -54,6 +55,7 @@ OptionList describe(ModelOptions& o) {
        {},
        0,
        16384},
+      {"--mean", "FILE", "Caffe's mean image (.binaryproto): its mean colour is subtracted", &o.mean},
       {"--labels", "FILE", "names of the classes, one a line; \"imagenet\" and \"cifar10\" are built in", &o.labels},
   };
 }
@@ -162,6 +164,13 @@ Model open(const Context& context, const ModelOptions& options) {
   for (const std::string& note :
        complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
     context.note(fmt::format("{}: {}", file, note));
+  if (!options.mean.empty()) {
+    require_file(options.mean, "a mean image");
+    require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+            "the network takes no picture, so --mean does not apply");
+    context.note(fmt::format("{}: {}", options.mean,
+                             use_mean_image(*model.meaning.preprocess, read_binaryproto(Bytes::map(options.mean)))));
+  }
   if (!model.meaning.trained) context.note(fmt::format("{}: untrained, its weights are random", file));
   return model;
 }

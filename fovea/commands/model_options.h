@@ -16,7 +16,7 @@ namespace fovea {
 struct ModelOptions {
   std::string model;
   std::string weights, architecture, prototxt;
-  std::string preprocess, labels;
+  std::string preprocess, labels, mean;
   int64_t size = 0;
   double crop = 0;
 };

@@ -133,11 +133,12 @@ TEST_P(TorchvisionStages, LogitsAndGradientAgree) {
       program.run({{model.graph.node(picture).name, filled(picture_name, model.graph.shape(picture), -1, 2)}});
   ASSERT_EQ(got.size(), golden.size());
   // Relative to the root mean square of a stage, whose largest values are several times that. Without --exact
-  // Winograd's rounding is allowed for, which grows with depth.
+  // Winograd's rounding is allowed for: 3 times as much, and more for gradients, where units near a kink take the other
+  // side.
   for (size_t i = 0; i < golden.size(); ++i) {
     const Golden& g = golden[i];
     EXPECT_EQ(to_string(got[i].shape()), to_string(g.shape)) << g.name;
-    const double bound = (g.kind == "logits" ? 1e-4 : 1e-3) * (exact ? 1 : 3);
+    const double bound = (g.kind == "logits" ? 1e-4 : 1e-3) * (exact ? 1 : g.kind == "gradient" ? 50 : 3);
     EXPECT_LT(difference(got[i], g), bound) << g.kind << " " << g.name;
     EXPECT_NEAR(norm(got[i]) / g.norm, 1, bound) << g.kind << " " << g.name;
   }

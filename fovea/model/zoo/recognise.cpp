@@ -186,8 +186,8 @@ void take_weights(Match& m, const Weights& weights) {
   }
 }
 
-// The convention of colours goes with who trained the weights, not with the architecture: layers named as in Caffe's files
-// and the VGG weights that were converted from there are BGR 0..255.
+// The convention of colours goes with who trained the weights, not with the architecture: layers named as in Caffe's
+// files and the VGG weights that were converted from there are BGR 0..255.
 void set_convention(Match& m, const RecogniseOptions& options) {
   Meaning& meaning = m.model.meaning;
   if (!meaning.preprocess || m.architecture->preprocess != "torchvision") return;
@@ -195,12 +195,11 @@ void set_convention(Match& m, const RecogniseOptions& options) {
     return plain_spelling(t.first) != plain_spelling(t.second);
   });
   const bool vgg = m.architecture->family == "VGG";
-  const bool caffe_file = vgg && (options.hint.find("d01eb7cb") != std::string::npos ||
-                                  options.hint.find("00b39a1b") != std::string::npos ||
-                                  options.hint.find("caffe") != std::string::npos);
+  const bool caffe_file =
+      vgg && (options.hint.find("d01eb7cb") != std::string::npos ||
+              options.hint.find("00b39a1b") != std::string::npos || options.hint.find("caffe") != std::string::npos);
   if (!caffe_names && !caffe_file) return;
-  meaning.preprocess =
-      preset(vgg ? "vgg" : "caffe", meaning.preprocess->crop_height, meaning.preprocess->crop_width);
+  meaning.preprocess = preset(vgg ? "vgg" : "caffe", meaning.preprocess->crop_height, meaning.preprocess->crop_width);
   meaning.notes.push_back("weights from Caffe: pictures are " + describe(*meaning.preprocess));
 }
 

@@ -10,6 +10,9 @@
 //   second one ("V1.5": the paper and Caffe put the stride into the 1×1 before it). Where a block's sizes change, its
 //   shortcut is a 1×1 convolution ("downsample", option B).
 //
+// For CIFAR's pictures of 32×32 many repositories keep all this but begin with a convolution 3×3, 64, and no pooling
+// (resnet18_cifar; other networks than the narrow ones that the paper has for CIFAR: resnet_cifar.cpp).
+//
 // Names: torchvision's. "layer1.0" is the block's output, "layer1" that of its last block. torchvision runs one relu
 // module two or three times a block; here "layer1.0.relu" is its first use, "layer1.0.relu_2" the second one of a
 // bottleneck, and the last one, after "layer1.0.add", is "layer1.0" itself. Caffe's names (res2a, res2a_branch2a,
@@ -27,6 +30,7 @@ namespace {
 struct Residual {
   std::vector<int64_t> blocks;  // of each layer
   bool bottleneck = false;
+  bool small = false;  // for pictures of 32x32
 };
 
 class ResidualLayers {
@@ -92,13 +96,16 @@ class ResidualLayers {
 };
 
 void residual_network(NetworkBuilder& b, const Residual& form) {
-  Value x = b.conv("conv1", b.input(), 64, 7, {.stride = 2, .pad = 3, .bias = false});
+  const int64_t kernel = form.small ? 3 : 7;
+  Value x = b.conv("conv1", b.input(), 64, kernel, {.stride = form.small ? 1 : 2, .pad = kernel / 2, .bias = false});
   x = b.batch_norm("bn1", x);
   b.alias("bn_conv1", x);
   x = b.relu("relu", x);
   b.alias("conv1_relu", x);
-  x = b.max_pool("maxpool", x, {.kernel = 3, .stride = 2, .pad = 1});
-  b.alias("pool1", x);
+  if (!form.small) {
+    x = b.max_pool("maxpool", x, {.kernel = 3, .stride = 2, .pad = 1});
+    b.alias("pool1", x);
+  }
   ResidualLayers layers(b, form);
   for (int index = 0; index < static_cast<int>(form.blocks.size()); ++index) x = layers.layer(x, index);
   x = b.named("avgpool", global_average_pool(b.graph, x));
@@ -115,19 +122,27 @@ std::vector<Architecture> resnets() {
     int64_t depth;
     Residual form;
   };
+  const std::vector<Member> members = {{18, {{2, 2, 2, 2}}},
+                                       {34, {{3, 4, 6, 3}}},
+                                       {50, {{3, 4, 6, 3}, true}},
+                                       {101, {{3, 4, 23, 3}, true}},
+                                       {152, {{3, 8, 36, 3}, true}},
+                                       {18, {{2, 2, 2, 2}, false, true}},
+                                       {34, {{3, 4, 6, 3}, false, true}},
+                                       {50, {{3, 4, 6, 3}, true, true}}};
   std::vector<Architecture> result;
-  for (const Member& m :
-       {Member{18, {{2, 2, 2, 2}, false}}, Member{34, {{3, 4, 6, 3}, false}}, Member{50, {{3, 4, 6, 3}, true}},
-        Member{101, {{3, 4, 23, 3}, true}}, Member{152, {{3, 8, 36, 3}, true}}})
-    result.push_back({fmt::format("resnet{}", m.depth),
+  for (const Member& m : members) {
+    const int64_t side = m.form.small ? 32 : 224;
+    result.push_back({fmt::format("resnet{}{}", m.depth, m.form.small ? "_cifar" : ""),
                       "ResNet",
                       "He, Zhang, Ren & Sun, Deep residual learning for image recognition",
                       2015,
                       m.depth,
-                      {3, 224, 224},
-                      1000,
-                      "torchvision",
+                      {3, side, side},
+                      m.form.small ? 10 : 1000,
+                      m.form.small ? "cifar" : "torchvision",
                       [form = m.form](NetworkBuilder& b) { residual_network(b, form); }});
+  }
   return result;
 }
 

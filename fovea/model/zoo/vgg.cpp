@@ -5,7 +5,8 @@
 //   A = vgg11    A-LRN = vgg_a_lrn    B = vgg13    C = vgg_c    D = vgg16    E = vgg19
 //
 // torchvision's names; `_bn` puts a batch norm after each convolution (not in the paper). The maps are averaged to 7×7
-// before the first fully connected layer, so that pictures of other sizes fit; at 224×224 this changes nothing.
+// before the first fully connected layer, so that pictures of other sizes fit; at 224×224 this changes nothing. The
+// form for CIFAR's 32×32 that many repositories have, `_bn_cifar`, ends in one fully connected layer.
 //
 // Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015 (arXiv
 // 1409.1556), Table 1; Ioffe & Szegedy, "Batch normalization", ICML 2015.
@@ -104,6 +105,25 @@ void vgg(NetworkBuilder& b, const Configuration& configuration, bool batch_norm)
   b.output("scores", x);
 }
 
+// For pictures of 32×32 one fully connected layer follows the convolutions directly.
+void vgg_cifar(NetworkBuilder& b, const Configuration& configuration) {
+  Value x = convolutions(b, configuration, true);
+  x = b.named("avgpool", adaptive_average_pool(b.graph, x, {1, 1}));
+  b.output("scores", b.linear("classifier", x, b.classes));
+}
+
+Architecture cifar_entry(const Configuration& configuration) {
+  return {configuration.name + "_bn_cifar",
+          "VGG",
+          "Simonyan & Zisserman, Very deep convolutional networks for large-scale image recognition",
+          2014,
+          configuration.depth() - 2,
+          {3, 32, 32},
+          10,
+          "cifar",
+          [&configuration](NetworkBuilder& b) { vgg_cifar(b, configuration); }};
+}
+
 // The convention of the authors' own networks goes with those that only they trained.
 Architecture entry(const Configuration& configuration, bool batch_norm) {
   const bool only_published = configuration.name.starts_with("vgg_");
@@ -153,6 +173,8 @@ std::vector<Architecture> vggs() {
     list.push_back(entry(configuration, false));
     if (!configuration.name.starts_with("vgg_")) list.push_back(entry(configuration, true));
   }
+  for (const Configuration& configuration : configurations())
+    if (!configuration.name.starts_with("vgg_")) list.push_back(cifar_entry(configuration));
   return list;
 }
 
