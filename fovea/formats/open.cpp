@@ -24,7 +24,7 @@ const char* other_kind(const Bytes& file) {
 Model recognised(const WeightsFile& file, const fs::path& path, const OpenOptions& options) {
   Model model;
   try {
-    model = recognise(file.weights, {options.architecture, path.filename().string(), options.zoo});
+    model = recognise(file.weights, {options.architecture, path.filename().string()});
   } catch (const Error& e) { throw e.within(path.string()); }
   Meaning& meaning = model.meaning;
   meaning.notes.insert(meaning.notes.end(), file.notes.begin(), file.notes.end());

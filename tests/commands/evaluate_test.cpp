@@ -16,6 +16,7 @@
 #include "fovea/ops/reshape.h"
 #include "fovea/ops/softmax.h"
 #include "tests/data/files.h"
+#include "tests/data_folder.h"
 
 namespace fovea {
 namespace {
@@ -187,10 +188,6 @@ TEST_F(EvaluateCommand, TellsWhatIsWrong) {
 
 class RealData : public testing::Test {
  protected:
-  static fs::path data_folder() {
-    const char* set = std::getenv("FOVEA_DATA");
-    return set ? fs::path(set) : fs::path(FOVEA_SOURCE_DIR) / ".." / "shared" / "data";
-  }
   static bool there(const std::vector<fs::path>& paths) {
     return std::all_of(paths.begin(), paths.end(), [](const fs::path& path) { return fs::exists(path); });
   }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,16 +16,12 @@
 #include "fovea/insight/guesses.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
+#include "tests/data_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path data_folder() {
-  const char* set = std::getenv("FOVEA_DATA");
-  return set ? fs::path(set) : fs::path(FOVEA_SOURCE_DIR) / ".." / "shared" / "data";
-}
 
 // A little-endian float32 .npy file of version 1: magic, version, u16 size of the header, header, values.
 std::vector<float> npy(const fs::path& path) {

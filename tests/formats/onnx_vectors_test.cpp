@@ -1,18 +1,13 @@
 // Every ONNX test vector of the shared data, on the interpreter.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "fovea/formats/onnx_vectors.h"
+#include "tests/data_folder.h"
 
 namespace fovea {
 namespace {
-
-std::filesystem::path data_folder() {
-  const char* set = std::getenv("FOVEA_DATA");
-  return set ? std::filesystem::path(set) : std::filesystem::path(FOVEA_SOURCE_DIR) / ".." / "shared" / "data";
-}
 
 TEST(OnnxVectors, AllPassOrAreRefused) {
   const auto root = data_folder() / "onnx";

@@ -3,24 +3,19 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "fovea/formats/onnx_vectors.h"
 #include "fovea/formats/onnx_write.h"
 #include "fovea/formats/open.h"
 #include "fovea/transform/respecialise.h"
+#include "tests/data_folder.h"
 #include "tests/formats/onnx_bytes.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path data_folder() {
-  const char* set = std::getenv("FOVEA_DATA");
-  return set ? fs::path(set) : fs::path(FOVEA_SOURCE_DIR) / ".." / "shared" / "data";
-}
 
 class Folder {
  public:

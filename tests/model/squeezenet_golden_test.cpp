@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -17,16 +16,12 @@
 #include "fovea/insight/guesses.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
+#include "tests/data_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path data_folder() {
-  const char* set = std::getenv("FOVEA_DATA");
-  return set ? fs::path(set) : fs::path(FOVEA_SOURCE_DIR) / ".." / "shared" / "data";
-}
 
 fs::path golden(const std::string& name) { return fs::path(FOVEA_SOURCE_DIR) / "tests/golden/squeezenet" / name; }
 

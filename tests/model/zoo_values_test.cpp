@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -15,16 +14,12 @@
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/zoo/zoo.h"
+#include "tests/data_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path data_folder() {
-  const char* set = std::getenv("FOVEA_DATA");
-  return set ? fs::path(set) : fs::path(FOVEA_SOURCE_DIR) / ".." / "shared" / "data";
-}
 
 // Maps [C,H,W] of the layers of LeNet-5.
 struct Maps {

@@ -92,7 +92,8 @@ bool names_heads(const Weights& weights) {
                      [](const auto& w) { return w.first.starts_with("aux1.") || w.first.starts_with("loss1/"); });
 }
 
-Match fit(const Architecture& a, const Weights& weights, ZooOptions options) {
+Match fit(const Architecture& a, const Weights& weights) {
+  ZooOptions options;
   options.heads = names_heads(weights);
   Match m = match(build(a, options), weights);
   if (m.misfits.empty()) {
@@ -243,7 +244,7 @@ Model recognise(const Weights& weights, const RecogniseOptions& options) {
   Match best;
   bool beginning = false;
   for (const Architecture* a : candidates(options)) {
-    Match m = fit(*a, weights, options.network);
+    Match m = fit(*a, weights);
     if (m.fits()) return finished(std::move(m), weights, options);
     const bool starts = is_beginning(m, last_known(m));
     if (!best.architecture || (starts && !beginning) || (starts == beginning && m.score() > best.score())) {

@@ -12,7 +12,6 @@ namespace fovea {
 struct RecogniseOptions {
   std::string architecture;  // the zoo's name, where the user says it; empty: the one that fits
   std::string hint;          // the file's name: tells apart weights of one shape, as VGG's of Caffe and of torchvision
-  ZooOptions network;        // sizes that the tensors do not tell
 };
 
 // Finds the architecture whose parameters have the names and shapes of `weights` and returns it with them. Understood
