@@ -133,7 +133,15 @@ namespace {
 std::string meant(const Context& context, const ModelOptions& options) {
   const std::string& name = options.model;
   std::error_code error;
-  if (name.starts_with("zoo:") || fs::exists(name, error) || !find_architecture(name)) return name;
+  if (name.starts_with("zoo:") || fs::exists(name, error)) return name;
+  if (!find_architecture(name)) {
+    std::vector<std::string> names;
+    for (const Architecture& a : architectures()) names.push_back(a.name);
+    const bool bare = name.find_first_of("./") == std::string::npos;
+    require(!bare || nearest(name, names).empty(), ErrorKind::usage,
+            "{}: no such file, nor such a network in the zoo{}", name, did_you_mean(name, names));
+    return name;
+  }
   if (const auto fetched = options.weights.empty() ? find_fetched(name) : std::nullopt) {
     context.note(fmt::format("{}: the weights in {}", name, fetched->string()));
     return fetched->string();

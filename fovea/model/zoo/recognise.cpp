@@ -259,10 +259,11 @@ Model recognise(const Weights& weights, const RecogniseOptions& options) {
     best.surplus.clear();
     return finished(std::move(best), weights, options);
   }
-  fail(ErrorKind::format, "{}, nearest is {}{}{}",
-       options.architecture.empty() ? "these weights belong to no architecture that fovea knows"
-                                    : "these weights do not fit",
-       best.architecture->name, differences(best), options.architecture.empty() ? " (--arch NAME names another)" : "");
+  require(options.architecture.empty(), ErrorKind::format, "these weights do not fit {}{}", best.architecture->name,
+          differences(best));
+  fail(ErrorKind::format,
+       "these weights belong to no architecture that fovea knows, nearest is {}{} (--arch NAME names another)",
+       best.architecture->name, differences(best));
 }
 
 Model join(Model model, const Weights& weights, const std::string& source) {

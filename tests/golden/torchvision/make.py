@@ -7,7 +7,7 @@ Written are, one file a network, a line for each named stage: name, shape, Eucli
 then the logits (all of them) and the gradient of a fixed combination of the logits with respect to the picture. A unit
 that sits on the kink of a ReLU or a pooling can fall on either side by rounding, and then changes the gradient of all
 pixels that it sees: PyTorch's own gradients in f32 and f64 differ by 4e-3 on most pictures. So the first picture is
-taken on which they agree to 1e-4, in f32 with both of PyTorch's layouts (its number is in the file's first line).
+taken on which they agree to 1e-4 (its number is in the file's first line).
 
 Run with Debian 12's python3-torch (1.13.1) and python3-torchvision (0.14.1): ./make.py [network ...]
 """
@@ -22,6 +22,7 @@ import torchvision
 HERE = pathlib.Path(__file__).resolve().parent
 NETWORKS = ["alexnet", "vgg11", "vgg16_bn", "vgg19", "resnet18", "resnet50", "googlenet", "squeezenet1_0", "squeezenet1_1", "densenet121"]
 SAMPLES = 64
+FIRST = {"googlenet": 10}  # on picture 9 the two agree by luck: PyTorch's other layout and other programs do not
 
 
 def uniform(name: str, count: int) -> np.ndarray:
@@ -101,11 +102,10 @@ def gradient(model, x: torch.Tensor) -> torch.Tensor:
 def settled_picture(network: str, most: int = 40) -> int:
     single, double = load(network).eval(), load(network).eval().double()
     best = (math.inf, 0)
-    for number in range(most):
+    for number in range(FIRST.get(network, 0), most):
         x = torch.from_numpy(picture(224, number=number))
         want = gradient(double, x.double())
-        others = (x, x.contiguous(memory_format=torch.channels_last))
-        away = max(float((gradient(single, other) - want).norm() / want.norm()) for other in others)
+        away = float((gradient(single, x) - want).norm() / want.norm())
         best = min(best, (away, number))
         if away < 1e-4:
             break
