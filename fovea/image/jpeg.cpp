@@ -33,10 +33,8 @@ struct Trouble {
   std::longjmp(trouble->jump, 1);
 }
 
-// Many good cameras' files give warnings, which are passed over as PIL does; the end of the data is an error.
-void on_message(j_common_ptr info, int level) {
-  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) on_error(info);
-}
+// Many good cameras' files give warnings, which are passed over as PIL does.
+void on_message(j_common_ptr, int) {}
 
 void install(Trouble& trouble) {
   trouble = {};
@@ -54,9 +52,35 @@ bool guarded(Trouble& trouble, const Body& body) {
   return true;
 }
 
+// The whole file lies in memory: who asks for more has come to its end too early. (What libjpeg's own source does then
+// differs between its versions.)
+boolean on_end(j_decompress_ptr info) {
+  ERREXIT(info, JERR_INPUT_EOF);
+  return FALSE;
+}
+
+void on_skip(j_decompress_ptr info, long count) {
+  if (count <= 0) return;
+  if (static_cast<unsigned long>(count) > info->src->bytes_in_buffer) ERREXIT(info, JERR_INPUT_EOF);
+  info->src->next_input_byte += count;
+  info->src->bytes_in_buffer -= static_cast<size_t>(count);
+}
+
+jpeg_source_mgr source_of(const Bytes& bytes) {
+  jpeg_source_mgr source{};
+  source.next_input_byte = reinterpret_cast<const JOCTET*>(bytes.data());
+  source.bytes_in_buffer = bytes.size();
+  source.init_source = [](j_decompress_ptr) {};
+  source.fill_input_buffer = on_end;
+  source.skip_input_data = on_skip;
+  source.resync_to_restart = jpeg_resync_to_restart;
+  source.term_source = [](j_decompress_ptr) {};
+  return source;
+}
+
 class Reader {
  public:
-  explicit Reader(const Bytes& bytes) : bytes_(bytes) {
+  explicit Reader(const Bytes& bytes) : bytes_(bytes), source_(source_of(bytes)) {
     install(trouble_);
     info_.err = &trouble_.base;
     progress_.progress_monitor = [](j_common_ptr info) {
@@ -74,8 +98,7 @@ class Reader {
     run([&] {
       jpeg_create_decompress(&info_);
       info_.progress = &progress_;
-      jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()),
-                   static_cast<unsigned long>(bytes_.size()));
+      info_.src = &source_;
       jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
       jpeg_read_header(&info_, TRUE);
     });
@@ -117,12 +140,13 @@ class Reader {
   template <class Body>
   void run(const Body& body) {
     if (guarded(trouble_, body)) return;
-    const bool ended = trouble_.code == JWRN_JPEG_EOF || trouble_.code == JERR_INPUT_EOF;
-    if (ended) fail_damaged(bytes_, "JPEG", fmt::format("it ends early, after {} bytes", bytes_.size()));
+    if (trouble_.code == JERR_INPUT_EOF)
+      fail_damaged(bytes_, "JPEG", fmt::format("it ends early, after {} bytes", bytes_.size()));
     fail_damaged(bytes_, "JPEG", trouble_.message);
   }
 
   const Bytes& bytes_;
+  jpeg_source_mgr source_;
   jpeg_decompress_struct info_{};
   jpeg_progress_mgr progress_{};
   Trouble trouble_;

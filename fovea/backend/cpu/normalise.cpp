@@ -169,7 +169,7 @@ std::string lower_batch_norm_training_gradient(const Request& request, const Cpu
     execution.input(DNNL_ARG_DIFF_DST, data, 0);
     execution.input(DNNL_ARG_SRC, data, 1);
     execution.input(DNNL_ARG_SCALE, channel, 2);
-    execution.input(DNNL_ARG_SHIFT, channel, 2);  // 2.6 insists on one, and does not read it
+    if (onednn::kUnreadShift) execution.input(DNNL_ARG_SHIFT, channel, 2);
     execution.input(DNNL_ARG_MEAN, channel, 3);
     execution.input(DNNL_ARG_VARIANCE, channel, 4);
     const size_t vector = (static_cast<size_t>(x.shape[1]) * sizeof(float) + 63) / 64 * 64,
