@@ -1,9 +1,9 @@
 // Block Gram-Schmidt, twice where it has to be. For a block B of rows and the orthonormal rows Q before it:
 //   B ← B − (B Qᵀ) Q,   then the same within the block, row by row;
-// a row that lost more than half of its length is projected a second time, which is enough for full precision.
-// Sources: Giraud, Langou & Rozložník, "The loss of orthogonality in the Gram-Schmidt orthogonalization process", 2005;
-// Mezzadri, "How to generate random matrices from the classical compact groups", Notices of the AMS 54, 2007: with a
-// positive diagonal of R, as here, Q of a Gaussian matrix has Haar's distribution.
+// a block, or a row within it, that lost more than half of a length is projected a second time, which is enough for
+// full precision. Sources: Giraud, Langou & Rozložník, "The loss of orthogonality in the Gram-Schmidt orthogonalization
+// process", 2005; Mezzadri, "How to generate random matrices from the classical compact groups", Notices of the AMS 54,
+// 2007: with a positive diagonal of R, as here, Q of a Gaussian matrix has Haar's distribution.
 #include "fovea/model/orthogonal.h"
 
 #include <algorithm>
@@ -18,8 +18,8 @@ namespace fovea {
 
 namespace {
 
-constexpr int64_t kBlock = 16;   // rows
-constexpr int64_t kTile = 1024;  // columns: a block's tile stays in the second-level cache
+constexpr int64_t kBlock = 16;  // rows
+constexpr int64_t kTile = 256;  // columns: a block's tile stays in the cache
 
 // In eight interleaved sums, which the compiler keeps in vector registers.
 double dot(const double* a, const double* b, int64_t count) {
@@ -59,6 +59,12 @@ void project_out(double* matrix, int64_t columns, int64_t known, int64_t first, 
 
 double length(const double* row, int64_t columns) { return std::sqrt(dot(row, row, columns)); }
 
+std::vector<double> lengths(const double* matrix, int64_t columns, int64_t first, int64_t count) {
+  std::vector<double> all;
+  for (int64_t r = 0; r < count; ++r) all.push_back(length(matrix + (first + r) * columns, columns));
+  return all;
+}
+
 }  // namespace
 
 void orthonormalise(std::span<double> matrix, int64_t rows, int64_t columns) {
@@ -67,9 +73,12 @@ void orthonormalise(std::span<double> matrix, int64_t rows, int64_t columns) {
   double* const data = matrix.data();
   for (int64_t first = 0; first < rows; first += kBlock) {
     const int64_t count = std::min(kBlock, rows - first);
-    std::vector<double> before;
-    for (int64_t r = 0; r < count; ++r) before.push_back(length(data + (first + r) * columns, columns));
+    const std::vector<double> before = lengths(data, columns, first, count);
     project_out(data, columns, first, first, count);
+    const std::vector<double> left = lengths(data, columns, first, count);
+    bool lost = false;
+    for (size_t r = 0; r < left.size(); ++r) lost = lost || left[r] < 0.5 * before[r];
+    if (lost) project_out(data, columns, first, first, count);
     for (int64_t r = 0; r < count; ++r) {
       const int64_t row = first + r;
       double* const at = data + row * columns;
@@ -78,11 +87,11 @@ void orthonormalise(std::span<double> matrix, int64_t rows, int64_t columns) {
         const double part = dot(data + q * columns, at, columns);
         for (int64_t c = 0; c < columns; ++c) at[c] -= part * data[q * columns + c];
       }
-      if (length(at, columns) < 0.5 * before[static_cast<size_t>(r)]) project_out(data, columns, row, row, 1);
-      const double left = length(at, columns);
-      require(left > 1e-12 * before[static_cast<size_t>(r)], ErrorKind::usage,
+      if (length(at, columns) < 0.5 * left[static_cast<size_t>(r)]) project_out(data, columns, row, row, 1);
+      const double rest = length(at, columns);
+      require(rest > 1e-12 * before[static_cast<size_t>(r)], ErrorKind::usage,
               "row {} of {} depends on the rows before it", row, rows);
-      for (int64_t c = 0; c < columns; ++c) at[c] /= left;
+      for (int64_t c = 0; c < columns; ++c) at[c] /= rest;
     }
   }
 }
