@@ -15,6 +15,7 @@
 #include "fovea/base/rng.h"
 #include "fovea/graph/op.h"
 #include "fovea/model/orthogonal.h"
+#include "fovea/model/residual_blocks.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fused_conv.h"
 

@@ -39,19 +39,8 @@ const std::vector<std::string>& initialisation_kinds();
 // A value for every parameter of the graph, told by how it is used: weights of convolutions and matrix products as
 // above, biases 0, scales of normalisations 1, their shifts and running means 0, their running variances 1; slopes of
 // PReLU 0.25; biases of a highway layer's transform gate −2 (Srivastava et al., "Training very deep networks", NIPS
-// 2015, section 2.2). Each depends on the seed, its own name and its place in the graph only, on no thread count.
+// 2015, section 2.2). Each depends on the seed, its own name and how the graph uses it, not on the number of threads.
 // Throws Error{usage} with the nearest name for an unknown kind, and for a gain out of range.
 Weights initial_weights(const Graph& graph, uint64_t seed, const Initialisation& how = {});
-
-// A block x + F(x) of a residual network.
-struct ResidualBlock {
-  int sum = -1;       // the node that adds
-  Value scale;        // the parameter that scales all of F: of its last batch norm, else its last convolution's weight
-  bool norm = false;  // whether that is a batch norm's
-};
-// In the order of the graph. An addition is one when both terms come from one value, one of them (the shortcut) by
-// nothing but at most one convolution, batch norms, poolings, padding, cutting and constant factors, and the other by
-// more layers with weights.
-std::vector<ResidualBlock> residual_blocks(const Graph& graph);
 
 }  // namespace fovea

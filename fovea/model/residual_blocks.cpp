@@ -2,11 +2,14 @@
 // topological order, so the later of two is never needed by the earlier, and stepping back from the later one meets
 // the other at the fork. This takes as many steps as the block has nodes.
 // Source of the form: He et al., "Deep residual learning for image recognition", CVPR 2016, equations 1 and 2.
+#include "fovea/model/residual_blocks.h"
+
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <string_view>
 
 #include "fovea/graph/op.h"
-#include "fovea/model/initialise.h"
 
 namespace fovea {
 

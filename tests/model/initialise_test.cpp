@@ -10,6 +10,7 @@
 #include "fovea/base/rng.h"
 #include "fovea/compile/program.h"
 #include "fovea/model/orthogonal.h"
+#include "fovea/model/residual_blocks.h"
 #include "fovea/model/zoo/zoo.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/conv_transpose.h"
