@@ -1,34 +1,88 @@
+// N(0, gain² · v / fan), the uniform distribution of the same variance, or gain · an orthogonal matrix; see the header
+// for kinds and sources. Fans: with g groups and a window of k positions, an output of a convolution I → O sums over
+// I/g · k weights, and an input reaches O/g · k of them.
 #include "fovea/model/initialise.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <span>
+#include <string_view>
 
+#include "fovea/base/error.h"
+#include "fovea/base/nearest.h"
 #include "fovea/base/parallel.h"
 #include "fovea/base/rng.h"
 #include "fovea/graph/op.h"
+#include "fovea/model/orthogonal.h"
+#include "fovea/model/residual_blocks.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/fused_conv.h"
 
 namespace fovea {
 
 namespace {
 
-struct Start {
-  double mean = 0, deviation = 0;
+struct Kind {
+  std::string_view name;
+  double variance = 1;  // times the fan
+  bool mean_fan = false;
+  enum Draw { normal, uniform, orthogonal } draw = normal;
+};
+constexpr Kind kKinds[] = {{"he_normal", 2, false, Kind::normal},     {"he_uniform", 2, false, Kind::uniform},
+                           {"xavier_normal", 1, true, Kind::normal},  {"xavier_uniform", 1, true, Kind::uniform},
+                           {"lecun_normal", 1, false, Kind::normal},  {"lecun_uniform", 1, false, Kind::uniform},
+                           {"orthogonal", 1, false, Kind::orthogonal}};
+
+// A layer's weights as `matrices` row-major matrices, one after another.
+struct LayerWeights {
+  int64_t fan_in = 1, fan_out = 1;
+  int64_t matrices = 1, rows = 1, columns = 1;
 };
 
-Start he(int64_t fan_in) { return {0, std::sqrt(2.0 / static_cast<double>(std::max<int64_t>(1, fan_in)))}; }
+// What a parameter starts from: one value, unless it is a layer's weights.
+struct Start {
+  double mean = 0;
+  bool layer = false;
+  LayerWeights weights = {};
+};
+
+int64_t groups_of(const Node& node) {
+  const std::string_view op = node.op->name;
+  if (op == "conv") return node.attributes.as<ConvAttributes>().groups;
+  if (op == "fused_conv") return node.attributes.as<FusedConvAttributes>().groups;
+  return node.attributes.as<ConvAdjointAttributes>().groups;
+}
+
+Start layer(int64_t fan_in, int64_t fan_out, int64_t matrices, int64_t rows, int64_t columns) {
+  const auto one = [](int64_t n) { return std::max<int64_t>(1, n); };
+  return {0, true, {one(fan_in), one(fan_out), one(matrices), rows, columns}};
+}
+
+// A weight [A, B/g, window]: of g matrices A/g × (B/g · window).
+Start convolution(const Node& user, const Shape& shape, bool transposed) {
+  const int64_t groups = std::max<int64_t>(1, groups_of(user)), window = shape.count(2, shape.rank());
+  const int64_t first = shape[0] / groups * window, second = shape[1] * window;
+  return layer(transposed ? first : second, transposed ? second : first, groups, shape[0] / groups, second);
+}
 
 // What a parameter starts from, told by the node that reads it at position `input`.
 Start start_of(const Node& user, int input, const Shape& shape) {
   const std::string_view op = user.op->name;
-  if (op == "batch_norm" || op == "batch_norm_training") return {input == 1 || input == 4 ? 1.0 : 0.0, 0};
-  if (op == "prelu" && input == 1) return {0.25, 0};
-  if (op == "mul") return {1, 0};  // a learnt scale
+  if (op == "batch_norm" || op == "batch_norm_training") return {input == 1 || input == 4 ? 1.0 : 0.0};
+  if (op == "prelu" && input == 1) return {0.25};
+  if (op == "mul") return {1};  // a learnt scale
   if (input != 1 || shape.rank() < 2) return {};
-  if (op == "conv" || op == "fused_conv") return he(shape.count(1, shape.rank()));
-  if (op == "conv_input_gradient" || op == "conv_transpose") return he(shape[0] * shape.count(2, shape.rank()));
-  if (op == "locally_connected") return he(shape.count(2, shape.rank()));
+  if (op == "conv" || op == "fused_conv") return convolution(user, shape, false);
+  if (op == "conv_input_gradient") return convolution(user, shape, true);
+  if (op == "locally_connected") {  // P,O,I,window
+    const int64_t sums = shape.count(2, shape.rank());
+    return layer(sums, shape[1] * shape.count(3, shape.rank()), shape[0], shape[1], sums);
+  }
   if (op == "gemm" || op == "matmul") {
-    const int64_t outputs = user.outputs[0].shape.back();
-    return he(shape.count() / std::max<int64_t>(1, outputs));
+    const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+    const int64_t outputs = std::max<int64_t>(1, user.outputs[0].shape.back());
+    return layer(rows * columns / outputs, outputs, shape.count(0, shape.rank() - 2), rows, columns);
   }
   return {};
 }
@@ -46,9 +100,74 @@ bool is_transform_gate(const Graph& graph, const std::vector<std::vector<std::ve
   return false;
 }
 
+const Kind& checked(const Initialisation& how) {
+  const Kind* kind = nullptr;
+  for (const Kind& k : kKinds)
+    if (k.name == how.kind) kind = &k;
+  require(kind, ErrorKind::usage, "there is no initialisation \"{}\"{}", how.kind,
+          did_you_mean(how.kind, initialisation_kinds()));
+  require(how.fan == "in" || how.fan == "out" || how.fan == "mean", ErrorKind::usage,
+          "the fan is \"{}\", expected in, out or mean", how.fan);
+  require(how.gain > 0 && std::isfinite(how.gain), ErrorKind::usage, "the gain is {}, expected above 0", how.gain);
+  return *kind;
+}
+
+// Factors of the parameters that scale residual branches, by node index; none for those that start as any other.
+std::map<int, double> branch_factors(const Graph& graph, const std::string& rule) {
+  require(rule == "one" || rule == "zero" || rule == "depth" || rule == "auto", ErrorKind::usage,
+          "the residual scale is \"{}\", expected one, zero, depth or auto", rule);
+  constexpr size_t kDeep = 60;  // blocks; 50 in ResNet-152, 54 in the CIFAR networks of 110 layers
+  std::map<int, double> factors;
+  if (rule == "one") return factors;
+  const std::vector<ResidualBlock> blocks = residual_blocks(graph);
+  if (rule == "auto" && blocks.size() <= kDeep) return factors;
+  const double factor = rule == "zero" ? 0 : 1 / std::sqrt(static_cast<double>(blocks.size()));
+  for (const ResidualBlock& block : blocks) factors[block.scale.node] = factor;
+  return factors;
+}
+
+double deviation_of(const LayerWeights& weights, const Kind& kind, const Initialisation& how) {
+  const auto in = static_cast<double>(weights.fan_in), out = static_cast<double>(weights.fan_out);
+  const bool mean = kind.mean_fan || how.fan == "mean";
+  return how.gain * std::sqrt(kind.variance / (mean ? (in + out) / 2 : how.fan == "out" ? out : in));
+}
+
+void draw(std::span<float> data, const Kind& kind, double deviation, const Rng& rng) {
+  const double limit = std::sqrt(3.0) * deviation;
+  parallel_for(static_cast<int64_t>(data.size()), 1 << 14, [&](int64_t i) {
+    const auto at = static_cast<uint64_t>(i);
+    const double x = kind.draw == Kind::uniform ? limit * (2 * rng.uniform_double(at) - 1) : deviation * rng.normal(at);
+    data[static_cast<size_t>(i)] = static_cast<float>(x);
+  });
+}
+
+void draw_orthogonal(std::span<float> data, const LayerWeights& weights, double factor, const Rng& rng) {
+  const int64_t rows = weights.rows, columns = weights.columns, size = rows * columns;
+  const bool tall = rows > columns;  // then the columns are made orthonormal
+  std::vector<double> matrix(static_cast<size_t>(size));
+  const auto place = [&](int64_t i) { return static_cast<size_t>(tall ? i % columns * rows + i / columns : i); };
+  for (int64_t first = 0; size > 0 && first + size <= static_cast<int64_t>(data.size()); first += size) {
+    parallel_for(size, 1 << 14, [&](int64_t i) { matrix[place(i)] = rng.normal(static_cast<uint64_t>(first + i)); });
+    orthonormalise(matrix, std::min(rows, columns), std::max(rows, columns));
+    for (int64_t i = 0; i < size; ++i)
+      data[static_cast<size_t>(first + i)] = static_cast<float>(factor * matrix[place(i)]);
+  }
+}
+
 }  // namespace
 
-Weights initial_weights(const Graph& graph, uint64_t seed) {
+const std::vector<std::string>& initialisation_kinds() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Kind& k : kKinds) all.emplace_back(k.name);
+    return all;
+  }();
+  return names;
+}
+
+Weights initial_weights(const Graph& graph, uint64_t seed, const Initialisation& how) {
+  const Kind& kind = checked(how);
+  const std::map<int, double> factors = branch_factors(graph, how.residual_scale);
   Weights weights;
   const auto users = uses(graph);
   for (const Value p : graph.parameters()) {
@@ -57,13 +176,14 @@ Weights initial_weights(const Graph& graph, uint64_t seed) {
     Start start =
         readers.empty() ? Start{} : start_of(graph.node(readers[0].node), readers[0].input, node.outputs[0].shape);
     if (!readers.empty() && readers[0].input == 2 && is_transform_gate(graph, users, readers[0].node)) start.mean = -2;
+    const auto scale = factors.find(p.node);
+    const double factor = scale == factors.end() ? 1 : scale->second;
     Tensor value(DType::f32, node.outputs[0].shape);
     const auto data = value.data<float>();
     const Rng rng = Rng(seed).fork(node.name);
-    parallel_for(node.outputs[0].shape.count(), 1 << 14, [&](int64_t i) {
-      const double spread = start.deviation > 0 ? start.deviation * rng.normal(static_cast<uint64_t>(i)) : 0;
-      data[static_cast<size_t>(i)] = static_cast<float>(start.mean + spread);
-    });
+    if (!start.layer) std::fill(data.begin(), data.end(), static_cast<float>(factor * start.mean));
+    else if (kind.draw == Kind::orthogonal) draw_orthogonal(data, start.weights, factor * how.gain, rng);
+    else draw(data, kind, factor * deviation_of(start.weights, kind, how), rng);
     weights[node.name] = node.outputs[0].dtype == DType::f32 ? value : value.cast(node.outputs[0].dtype);
   }
   return weights;
