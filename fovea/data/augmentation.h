@@ -46,9 +46,9 @@ struct RandomTranslation {
 };
 
 // An affine map about the picture's middle: scaled, squeezed, sheared, turned, then moved, with bilinear interpolation.
-// Source: Y. LeCun et al., "Gradient-based learning applied to document recognition" (1998), section III.B: translations,
-// scaling, squeezing (narrower and higher at once, or wider and lower) and horizontal shearing; rotation is ours.
-// Text: affine:shift=0.1:scale=0.1:squeeze=0.1:shear=0.1:turn=10:mean, what is left out being 0.
+// Source: Y. LeCun et al., "Gradient-based learning applied to document recognition" (1998), section III.B:
+// translations, scaling, squeezing (narrower and higher at once, or wider and lower) and horizontal shearing; rotation
+// is ours. Text: affine:shift=0.1:scale=0.1:squeeze=0.1:shear=0.1:turn=10:mean, what is left out being 0.
 struct RandomAffine {
   double shift = 0;    // each way uniform in ± this share of the side
   double scale = 0;    // the factor is (1 + scale)^u, u uniform in -1..1
@@ -60,9 +60,9 @@ struct RandomAffine {
 };
 
 // Each pixel looks up a place displaced by a random field: uniform in -1..1, blurred by a Gaussian of `sigma` pixels
-// (its sum 1, zeros beyond the edges), times `alpha`. Text: elastic:34:4, elastic:34:4:reflect. Source: P. Simard et al.,
-// "Best practices for convolutional neural networks applied to visual document analysis" (ICDAR 2003), section 2, whose
-// best figures for digits are alpha 34 and sigma 4.
+// (its sum 1, zeros beyond the edges), times `alpha`. Text: elastic:34:4, elastic:34:4:reflect. Source: P. Simard et
+// al., "Best practices for convolutional neural networks applied to visual document analysis" (ICDAR 2003), section 2,
+// whose best figures for digits are alpha 34 and sigma 4.
 struct ElasticDistortion {
   double alpha = 34, sigma = 4;
   Beyond beyond = Beyond::zero;
@@ -84,8 +84,8 @@ using ColourCovariance = std::array<double, 6>;
 // One colour added to all pixels: [p1 p2 p3] [a1 l1, a2 l2, a3 l3] with p and l the eigenvectors and eigenvalues of the
 // covariance C of the set's colours and a normal with the standard deviation `sigma`. With P orthogonal, a turned by it
 // is the same distribution, so this is sigma C z with z standard normal: no decomposition is needed. The picture
-// becomes RGB. Text: pca:0.1, which fit_colours completes; then pca:0.1:rr:rg:rb:gg:gb:bb. Source: A. Krizhevsky et al.,
-// "ImageNet classification with deep convolutional neural networks" (2012), section 4.1.
+// becomes RGB. Text: pca:0.1, which fit_colours completes; then pca:0.1:rr:rg:rb:gg:gb:bb. Source: A. Krizhevsky et
+// al., "ImageNet classification with deep convolutional neural networks" (2012), section 4.1.
 struct ColourNoise {
   double sigma = 0.1;
   std::optional<ColourCovariance> covariance;
@@ -93,8 +93,8 @@ struct ColourNoise {
 };
 
 // A square of `side` pixels is blanked; its middle is any pixel, every one as likely, and what lies beyond the picture
-// is cut off. Text: cutout:8, cutout:8:zero. Source: T. DeVries and G. Taylor, "Improved regularization of convolutional
-// neural networks with cutout" (2017), section 3: zeros after normalisation, which is `mean`.
+// is cut off. Text: cutout:8, cutout:8:zero. Source: T. DeVries and G. Taylor, "Improved regularization of
+// convolutional neural networks with cutout" (2017), section 3: zeros after normalisation, which is `mean`.
 struct Cutout {
   int side = 8;
   Beyond beyond = Beyond::mean;

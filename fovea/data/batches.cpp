@@ -1,16 +1,16 @@
-// Batch b of epoch e holds the samples order_e[b size .. (b + 1) size), in this order; order_e comes from (seed, e), the
-// augmentation of a sample from (seed, e, sample). A batch is therefore a pure function of its number, and workers may
-// make any of them at any time: each takes the smallest number nobody has taken, as long as it is less than `prefetch`
-// ahead of the one the caller takes next.
+// Batch b of epoch e holds the samples order_e[b size .. (b + 1) size), in this order; order_e comes from (seed, e),
+// the augmentation of a sample from (seed, e, sample). A batch is therefore a pure function of its number, and workers
+// may make any of them at any time: each takes the smallest number nobody has taken, as long as it is less than
+// `prefetch` ahead of the one the caller takes next.
 #include "fovea/data/batches.h"
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <exception>
 #include <map>
 #include <mutex>
-#include <cstring>
 #include <numeric>
 #include <system_error>
 #include <thread>
@@ -133,8 +133,7 @@ Order BatchReader::State::order_of(int64_t epoch) {
 Tensor BatchReader::State::prepared(int64_t epoch, int64_t index, int64_t& label) const {
   Sample sample = set->get(index);
   require(sample.label >= 0 && (classes == 0 || sample.label < classes), ErrorKind::usage,
-          "{}: has label {}, expected 0 to {}", set->name(index), sample.label,
-          classes == 0 ? INT64_MAX : classes - 1);
+          "{}: has label {}, expected 0 to {}", set->name(index), sample.label, classes == 0 ? INT64_MAX : classes - 1);
   label = sample.label;
   if (options.augmentations.empty()) return preprocess(sample.image, how);
   return preprocess(augment(sample.image, options.augmentations, augmentation_key(options.seed, epoch, index), mean),
@@ -185,8 +184,7 @@ Batch BatchReader::State::make(int64_t number, bool parallel) {
   }
   const int64_t channels = how.colour == "grey" ? 1 : 3;
   batch.labels = Tensor::ints(labels);
-  batch.pictures =
-      Tensor(DType::f32, {static_cast<int64_t>(labels.size()), channels, how.crop_height, how.crop_width});
+  batch.pictures = Tensor(DType::f32, {static_cast<int64_t>(labels.size()), channels, how.crop_height, how.crop_width});
   std::byte* to = batch.pictures.raw();
   for (const Slot& slot : slots) {
     if (!slot.present) continue;
@@ -207,9 +205,7 @@ void BatchReader::State::work() {
     Made one;
     try {
       one.batch = make(number, false);
-    } catch (const Abandoned&) {
-      return;
-    } catch (...) {
+    } catch (const Abandoned&) { return; } catch (...) {
       one.error = std::current_exception();
     }
     guard.lock();

@@ -16,15 +16,15 @@ enum class Broken {
 };
 
 struct BatchOptions {
-  int64_t size = 128;        // samples a batch
-  bool shuffle = true;       // another order each epoch, else the set's own
-  bool drop_last = true;     // an epoch's last batch is left out when it is not full
+  int64_t size = 128;     // samples a batch
+  bool shuffle = true;    // another order each epoch, else the set's own
+  bool drop_last = true;  // an epoch's last batch is left out when it is not full
   Broken broken = Broken::fatal;
-  uint64_t seed = 0;         // keys the order and the augmentation
+  uint64_t seed = 0;  // keys the order and the augmentation
   std::vector<Augmentation> augmentations;
-  int64_t classes = 0;       // labels must lie in [0, classes); 0: as many as the set names, any when it names none
-  int64_t prefetch = 2;      // batches kept ready, at most; 0: each is made when it is asked for, by the loops' threads
-  int threads = 1;           // that make them in the background
+  int64_t classes = 0;   // labels must lie in [0, classes); 0: as many as the set names, any when it names none
+  int64_t prefetch = 2;  // batches kept ready, at most; 0: each is made when it is asked for, by the loops' threads
+  int threads = 1;       // that make them in the background
 };
 
 // Where the next batch stands. All that a checkpoint needs, together with the options and the set.

@@ -1,6 +1,6 @@
 // Seats by largest remainders: part k of a class with n samples gets floor(n s_k), and the samples left over go, one a
-// part, to the parts with the greatest n s_k - floor(n s_k) + what earlier classes still owe them. Source: the method of
-// Hamilton; M. Balinski and H. Young, "Fair representation" (2001), with the debts carried over from class to class.
+// part, to the parts with the greatest n s_k - floor(n s_k) + what earlier classes still owe them. Source: the method
+// of Hamilton; M. Balinski and H. Young, "Fair representation" (2001), with the debts carried over from class to class.
 #include "fovea/data/split.h"
 
 #include <algorithm>
@@ -72,10 +72,11 @@ std::vector<std::vector<int64_t>> stratified_parts(const std::vector<int64_t>& l
     const bool named = label >= 0 && label < static_cast<int64_t>(class_names.size());
     const std::string name =
         named ? fmt::format("{} ({})", label, class_names[static_cast<size_t>(label)]) : fmt::format("{}", label);
-    require(static_cast<double>(indices.size()) >= least, ErrorKind::usage,
-            "class {} has {} samples, too few for {} parts of which the smallest is {:.4g} % of the set: at least {:.0f} "
-            "are needed",
-            name, indices.size(), share.size(), 100 * least_share, least);
+    require(
+        static_cast<double>(indices.size()) >= least, ErrorKind::usage,
+        "class {} has {} samples, too few for {} parts of which the smallest is {:.4g} % of the set: at least {:.0f} "
+        "are needed",
+        name, indices.size(), share.size(), 100 * least_share, least);
     const std::vector<int64_t> counts = apportioned(static_cast<int64_t>(indices.size()), share, debts);
     const uint64_t class_key = Rng(key).fork("split").fork(static_cast<uint64_t>(label)).key();
     const std::vector<int64_t> order = shuffled_order(static_cast<int64_t>(indices.size()), class_key, 0);

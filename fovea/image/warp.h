@@ -17,9 +17,9 @@ enum class Edge { fill, reflect };
 // Where index i lies in [0, count) after mirroring at 0 and count - 1, as often as needed. count >= 1.
 int reflected(int64_t i, int count);
 
-// The part [x, x + width) by [y, y + height) of a picture that goes on for ever beyond its edges. 8-bit pictures; a grey
-// picture's fill is the colour's red, alpha becomes opaque. Throws Error{usage} for an empty picture, a negative size or
-// a 16-bit picture.
+// The part [x, x + width) by [y, y + height) of a picture that goes on for ever beyond its edges. 8-bit pictures; a
+// grey picture's fill is the colour's red, alpha becomes opaque. Throws Error{usage} for an empty picture, a negative
+// size or a 16-bit picture.
 Image window(const Image& picture, int64_t x, int64_t y, int width, int height, Edge edge, Rgb fill = kBlack);
 
 // The picture [height][width] whose pixel i has the colour at (x[i], y[i]) of the given one, interpolated between the
@@ -39,8 +39,8 @@ struct AffineMap {
 Image affine(const Image& picture, const AffineMap& map, Edge edge, Rgb fill = kBlack);
 
 // A plane [height][width] convolved with a Gaussian of standard deviation sigma (pixels), cut off at 4 sigma and scaled
-// to a sum of 1; beyond the edges lie zeros. sigma = 0 changes nothing. Throws Error{usage} for a sigma that is negative
-// or greater than 1000, or when the plane's size is not the product.
+// to a sum of 1; beyond the edges lie zeros. sigma = 0 changes nothing. Throws Error{usage} for a sigma that is
+// negative or greater than 1000, or when the plane's size is not the product.
 std::vector<float> blur_plane(std::span<const float> plane, int width, int height, double sigma);
 
 }  // namespace fovea
