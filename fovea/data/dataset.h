@@ -20,6 +20,8 @@ class Dataset {
   virtual int64_t size() const = 0;
   // The sample at an index in [0, size()); the same one every time, from any thread.
   virtual Sample get(int64_t index) const = 0;
+  // The label of a sample alone; a set that knows it without reading the picture says so here.
+  virtual int64_t label(int64_t index) const { return get(index).label; }
   // The name of each label; empty where the set does not know them.
   virtual const std::vector<std::string>& classes() const = 0;
   // What a message calls a sample: its file, or its number.

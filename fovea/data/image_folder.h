@@ -24,6 +24,7 @@ class ImageFiles : public Dataset {
 
   int64_t size() const override { return static_cast<int64_t>(entries_.size()); }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override { return entry(index).label; }
   const std::vector<std::string>& classes() const override { return classes_; }
   std::string name(int64_t index) const override;
   std::string description() const override { return description_; }

@@ -30,11 +30,15 @@ std::optional<std::vector<int64_t>> matching_classes(const std::vector<std::stri
   return labels;
 }
 
+int64_t Relabelled::relabelled(int64_t index, int64_t label) const {
+  require(label >= 0 && label < static_cast<int64_t>(labels_.size()), ErrorKind::usage, "{}: label {} of {} classes",
+          name(index), label, labels_.size());
+  return labels_[static_cast<size_t>(label)];
+}
+
 Sample Relabelled::get(int64_t index) const {
   Sample sample = set_->get(index);
-  require(sample.label >= 0 && sample.label < static_cast<int64_t>(labels_.size()), ErrorKind::usage,
-          "{}: label {} of {} classes", name(index), sample.label, labels_.size());
-  sample.label = labels_[static_cast<size_t>(sample.label)];
+  sample.label = relabelled(index, sample.label);
   return sample;
 }
 

@@ -22,11 +22,13 @@ class Relabelled : public Dataset {
   int64_t size() const override { return set_->size(); }
   // Throws Error{usage} for a label without an entry.
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override { return relabelled(index, set_->label(index)); }
   const std::vector<std::string>& classes() const override { return classes_; }
   std::string name(int64_t index) const override { return set_->name(index); }
   std::string description() const override { return set_->description(); }
 
  private:
+  int64_t relabelled(int64_t index, int64_t label) const;
   std::unique_ptr<Dataset> set_;
   std::vector<int64_t> labels_;
   std::vector<std::string> classes_;
