@@ -37,7 +37,9 @@ TEST(ZooCommand, ListsEveryArchitecture) {
 TEST(ZooCommand, ShowsAFamilyOrOneNetwork) {
   ZooCommandOptions options;
   options.name = "vgg";
-  for (const Json& entry : json_of(options)["architectures"]) EXPECT_EQ(entry["family"], "VGG");
+  const Json family = json_of(options);
+  ASSERT_FALSE(family["architectures"].empty());
+  for (const Json& entry : family["architectures"]) EXPECT_EQ(entry["family"], "VGG");
   options.name = "vgg16";
   const Json summary = json_of(options);
   EXPECT_EQ(summary["name"], "vgg16");
