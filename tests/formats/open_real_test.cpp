@@ -14,6 +14,7 @@
 #include "fovea/model/layers.h"
 #include "fovea/transform/respecialise.h"
 #include "tests/data_folder.h"
+#include "tests/formula.h"
 
 namespace fovea {
 namespace {
@@ -51,15 +52,10 @@ class OpenReal : public testing::Test {
 
 // u(i) of tests/golden/torchvision/make.py's picture 0, in [-2, 2), times `scale`.
 Tensor formula_picture(const Shape& shape, double scale) {
-  uint64_t hash = 0xCBF29CE484222325;
-  for (const char c : std::string("picture 0")) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  const Formula u("picture 0");
   Tensor t(DType::f32, shape);
   for (int64_t i = 0; i < t.count(); ++i) {
-    uint64_t z = hash + static_cast<uint64_t>(i + 1) * 0x9E3779B97F4A7C15;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    z ^= z >> 31;
-    const auto x = static_cast<float>((2 * (static_cast<double>(z >> 40) * 0x1p-24) - 1) * 2);
+    const auto x = static_cast<float>((2 * u(i) - 1) * 2);
     t.data<float>()[static_cast<size_t>(i)] = static_cast<float>(x * static_cast<float>(scale));
   }
   return t;

@@ -16,6 +16,7 @@
 #include "fovea/ops/reduce.h"
 #include "fovea/transform/gradient.h"
 #include "fovea/transform/training_mode.h"
+#include "tests/formula.h"
 
 namespace fovea {
 namespace {
@@ -44,29 +45,12 @@ std::vector<Golden> goldens(const std::string& network) {
   return result;
 }
 
-// u(i) of the script: FNV-1a of the name, splitmix64 of the index, the upper 24 bits as a fraction.
-class Formula {
- public:
-  explicit Formula(const std::string& name) {
-    for (const char c : name) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001B3;
-  }
-  double operator()(int64_t index) const {
-    uint64_t z = hash_ + static_cast<uint64_t>(index + 1) * 0x9E3779B97F4A7C15;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    z ^= z >> 31;
-    return static_cast<double>(z >> 40) * 0x1p-24;
-  }
-
- private:
-  uint64_t hash_ = 0xCBF29CE484222325;
-};
-
+// (2u - 1) · range where `low` is negative, else low + range · u, with the script's own operations: the last bit
+// agrees.
 Tensor filled(const std::string& name, const Shape& shape, double low, double range) {
   Tensor t(DType::f32, shape);
   const auto data = t.data<float>();
   const Formula u(name);
-  // (2u - 1) · range / 2 + centre, as the script writes it, so that the last bit agrees.
   parallel_for(t.count(), 1 << 14, [&](int64_t i) {
     const double x = low < 0 ? (2 * u(i) - 1) * range : low + range * u(i);
     data[static_cast<size_t>(i)] = static_cast<float>(x);

@@ -21,22 +21,16 @@
 #include "fovea/ops/softmax.h"
 #include "fovea/train/sgd.h"
 #include "fovea/transform/gradient.h"
+#include "tests/formula.h"
 
 namespace fovea {
 namespace {
 
-// The formula of the script: FNV-1a of the name, splitmix64 of the index, the upper 24 bits in [-1, 1).
+// The formula of the script, in [-1, 1).
 Tensor formula(const std::string& name, const Shape& shape, double scale) {
-  uint64_t hash = 0xCBF29CE484222325;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  const Formula u(name);
   Tensor t(DType::f64, shape);
-  for (int64_t i = 0; i < t.count(); ++i) {
-    uint64_t z = hash + static_cast<uint64_t>(i + 1) * 0x9E3779B97F4A7C15;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    z ^= z >> 31;
-    t.set(i, (static_cast<double>(z >> 40) * 0x1p-24 * 2 - 1) * scale);
-  }
+  for (int64_t i = 0; i < t.count(); ++i) { t.set(i, (u(i) * 2 - 1) * scale); }
   return t;
 }
 
