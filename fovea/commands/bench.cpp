@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/parallel.h"
-#include "fovea/model/statistics.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -16,7 +15,8 @@ OptionList describe(BenchOptions& o) {
   return describe(o.model) +
          OptionList{{"--batch", "N", "inputs at once", &o.batch, false, {}, 1, 65536},
                     {"--runs", "N", "timed runs", &o.runs, false, {}, 1, 1e6},
-                    {"--warm-up", "N", "runs before the timing begins", &o.warm_up, false, {}, 0, 1e6}} +
+                    {"--warm-up", "N", "runs before the timing begins", &o.warm_up, false, {}, 0, 1e6},
+                    {"--train", "", "time training steps (SGD with momentum) instead of inference", &o.train}} +
          describe(o.engine);
 }
 
@@ -25,19 +25,12 @@ Report run(const Context& context, const BenchOptions& options) {
   Model model = open(context, options.model);
   if (options.batch != 1) model = with_batch(model, options.batch);
   const std::string name = printable(model.meaning.name);
-  const double flops = statistics_of(model).flops;
-  std::vector<Value> wants;
-  for (const auto& output : model.graph.outputs) wants.push_back(output.value);
-  const auto feeds = random_feeds(model.graph, context.seed);
   const Engine engine(options.engine);
   const auto compile_start = Clock::now();
-  Program program = engine.compile_only(model, wants);
+  TimedProgram timed = timed_program(engine, model, options.train, context.seed);
+  Program& program = timed.program;
+  const double flops = timed.flops;
   const double compile_seconds = std::chrono::duration<double>(Clock::now() - compile_start).count();
-  model = {};  // only the program is needed: its weights are prepared
-  for (const auto& [input, value] : feeds) {
-    Tensor place = program.input(input);
-    std::memcpy(place.raw(), value.raw(), value.bytes());
-  }
   const auto check_interrupted = [&] { require(!context.cancelled(), ErrorKind::usage, "interrupted"); };
   for (int64_t i = 0; i < options.warm_up; ++i) {
     check_interrupted();
@@ -92,6 +85,7 @@ Command bench_command() {
       "bench", "how fast a network runs here",
       "Compiles the network, feeds it random inputs and times whole runs, without reading or preparing pictures.",
       {{"fovea bench model.onnx", "latency of one picture"},
+       {"fovea bench zoo:resnet20_cifar --train --batch 128", "training steps"},
        {"fovea bench model.onnx --batch 16 --runs 10", "sixteen at once"},
        {"fovea bench model.onnx --exact --threads 1 --json", "without Winograd, on one thread, for a program"}},
       run);

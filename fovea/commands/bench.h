@@ -8,6 +8,7 @@ struct BenchOptions {
   ModelOptions model;
   EngineOptions engine;
   int64_t batch = 1, runs = 20, warm_up = 3;
+  bool train = false;
 };
 OptionList describe(BenchOptions& options);
 

@@ -14,21 +14,17 @@ OptionList describe(ExplainOptions& o) {
              {"--batch", "N", "inputs at once", &o.batch, false, {}, 1, 65536},
              {"--runs", "N", "runs over which the median time of each step is taken", &o.runs, false, {}, 1, 1e5},
              {"--refusals", "", "print what each implementation refused and why, also where a fast one was found",
-              &o.refusals}} +
+              &o.refusals},
+             {"--train", "", "the plan of a training step (SGD with momentum)", &o.train}} +
          describe(o.engine);
 }
 
 Report run(const Context& context, const ExplainOptions& options) {
   Model model = open(context, options.model);
   if (options.batch != 1) model = with_batch(model, options.batch);
-  std::vector<Value> wants;
-  for (const auto& output : model.graph.outputs) wants.push_back(output.value);
+  const std::string name = printable(model.meaning.name);
   const Engine engine(options.engine);
-  Program program = engine.compile_only(model, wants);
-  for (const auto& [input, value] : random_feeds(model.graph, context.seed)) {
-    Tensor place = program.input(input);
-    std::memcpy(place.raw(), value.raw(), value.bytes());
-  }
+  Program program = timed_program(engine, model, options.train, context.seed).program;
   program.profile(static_cast<int>(options.runs));
   double seconds = 0, flops = 0, bytes = 0;
   for (const StepInfo& s : program.steps()) seconds += s.seconds, flops += s.flops, bytes += s.bytes;
@@ -79,7 +75,7 @@ Report run(const Context& context, const ExplainOptions& options) {
                              short_bytes(static_cast<double>(memory.weights)), engine.backend->fingerprint());
   if (slow) report.text += coloured(fmt::format("{} steps run in plain reference loops (yellow)\n", slow), Ink::yellow);
   if (!refusals.empty()) report.text += "\nrefusals:\n" + refusals;
-  report.set_json({{"name", printable(model.meaning.name)},
+  report.set_json({{"name", name},
                    {"backend", engine.backend->name()},
                    {"fingerprint", engine.backend->fingerprint()},
                    {"ms", seconds * 1e3},

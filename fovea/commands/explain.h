@@ -8,7 +8,7 @@ struct ExplainOptions {
   ModelOptions model;
   EngineOptions engine;
   int64_t batch = 1, runs = 10;
-  bool refusals = false;
+  bool refusals = false, train = false;
 };
 OptionList describe(ExplainOptions& options);
 

@@ -21,6 +21,7 @@
 #include "fovea/model/zoo/zoo.h"
 #include "fovea/ops/input.h"
 #include "fovea/report/table.h"
+#include "fovea/train/training_step.h"
 #include "fovea/transform/respecialise.h"
 
 namespace fs = std::filesystem;
@@ -202,6 +203,39 @@ Program Engine::compile(const Model& model, std::span<const Value> wants) const 
 
 Program Engine::compile_only(Model& model, std::span<const Value> wants) const {
   return fovea::compile(model.graph, wants, std::move(model.weights), *backend, compile_options);
+}
+
+TimedProgram timed_program(const Engine& engine, Model& model, bool train, uint64_t seed) {
+  Graph graph = std::move(model.graph);
+  CompileOptions options = engine.compile_options;
+  std::vector<Value> wants;
+  std::map<std::string, Tensor> feeds;
+  if (train) {
+    Recipe recipe;
+    recipe.batch = graph.type({graph.find(model.meaning.input), 0}).shape[0];
+    model.graph = std::move(graph);
+    TrainingStep step = training_step(model, recipe);
+    graph = std::move(step.graph);
+    options.carry = step.carry;
+    wants = {step.loss, step.errors};
+    feeds = step.feeds(0, 1e-4);
+    feeds[step.labels] = Tensor(DType::i64, {recipe.batch});
+    for (int64_t i = 0; i < recipe.batch; ++i)
+      feeds[step.labels].data<int64_t>()[static_cast<size_t>(i)] = i % graph.shape(step.logits)[1];
+  } else {
+    for (const auto& output : graph.outputs) wants.push_back(output.value);
+  }
+  for (const auto& [name, value] : random_feeds(graph, seed)) feeds.emplace(name, value);
+  TimedProgram timed{compile(graph, wants, std::move(model.weights), *engine.backend, options)};
+  for (const auto& [name, value] : feeds) {
+    const std::vector<std::string> states = timed.program.state_names();
+    if (std::find(states.begin(), states.end(), name) != states.end()) continue;
+    Tensor place = timed.program.input(name);
+    std::memcpy(place.raw(), value.raw(), value.bytes());
+  }
+  for (const StepInfo& info : timed.program.steps()) timed.flops += info.flops;
+  model = {};
+  return timed;
 }
 
 Model with_batch(const Model& model, int64_t batch) {

@@ -49,6 +49,14 @@ struct Engine {
 // The model for N pictures at once. Throws Error{usage} when the network's shapes are fixed to one.
 Model with_batch(const Model& model, int64_t batch);
 
+// A program that is only timed, with random inputs in place, and the work of a run in flops. Inference, or, where
+// `train`, one training step with momentum. Lets go of the model's weights.
+struct TimedProgram {
+  Program program;
+  double flops = 0;
+};
+TimedProgram timed_program(const Engine& engine, Model& model, bool train, uint64_t seed);
+
 // Random inputs for a model that is only timed: uniform in [-1, 1).
 std::map<std::string, Tensor> random_feeds(const Graph& graph, uint64_t seed);
 
