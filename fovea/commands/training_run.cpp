@@ -38,6 +38,7 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
   if (folder_.has_checkpoint()) before = read_checkpoint(folder_.last());
   trainer_ = std::make_unique<Trainer>(task_.model, task_.recipe, task_.train, *engine_.backend,
                                        engine_.compile_options, task_.broken);
+  if (!before) std::filesystem::remove(folder_.metrics());  // of a run that was killed before its first checkpoint
   log_.emplace(folder_.metrics());
   if (before) {
     trainer_->restore(*before);
@@ -47,7 +48,6 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
     log_->truncate_after(trainer_->step());
     log_->append(ResumedRecord{trainer_->step()});
   } else {
-    log_->truncate_after(-1);
     start_log();
   }
 }
@@ -136,8 +136,9 @@ void TrainingRun::save(bool best) {
 }
 
 void TrainingRun::run() {
-  trainer_->run(context_,
-                {[this](const Trainer::Update& u) { on_update(u); }, [this](const Trainer::Look& l) { on_look(l); }});
+  trainer_->observe(
+      {[this](const Trainer::Update& u) { on_update(u); }, [this](const Trainer::Look& l) { on_look(l); }});
+  trainer_->run(context_);
   save(false);
   if (trainer_->finished()) finish();
   else
