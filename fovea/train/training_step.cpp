@@ -54,8 +54,8 @@ TrainingStep training_step(const Model& model, const Recipe& recipe) {
   step.errors = error_count(graph, loss.logits, labels);
   const std::vector<Value> parameters = trainable(graph, training.statistics);
   for (const Value p : parameters) step.trained.push_back(graph.node(p).name);
-  const std::vector<Value> gradients = gradient(graph, loss.total, parameters);
-  step.carry = optimise(graph, parameters, gradients, recipe.optimiser);
+  step.gradients = gradient(graph, loss.total, parameters);
+  step.carry = optimise(graph, parameters, step.gradients, recipe.optimiser);
   for (const RunningStatistic& s : training.statistics) step.carry.push_back({s.next, s.current});
   if (recipe.average > 0)
     for (const Carry& average : moving_average(graph, step.carry, recipe.average)) step.carry.push_back(average);
