@@ -6,8 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/fused_models.h"
+#include "fovea/commands/report_page.h"
 #include "fovea/formats/onnx_write.h"
 #include "fovea/model/statistics.h"
+#include "fovea/report/error_sheet.h"
+#include "fovea/report/evaluation_record.h"
+#include "fovea/report/filter_history.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -38,7 +42,10 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
   if (folder_.has_checkpoint()) before = read_checkpoint(folder_.last());
   trainer_ = std::make_unique<Trainer>(task_.model, task_.recipe, task_.train, *engine_.backend,
                                        engine_.compile_options, task_.broken);
-  if (!before) std::filesystem::remove(folder_.metrics());  // of a run that was killed before its first checkpoint
+  if (!before) {  // what a run that was killed before its first checkpoint left
+    std::filesystem::remove(folder_.metrics());
+    std::filesystem::remove_all(folder_.events());
+  }
   log_.emplace(folder_.metrics());
   if (before) {
     trainer_->restore(*before);
@@ -46,10 +53,31 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
     best_step_ = number(*before, "best step", 0);
     seconds_before_ = number(*before, "run seconds", 0);
     log_->truncate_after(trainer_->step());
-    log_->append(ResumedRecord{trainer_->step()});
+    events_.emplace(folder_.events(), trainer_->step());
+    log(ResumedRecord{trainer_->step()});
   } else {
+    events_.emplace(folder_.events());
     start_log();
   }
+  remove_filter_sheets_after(folder_.filters(), trainer_->step());
+  if (!before) write_filters(trainer_->model());
+}
+
+void TrainingRun::log(const LogRecord& record) {
+  writing([&] {
+    log_->append(record);
+    write_event(*events_, record);
+  });
+}
+
+void TrainingRun::write_filters(const Model& model) {
+  const std::optional<Image> sheet = filter_sheet(model);
+  if (!sheet) return;
+  const double epoch = static_cast<double>(trainer_->step()) / static_cast<double>(trainer_->steps_per_epoch());
+  writing([&] {
+    write_filter_sheet(folder_.filters(), trainer_->step(), {epoch, *sheet});
+    events_->image("filters", *sheet, trainer_->step());
+  });
 }
 
 double TrainingRun::seconds() const { return seconds_before_ + since(start_); }
@@ -66,7 +94,7 @@ void TrainingRun::start_log() {
   start.epochs = task_.recipe.epochs;
   start.batch = task_.recipe.batch;
   start.seed = task_.recipe.seed;
-  log_->append(start);
+  log(start);
 }
 
 void TrainingRun::on_update(const Trainer::Update& update) {
@@ -81,8 +109,8 @@ void TrainingRun::on_update(const Trainer::Update& update) {
       update.step == trainer_->steps()) {
     const auto count = static_cast<double>(std::max<int64_t>(updates_, 1));
     const auto seen = static_cast<double>(std::max<int64_t>(seen_, 1));
-    log_->append(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen,
-                            update.rate, seen / std::max(since(line_), 1e-9)});
+    log(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen, update.rate,
+                   seen / std::max(since(line_), 1e-9)});
     loss_sum_ = 0, wrong_ = seen_ = updates_ = 0;
     line_ = Clock::now();
   }
@@ -91,9 +119,9 @@ void TrainingRun::on_update(const Trainer::Update& update) {
   if (due && update.step < trainer_->steps()) save(false);
 }
 
-Evaluation TrainingRun::evaluate_now(const Model& model) const {
+Evaluation TrainingRun::evaluate_now(const Model& model, bool samples) const {
   FusedModels network(model, task_.engine, 0);
-  return evaluate(context_, *task_.test, network, {0, task_.broken != Broken::fatal, true});
+  return evaluate(context_, *task_.test, network, {0, task_.broken != Broken::fatal, samples, samples});
 }
 
 void TrainingRun::on_look(const Trainer::Look& look) {
@@ -103,8 +131,10 @@ void TrainingRun::on_look(const Trainer::Look& look) {
   record.train_accuracy = 1 - static_cast<double>(look.errors) / static_cast<double>(std::max<int64_t>(look.count, 1));
   std::string test;
   bool best = false;
+  const Model model = trainer_->model();
+  write_filters(model);
   if (task_.test) {
-    last_ = evaluate_now(trainer_->model());
+    last_ = evaluate_now(model, look.step == trainer_->steps());
     record.test = as_test_result(*last_);
     best = best_errors_ < 0 || static_cast<double>(last_->errors) < best_errors_;
     if (best) best_errors_ = static_cast<double>(last_->errors), best_step_ = static_cast<double>(look.step);
@@ -114,7 +144,7 @@ void TrainingRun::on_look(const Trainer::Look& look) {
   last_look_ = look;
   record.seconds = seconds();
   record.layers = look.layers;
-  log_->append(record);
+  log(record);
   context_.note(fmt::format("epoch {:g}: loss {:.4f}, {:.2f} % right{}, {}", look.epoch, look.loss,
                             100 * record.train_accuracy, test, short_time(record.seconds)));
   if (look.step < trainer_->steps()) save(best);
@@ -138,23 +168,46 @@ void TrainingRun::save(bool best) {
 void TrainingRun::run() {
   trainer_->observe(
       {[this](const Trainer::Update& u) { on_update(u); }, [this](const Trainer::Look& l) { on_look(l); }});
-  trainer_->run(context_);
+  try {
+    trainer_->run(context_);
+  } catch (const Error&) {
+    log(RunEnd{trainer_->step(), seconds(), "diverged"});
+    throw;
+  }
   save(false);
-  if (trainer_->finished()) finish();
-  else
-    context_.note(fmt::format("stopped after step {} of {}; saved. To go on: fovea train --resume -o {}",
-                              trainer_->step(), trainer_->steps(), folder_.path().string()));
+  if (trainer_->finished()) return finish();
+  write_run_page(folder_.path());
+  context_.note(fmt::format("stopped after step {} of {}; saved. To go on: fovea train --resume -o {}",
+                            trainer_->step(), trainer_->steps(), folder_.path().string()));
 }
 
+void TrainingRun::write_evaluation(const Model& model) {
+  if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
+  EvaluationRecord record;
+  record.model = model.meaning.name;
+  record.data = record.description = task_.test->description();
+  record.result = *last_;
+  record.names = model.meaning.classes;
+  record.calibration = calibration(last_->samples);
+  write_file(folder_.evaluation(), json_text(evaluation_json(record)));
+  write_error_sheet(folder_.errors(), error_sheet(*task_.test, last_->samples, model.meaning.classes));
+}
+
+// The trained network comes last: where it lies, the run is finished.
 void TrainingRun::finish() {
   Model model = trainer_->model();
-  if (task_.test && !last_) last_ = evaluate_now(model);
   auto& metadata = model.meaning.metadata;
   metadata.emplace_back("trained_on", task_.train->description());
   metadata.emplace_back("recipe", task_.recipe_text);
-  if (last_) metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
-  log_->append(RunEnd{trainer_->step(), seconds()});
-  writing([&] { write_onnx(model, folder_.final_model()); });
+  writing([&] {
+    if (task_.test) {
+      write_evaluation(model);
+      metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
+    }
+    log(RunEnd{trainer_->step(), seconds()});
+    write_run_page(folder_.path());
+    write_onnx(model, folder_.final_model());
+  });
 }
 
 Report TrainingRun::report() const {
@@ -178,7 +231,7 @@ Report TrainingRun::report() const {
     report.text += fmt::format("{} errors of {} on the test set: {} right\n", last_->errors, last_->count,
                                coloured(fmt::format("{:.2f} %", 100 * last_->top1), Ink::bold));
   }
-  report.files = {folder_.recipe(), folder_.metrics()};
+  report.files = {folder_.path() / "report.html"};
   if (trainer_->finished()) report.files.push_back(folder_.final_model());
   Json files = Json::array();
   for (const auto& file : report.files) files.push_back(file.string()), report.text += "  " + file.string() + "\n";
