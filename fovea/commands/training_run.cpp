@@ -6,12 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/fused_models.h"
-#include "fovea/commands/report_page.h"
 #include "fovea/formats/onnx_write.h"
 #include "fovea/model/statistics.h"
-#include "fovea/report/error_sheet.h"
-#include "fovea/report/evaluation_record.h"
-#include "fovea/report/filter_history.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -42,47 +38,22 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
   if (folder_.has_checkpoint()) before = read_checkpoint(folder_.last());
   trainer_ = std::make_unique<Trainer>(task_.model, task_.recipe, task_.train, *engine_.backend,
                                        engine_.compile_options, task_.broken);
-  if (!before) {  // what a run that was killed before its first checkpoint left
-    std::filesystem::remove(folder_.metrics());
-    std::filesystem::remove_all(folder_.events());
-  }
-  log_.emplace(folder_.metrics());
   if (before) {
     trainer_->restore(*before);
     best_errors_ = number(*before, "best errors", -1);
     best_step_ = number(*before, "best step", 0);
     seconds_before_ = number(*before, "run seconds", 0);
-    log_->truncate_after(trainer_->step());
-    events_.emplace(folder_.events(), trainer_->step());
-    log(ResumedRecord{trainer_->step()});
+    records_.emplace(folder_.path(), trainer_->step());
+    records_->append(ResumedRecord{trainer_->step()});
   } else {
-    events_.emplace(folder_.events());
-    start_log();
+    records_.emplace(folder_.path(), -1);
+    start_records();
   }
-  remove_filter_sheets_after(folder_.filters(), trainer_->step());
-  if (!before) write_filters(trainer_->model());
-}
-
-void TrainingRun::log(const LogRecord& record) {
-  writing([&] {
-    log_->append(record);
-    write_event(*events_, record);
-  });
-}
-
-void TrainingRun::write_filters(const Model& model) {
-  const std::optional<Image> sheet = filter_sheet(model);
-  if (!sheet) return;
-  const double epoch = static_cast<double>(trainer_->step()) / static_cast<double>(trainer_->steps_per_epoch());
-  writing([&] {
-    write_filter_sheet(folder_.filters(), trainer_->step(), {epoch, *sheet});
-    events_->image("filters", *sheet, trainer_->step());
-  });
 }
 
 double TrainingRun::seconds() const { return seconds_before_ + since(start_); }
 
-void TrainingRun::start_log() {
+void TrainingRun::start_records() {
   RunStart start;
   start.model = task_.model.meaning.name;
   start.data = task_.train->description();
@@ -94,7 +65,8 @@ void TrainingRun::start_log() {
   start.epochs = task_.recipe.epochs;
   start.batch = task_.recipe.batch;
   start.seed = task_.recipe.seed;
-  log(start);
+  records_->append(start);
+  records_->add_filters(trainer_->model(), 0, 0);
 }
 
 void TrainingRun::on_update(const Trainer::Update& update) {
@@ -109,8 +81,8 @@ void TrainingRun::on_update(const Trainer::Update& update) {
       update.step == trainer_->steps()) {
     const auto count = static_cast<double>(std::max<int64_t>(updates_, 1));
     const auto seen = static_cast<double>(std::max<int64_t>(seen_, 1));
-    log(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen, update.rate,
-                   seen / std::max(since(line_), 1e-9)});
+    records_->append(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen,
+                                update.rate, seen / std::max(since(line_), 1e-9)});
     loss_sum_ = 0, wrong_ = seen_ = updates_ = 0;
     line_ = Clock::now();
   }
@@ -132,7 +104,7 @@ void TrainingRun::on_look(const Trainer::Look& look) {
   std::string test;
   bool best = false;
   const Model model = trainer_->model();
-  write_filters(model);
+  records_->add_filters(model, look.step, look.epoch);
   if (task_.test) {
     last_ = evaluate_now(model, look.step == trainer_->steps());
     record.test = as_test_result(*last_);
@@ -144,7 +116,7 @@ void TrainingRun::on_look(const Trainer::Look& look) {
   last_look_ = look;
   record.seconds = seconds();
   record.layers = look.layers;
-  log(record);
+  records_->append(record);
   context_.note(fmt::format("epoch {:g}: loss {:.4f}, {:.2f} % right{}, {}", look.epoch, look.loss,
                             100 * record.train_accuracy, test, short_time(record.seconds)));
   if (look.step < trainer_->steps()) save(best);
@@ -171,26 +143,14 @@ void TrainingRun::run() {
   try {
     trainer_->run(context_);
   } catch (const Error&) {
-    log(RunEnd{trainer_->step(), seconds(), "diverged"});
+    records_->append(RunEnd{trainer_->step(), seconds(), "diverged"});
     throw;
   }
   save(false);
   if (trainer_->finished()) return finish();
-  write_run_page(folder_.path());
+  records_->write_page();
   context_.note(fmt::format("stopped after step {} of {}; saved. To go on: fovea train --resume -o {}",
                             trainer_->step(), trainer_->steps(), folder_.path().string()));
-}
-
-void TrainingRun::write_evaluation(const Model& model) {
-  if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
-  EvaluationRecord record;
-  record.model = model.meaning.name;
-  record.data = record.description = task_.test->description();
-  record.result = *last_;
-  record.names = model.meaning.classes;
-  record.calibration = calibration(last_->samples);
-  write_file(folder_.evaluation(), json_text(evaluation_json(record)));
-  write_error_sheet(folder_.errors(), error_sheet(*task_.test, last_->samples, model.meaning.classes));
 }
 
 // The trained network comes last: where it lies, the run is finished.
@@ -201,11 +161,12 @@ void TrainingRun::finish() {
   metadata.emplace_back("recipe", task_.recipe_text);
   writing([&] {
     if (task_.test) {
-      write_evaluation(model);
+      if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
+      records_->add_evaluation(*last_, *task_.test, model.meaning.name, model.meaning.classes, seconds());
       metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
     }
-    log(RunEnd{trainer_->step(), seconds()});
-    write_run_page(folder_.path());
+    records_->append(RunEnd{trainer_->step(), seconds()});
+    records_->write_page();
     write_onnx(model, folder_.final_model());
   });
 }

@@ -7,9 +7,8 @@
 #include <string>
 
 #include "fovea/commands/model_options.h"
+#include "fovea/commands/run_records.h"
 #include "fovea/insight/evaluation.h"
-#include "fovea/train/event_file.h"
-#include "fovea/train/metrics.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/train/trainer.h"
 
@@ -37,9 +36,7 @@ class TrainingRun {
   Report report() const;
 
  private:
-  void log(const LogRecord& record);
-  void start_log();
-  void write_filters(const Model& model);
+  void start_records();
   void on_update(const Trainer::Update& update);
   void on_look(const Trainer::Look& look);
   void save(bool best);
@@ -53,8 +50,7 @@ class TrainingRun {
   TrainingTask task_;
   Engine engine_;  // outlives the trainer
   std::unique_ptr<Trainer> trainer_;
-  std::optional<RunLog> log_;
-  std::optional<EventWriter> events_;
+  std::optional<RunRecords> records_;
   std::chrono::steady_clock::time_point start_, saved_;
   double seconds_before_ = 0;  // of the run before it was resumed
   double best_errors_ = -1, best_step_ = 0;
