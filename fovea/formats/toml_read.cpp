@@ -225,8 +225,10 @@ std::string TomlSection::where(std::string_view key) const {
 }
 
 void TomlSection::fail_at(std::string_view key, const std::string& message) const {
-  if (key.empty()) fail(ErrorKind::format, "{}: {}", where(), message);
-  fail(ErrorKind::format, "{}: {}: {}", where(key), key, message);
+  std::string text = where(key);
+  for (const std::string_view part : {key, std::string_view(message)})
+    if (!part.empty()) text += fmt::format("{}{}", text.empty() ? "" : ": ", part);
+  throw Error(ErrorKind::format, text);
 }
 
 const TomlValue* TomlSection::find(std::string_view key) {

@@ -133,7 +133,10 @@ std::string value_text(const RecipeKey& key, const Recipe& recipe) {
   std::string list;
   if (auto* const* number = std::get_if<double*>(&field)) return toml_number(**number);
   if (auto* const* integer = std::get_if<int64_t*>(&field)) return fmt::format("{}", **integer);
-  if (auto* const* seed = std::get_if<uint64_t*>(&field)) return fmt::format(**seed >> 63 ? "\"{}\"" : "{}", **seed);
+  if (auto* const* seed = std::get_if<uint64_t*>(&field)) {
+    const std::string digits = std::to_string(**seed);
+    return **seed >> 63 ? toml_text(digits) : digits;
+  }
   if (auto* const* flag = std::get_if<bool*>(&field)) return **flag ? "true" : "false";
   if (auto* const* text = std::get_if<std::string*>(&field)) return toml_text(**text);
   if (auto* const* numbers = std::get_if<std::vector<double>*>(&field)) {
@@ -245,10 +248,12 @@ void set_recipe(Recipe& recipe, std::string_view assignment) {
   const bool text = std::holds_alternative<std::string*>(field);
   const bool texts = std::holds_alternative<std::vector<std::string>*>(field);
   const bool quoted = !value.empty() && (value[0] == '"' || value[0] == '\'' || (texts && value[0] == '['));
-  const std::string toml = (text || texts) && !quoted ? toml_text(value) : value;
+  const bool numbers = std::holds_alternative<std::vector<double>*>(field) && !value.starts_with("[");
+  const std::string toml = (text || texts) && !quoted ? toml_text(value) : numbers ? "[" + value + "]" : value;
   try {
-    const TomlValue table = read_toml(Bytes::copy(fmt::format("{} = {}\n", key->name, toml), name));
+    TomlValue table = read_toml(Bytes::copy(fmt::format("{} = {}\n", key->name, toml), name));
     require(table.items.size() == 1, ErrorKind::format, "expected one value");
+    table.line = table.items[0].line = 0;
     TomlSection s(table, "");
     Recipe changed = recipe;
     read_key(s, *key, changed);

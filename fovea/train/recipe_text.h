@@ -49,8 +49,9 @@ Recipe read_recipe(std::string_view text, const std::string& file, const Recipe&
 std::string write_recipe(const Recipe& recipe);
 std::string write_run(const RunDescription& run);
 
-// Applies "optimiser.kind=adam" or "schedule.steps=[82, 123]": the value is TOML, or a text without quotes. Throws
-// Error{usage} for an unknown key, with the nearest one, and for a value out of range.
+// Applies "optimiser.kind=adam" or "schedule.steps=82,123": the value is TOML, quotes and brackets may be left out.
+// Throws Error{usage} for an unknown key, with the nearest one, and for a value out of range. Call check_recipe behind
+// the last one.
 void set_recipe(Recipe& recipe, std::string_view assignment);
 // Throws Error{usage} where settings contradict each other or are out of range: batch and micro_batches, the schedule's
 // steps, an augmentation that does not parse, an unknown preprocessing.
