@@ -1,5 +1,7 @@
 #include "fovea/commands/run_records.h"
 
+#include <nlohmann/json.hpp>
+
 #include "fovea/commands/command.h"
 #include "fovea/commands/model_options.h"
 #include "fovea/commands/report_page.h"
