@@ -283,7 +283,8 @@ void add_facts(Page& page, const RunContents& run) {
     page.add_fact(fmt::format("{}", last->errors), fmt::format("errors in {} pictures", last->count));
     page.add_fact(percent(last->top1), "right");
   }
-  if (best != nullptr && h.epochs.size() > 1)
+  const int64_t now = run.evaluation ? run.evaluation->result.errors : last != nullptr ? last->errors : -1;
+  if (best != nullptr && best->test->errors != now)
     page.add_fact(fmt::format("{}", best->test->errors),
                   fmt::format("errors at best, after epoch {:.4g}", best->epoch));
   const double seconds = h.end ? h.end->seconds : h.epochs.empty() ? NAN : h.epochs.back().seconds;

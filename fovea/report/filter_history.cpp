@@ -16,7 +16,10 @@ namespace fovea {
 
 namespace {
 
-constexpr int kTile = 32, kColumns = 32;  // pixels a filter, filters a row
+constexpr int kColumns = 32;  // filters a row
+
+// Pixels for the longer side of a filter: few filters are shown larger.
+int tile_of(size_t filters) { return filters <= 8 ? 96 : filters <= 16 ? 64 : filters <= 32 ? 48 : 32; }
 
 struct SheetFile {
   int64_t step = 0;
@@ -55,7 +58,8 @@ std::optional<Image> filter_sheet(const Model& model) {
   const std::string order = model.meaning.preprocess ? model.meaning.preprocess->colour : "rgb";
   const std::vector<Image> filters = filter_images(*layer, order);
   if (filters.empty() || filters[0].empty()) return {};
-  return image_grid(filters, kColumns, std::max(1, kTile / std::max(filters[0].width(), filters[0].height())), 2);
+  return image_grid(filters, kColumns,
+                    std::max(1, tile_of(filters.size()) / std::max(filters[0].width(), filters[0].height())), 2);
 }
 
 void write_filter_sheet(const std::filesystem::path& folder, int64_t step, const FilterSheet& sheet) {
