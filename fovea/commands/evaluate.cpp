@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/fused_models.h"
-#include "fovea/data/open_dataset.h"
+#include "fovea/data/open_data.h"
 #include "fovea/data/relabelled.h"
 #include "fovea/insight/calibration.h"
 #include "fovea/model/labels.h"
@@ -92,6 +92,25 @@ std::string calibration_text(const Evaluation& result) {
       100 * c.expected_error, c.bins.size(), 100 * c.greatest_error, 100 * c.confidence, 100 * result.top1);
 }
 
+// The classes that both the set and the network name and that no picture was of.
+std::vector<std::string> unseen_classes(const Evaluation& result, const std::vector<std::string>& names,
+                                        const std::vector<std::string>& of_data) {
+  std::vector<std::string> unseen;
+  if (of_data.size() != result.classes.size()) return unseen;
+  for (const ClassResult& c : result.classes)
+    if (c.count == 0) unseen.push_back(name_of(names, c.index));
+  return unseen;
+}
+
+std::string unseen_text(const std::vector<std::string>& unseen) {
+  constexpr size_t kShown = 5;
+  if (unseen.empty()) return {};
+  const auto end = unseen.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, unseen.size()));
+  return coloured(fmt::format("\n{} classes have no samples here, so nothing is known of them: {}{}\n", unseen.size(),
+                              fmt::join(unseen.begin(), end, ", "), unseen.size() > kShown ? ", …" : ""),
+                  Ink::yellow);
+}
+
 std::string result_text(const Evaluation& result, const std::vector<std::string>& names, double seconds,
                         const EvaluateOptions& options) {
   std::string text = fmt::format(
@@ -119,8 +138,10 @@ OptionList describe(EvaluateOptions& o) {
   network.help += "; several joined by '+' are averaged";
   return OptionList{network,
                     {"DATA", "",
-                     "the pictures: MNIST's or CIFAR's files or their folder, an archive of them, a folder of "
-                     "pictures with a sub-folder a class or a list labels.csv, or a list of lines \"file,class\"",
+                     "the pictures: MNIST's, CIFAR's or SVHN's files or their folder, an archive of them, a folder of "
+                     "pictures with a sub-folder a class or a list labels.csv, a list of lines \"file,class\"; rows "
+                     "of numbers: table.csv#label=NAME, arrays .npz or .npy; mnist and cifar10 when they were fetched; "
+                     "builtin:iris, drawn:glyphs and others",
                      &o.data, true},
                     {"--split", "NAME", "which part of the data", &o.split, false, {"test", "train", "val"}},
                     {"--batch",
@@ -172,7 +193,7 @@ ModelOptions opened_run(ModelOptions options) {
 }  // namespace
 
 Report run(const Context& context, const EvaluateOptions& options) {
-  std::unique_ptr<Dataset> data = open_dataset(options.data, {options.split, options.skip_broken});
+  std::unique_ptr<Dataset> data = open_data(options.data, {options.split, options.skip_broken});
   if (!options.errors.empty()) require_writable_folder(std::filesystem::absolute(options.errors).parent_path());
   FusedModels network(context, opened_run(options.model), options.engine, options.batch);
   EvaluationRecord record;
@@ -190,8 +211,12 @@ Report run(const Context& context, const EvaluateOptions& options) {
   report.text = fmt::format("{} on {} ({}): ", coloured(printable(record.model), Ink::bold), printable(record.data),
                             printable(record.description)) +
                 result_text(record.result, record.names, record.seconds, options);
+  const std::vector<std::string> unseen =
+      options.limit > 0 ? std::vector<std::string>() : unseen_classes(record.result, record.names, own_names);
+  report.text += unseen_text(unseen);
   Json json = evaluation_json(record);
   json["batch"] = network.batches();
+  json["unseen"] = unseen;
   if (!options.errors.empty()) {
     const ErrorSheet sheet =
         error_sheet(*data, record.result.samples, record.names,

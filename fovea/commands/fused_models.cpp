@@ -34,9 +34,19 @@ int64_t classes_at(const Model& model, int64_t batch) {
   return *std::max_element(shape.begin() + 1, shape.end()) * batch == count ? count / batch : 0;
 }
 
+// The input that takes samples: the one for pictures, else the only one there is.
+Value data_input(const Model& model) {
+  if (!model.meaning.input.empty() && model.graph.find(model.meaning.input) >= 0) return picture_input(model);
+  std::vector<Value> free;
+  for (const Value v : model.graph.inputs())
+    if (!model.graph.node(v).attributes.as<InputAttributes>().bound) free.push_back(v);
+  if (free.size() == 1 && model.graph.shape(free[0]).rank() >= 2) return free[0];
+  return picture_input(model);
+}
+
 // The model for `batch` pictures, or as it is when its batch is fixed.
 Model rebatched(Model model, int64_t batch) {
-  const int64_t own = model.graph.shape(picture_input(model))[0];
+  const int64_t own = model.graph.shape(data_input(model))[0];
   if (own == batch) return model;
   try {
     Model other = with_batch(model, batch);
@@ -80,10 +90,8 @@ std::vector<std::string> joined_models(const std::string& argument) {
 
 // Takes note of what a further model scores and how many pictures suit it.
 void FusedModels::check(const std::string& name, const Model& model, int64_t batch, bool first) {
-  const Shape shape = model.graph.shape(picture_input(model));
+  const Shape shape = model.graph.shape(data_input(model));
   const int64_t classes = classes_at(model, shape[0]);
-  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
-          "{}: it is not known how pictures become this network's input", name);
   require(classes > 0, ErrorKind::usage, "{}: its scores {} are not one row of classes a picture", name,
           to_string(model.graph.shape(scores_output(model))));
   if (first) classes_ = classes;
@@ -121,12 +129,14 @@ FusedModels::FusedModels(const Context& context, const ModelOptions& options, co
 FusedModels::Member FusedModels::member(Model model, int64_t batch) const {
   model = rebatched(std::move(model), batch);
   Member result;
-  result.input = model.meaning.input;
-  result.how = *model.meaning.preprocess;
+  result.how = model.meaning.preprocess;
+  result.name = model.meaning.name;
+  if (auto stated = stated_standardisation(model.meaning)) result.standardise = *std::move(stated);
   result.probabilities = model.meaning.probabilities;
-  const Value input = picture_input(model);
+  const Value input = data_input(model);
+  result.input = model.graph.node(input).name;
   Shape shape = model.graph.shape(input);
-  require(model.graph.dtype(input) == DType::f32, ErrorKind::usage, "{}: takes pictures as {}, expected f32",
+  require(model.graph.dtype(input) == DType::f32, ErrorKind::usage, "{}: takes its input as {}, expected f32",
           model.meaning.name, to_string(model.graph.dtype(input)));
   result.batch = shape[0];
   shape[0] = (batch + result.batch - 1) / result.batch * result.batch;
@@ -145,11 +155,26 @@ std::vector<int64_t> FusedModels::batches() const {
 void FusedModels::prepare(int64_t slot, const Image& picture) {
   require(slot >= 0 && slot < batch_, ErrorKind::usage, "there is no slot {} of {}", slot, batch_);
   for (Member& member : members_) {
-    const Tensor input = preprocess(picture, member.how);
+    require(member.how.has_value(), ErrorKind::usage,
+            "{}: it is not known how pictures become this network's input {}, and the set holds pictures", member.name,
+            to_string(member.pictures.shape()));
+    const Tensor input = preprocess(picture, *member.how);
     const Shape& shape = member.pictures.shape();
     require(input.shape()[1] == shape[1] && input.shape()[2] == shape[2] && input.shape()[3] == shape[3],
             ErrorKind::usage, "preprocessing gives {}, the network takes {}", to_string(input.shape()),
             to_string(shape));
+    std::memcpy(member.pictures.raw() + static_cast<size_t>(slot) * input.bytes(), input.raw(), input.bytes());
+  }
+}
+
+void FusedModels::prepare_values(int64_t slot, const Tensor& values) {
+  require(slot >= 0 && slot < batch_, ErrorKind::usage, "there is no slot {} of {}", slot, batch_);
+  for (Member& member : members_) {
+    const Shape& shape = member.pictures.shape();
+    const int64_t each = shape.count(1, shape.rank());
+    require(values.count() == each, ErrorKind::usage, "{}: takes {} numbers a sample {}, the set's samples have {} {}",
+            member.name, each, to_string(shape), values.count(), to_string(values.shape()));
+    const Tensor input = standardised(values, member.standardise);
     std::memcpy(member.pictures.raw() + static_cast<size_t>(slot) * input.bytes(), input.raw(), input.bytes());
   }
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "fovea/commands/model_options.h"
+#include "fovea/data/statistics.h"
 #include "fovea/insight/evaluation.h"
 
 namespace fovea {
@@ -17,8 +18,8 @@ std::vector<std::string> joined_models(const std::string& argument);
 class FusedModels : public BatchClassifier {
  public:
   // Opens and compiles each model for `batch` pictures at once (0: as many as suit the size of the input); a network
-  // whose batch is fixed runs as often as it must. Throws what opening throws, and Error{usage} when a network takes no
-  // picture, scores no classes, or another number of classes than the first.
+  // whose batch is fixed runs as often as it must. Throws what opening throws, and Error{usage} when a network has
+  // several inputs and none for pictures, scores no classes, or another number of classes than the first.
   FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine, int64_t batch);
   // The same for a model that is in memory already.
   FusedModels(Model model, const EngineOptions& engine, int64_t batch);
@@ -26,6 +27,8 @@ class FusedModels : public BatchClassifier {
   int64_t batch() const override { return batch_; }
   int64_t classes() const override { return classes_; }
   void prepare(int64_t slot, const Image& picture) override;
+  // Standardised as the network's file states it (see state_standardisation); their count must be the input's.
+  void prepare_values(int64_t slot, const Tensor& values) override;
   std::vector<double> log_probabilities(int64_t count) override;
 
   size_t size() const { return members_.size(); }
@@ -41,7 +44,9 @@ class FusedModels : public BatchClassifier {
  private:
   struct Member {
     std::string input;
-    Preprocess how;
+    std::optional<Preprocess> how;  // not given: the network takes rows of numbers
+    Standardisation standardise;
+    std::string name;
     bool probabilities = false;
     int64_t batch = 1;
     Program program;

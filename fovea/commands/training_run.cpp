@@ -38,23 +38,22 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
   if (folder_.has_checkpoint()) before = read_checkpoint(folder_.last());
   trainer_ = std::make_unique<Trainer>(task_.model, task_.recipe, task_.train, *engine_.backend,
                                        engine_.compile_options, task_.broken);
-  log_.emplace(folder_.metrics());
   if (before) {
     trainer_->restore(*before);
     best_errors_ = number(*before, "best errors", -1);
     best_step_ = number(*before, "best step", 0);
     seconds_before_ = number(*before, "run seconds", 0);
-    log_->truncate_after(trainer_->step());
-    log_->append(ResumedRecord{trainer_->step()});
+    records_.emplace(folder_.path(), trainer_->step());
+    records_->append(ResumedRecord{trainer_->step()});
   } else {
-    log_->truncate_after(-1);
-    start_log();
+    records_.emplace(folder_.path(), -1);
+    start_records();
   }
 }
 
 double TrainingRun::seconds() const { return seconds_before_ + since(start_); }
 
-void TrainingRun::start_log() {
+void TrainingRun::start_records() {
   RunStart start;
   start.model = task_.model.meaning.name;
   start.data = task_.train->description();
@@ -66,7 +65,8 @@ void TrainingRun::start_log() {
   start.epochs = task_.recipe.epochs;
   start.batch = task_.recipe.batch;
   start.seed = task_.recipe.seed;
-  log_->append(start);
+  records_->append(start);
+  records_->add_filters(trainer_->model(), 0, 0);
 }
 
 void TrainingRun::on_update(const Trainer::Update& update) {
@@ -81,8 +81,8 @@ void TrainingRun::on_update(const Trainer::Update& update) {
       update.step == trainer_->steps()) {
     const auto count = static_cast<double>(std::max<int64_t>(updates_, 1));
     const auto seen = static_cast<double>(std::max<int64_t>(seen_, 1));
-    log_->append(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen,
-                            update.rate, seen / std::max(since(line_), 1e-9)});
+    records_->append(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen,
+                                update.rate, seen / std::max(since(line_), 1e-9)});
     loss_sum_ = 0, wrong_ = seen_ = updates_ = 0;
     line_ = Clock::now();
   }
@@ -91,9 +91,9 @@ void TrainingRun::on_update(const Trainer::Update& update) {
   if (due && update.step < trainer_->steps()) save(false);
 }
 
-Evaluation TrainingRun::evaluate_now(const Model& model) const {
+Evaluation TrainingRun::evaluate_now(const Model& model, bool samples) const {
   FusedModels network(model, task_.engine, 0);
-  return evaluate(context_, *task_.test, network, {0, task_.broken != Broken::fatal, true});
+  return evaluate(context_, *task_.test, network, {0, task_.broken != Broken::fatal, samples, samples});
 }
 
 void TrainingRun::on_look(const Trainer::Look& look) {
@@ -103,8 +103,10 @@ void TrainingRun::on_look(const Trainer::Look& look) {
   record.train_accuracy = 1 - static_cast<double>(look.errors) / static_cast<double>(std::max<int64_t>(look.count, 1));
   std::string test;
   bool best = false;
+  const Model model = trainer_->model();
+  records_->add_filters(model, look.step, look.epoch);
   if (task_.test) {
-    last_ = evaluate_now(trainer_->model());
+    last_ = evaluate_now(model, look.step == trainer_->steps());
     record.test = as_test_result(*last_);
     best = best_errors_ < 0 || static_cast<double>(last_->errors) < best_errors_;
     if (best) best_errors_ = static_cast<double>(last_->errors), best_step_ = static_cast<double>(look.step);
@@ -114,7 +116,7 @@ void TrainingRun::on_look(const Trainer::Look& look) {
   last_look_ = look;
   record.seconds = seconds();
   record.layers = look.layers;
-  log_->append(record);
+  records_->append(record);
   context_.note(fmt::format("epoch {:g}: loss {:.4f}, {:.2f} % right{}, {}", look.epoch, look.loss,
                             100 * record.train_accuracy, test, short_time(record.seconds)));
   if (look.step < trainer_->steps()) save(best);
@@ -136,24 +138,37 @@ void TrainingRun::save(bool best) {
 }
 
 void TrainingRun::run() {
-  trainer_->run(context_,
-                {[this](const Trainer::Update& u) { on_update(u); }, [this](const Trainer::Look& l) { on_look(l); }});
+  trainer_->observe(
+      {[this](const Trainer::Update& u) { on_update(u); }, [this](const Trainer::Look& l) { on_look(l); }});
+  try {
+    trainer_->run(context_);
+  } catch (const Error&) {
+    records_->append(RunEnd{trainer_->step(), seconds(), "diverged"});
+    throw;
+  }
   save(false);
-  if (trainer_->finished()) finish();
-  else
-    context_.note(fmt::format("stopped after step {} of {}; saved. To go on: fovea train --resume -o {}",
-                              trainer_->step(), trainer_->steps(), folder_.path().string()));
+  if (trainer_->finished()) return finish();
+  records_->write_page();
+  context_.note(fmt::format("stopped after step {} of {}; saved. To go on: fovea train --resume -o {}",
+                            trainer_->step(), trainer_->steps(), folder_.path().string()));
 }
 
+// The trained network comes last: where it lies, the run is finished.
 void TrainingRun::finish() {
   Model model = trainer_->model();
-  if (task_.test && !last_) last_ = evaluate_now(model);
   auto& metadata = model.meaning.metadata;
   metadata.emplace_back("trained_on", task_.train->description());
   metadata.emplace_back("recipe", task_.recipe_text);
-  if (last_) metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
-  log_->append(RunEnd{trainer_->step(), seconds()});
-  writing([&] { write_onnx(model, folder_.final_model()); });
+  writing([&] {
+    if (task_.test) {
+      if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
+      records_->add_evaluation(*last_, *task_.test, model.meaning.name, model.meaning.classes, seconds());
+      metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
+    }
+    records_->append(RunEnd{trainer_->step(), seconds()});
+    records_->write_page();
+    write_onnx(model, folder_.final_model());
+  });
 }
 
 Report TrainingRun::report() const {
@@ -177,7 +192,7 @@ Report TrainingRun::report() const {
     report.text += fmt::format("{} errors of {} on the test set: {} right\n", last_->errors, last_->count,
                                coloured(fmt::format("{:.2f} %", 100 * last_->top1), Ink::bold));
   }
-  report.files = {folder_.recipe(), folder_.metrics()};
+  report.files = {folder_.path() / "report.html"};
   if (trainer_->finished()) report.files.push_back(folder_.final_model());
   Json files = Json::array();
   for (const auto& file : report.files) files.push_back(file.string()), report.text += "  " + file.string() + "\n";

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "fovea/commands/model_options.h"
+#include "fovea/commands/run_records.h"
 #include "fovea/insight/evaluation.h"
-#include "fovea/train/metrics.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/train/trainer.h"
 
@@ -36,12 +36,13 @@ class TrainingRun {
   Report report() const;
 
  private:
-  void start_log();
+  void start_records();
   void on_update(const Trainer::Update& update);
   void on_look(const Trainer::Look& look);
   void save(bool best);
   void finish();
-  Evaluation evaluate_now(const Model& model) const;
+  void write_evaluation(const Model& model);
+  Evaluation evaluate_now(const Model& model, bool samples) const;
   double seconds() const;
 
   const Context& context_;
@@ -49,7 +50,7 @@ class TrainingRun {
   TrainingTask task_;
   Engine engine_;  // outlives the trainer
   std::unique_ptr<Trainer> trainer_;
-  std::optional<RunLog> log_;
+  std::optional<RunRecords> records_;
   std::chrono::steady_clock::time_point start_, saved_;
   double seconds_before_ = 0;  // of the run before it was resumed
   double best_errors_ = -1, best_step_ = 0;

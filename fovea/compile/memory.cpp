@@ -17,6 +17,7 @@ struct Lifetime {
 };
 
 Physical& at(Plan& plan, int value) { return plan.values[static_cast<size_t>(value)]; }
+const Physical& at(const Plan& plan, int value) { return plan.values[static_cast<size_t>(value)]; }
 
 // Lifetime of every value alone.
 std::vector<Lifetime> value_lifetimes(const Plan& plan) {
@@ -41,8 +42,24 @@ std::vector<int> last_uses(const Plan& plan, const std::vector<Lifetime>& life) 
   return last;
 }
 
+// Whether the zeros of a closed gate are never looked at: whoever takes them is left out itself, or passes its other
+// operand on. Only then may an open gate's output be its input.
+bool zeros_are_unread(const Plan& plan, const PlannedStep& gate) {
+  const int out = gate.out[0];
+  if (gate.gate < 0 || at(plan, gate.gate).residence != Residence::state) return false;
+  if (std::count(plan.wants.begin(), plan.wants.end(), out) > 0) return false;
+  for (const PlannedStep& step : plan.steps)
+    for (size_t i = 0; i < step.in.size(); ++i) {
+      if (step.in[i] != out) continue;
+      const bool left_out = step.is_add || (i < 32 && (step.zero_in_zero_out >> i & 1) != 0);
+      if (!left_out || !step.lowering.views.empty() || !step.lowering.places.empty()) return false;
+    }
+  return true;
+}
+
 void arrange_views(Plan& plan) {
-  for (PlannedStep& step : plan.steps)
+  for (PlannedStep& step : plan.steps) {
+    if (step.op == "gate" && !zeros_are_unread(plan, step)) continue;
     for (const Lowering::View& view : step.lowering.views) {
       const int out = step.out[static_cast<size_t>(view.output)], in = step.in[static_cast<size_t>(view.input)];
       if (out < 0 || in < 0 || at(plan, out).parent >= 0 || at(plan, out).residence != Residence::arena) continue;
@@ -51,6 +68,7 @@ void arrange_views(Plan& plan) {
       at(plan, out).offset = view.offset;
       at(plan, out).residence = at(plan, in).residence;
     }
+  }
 }
 
 // Concatenations in place, last one first: DenseNet's concatenations of concatenations then nest as prefixes of the

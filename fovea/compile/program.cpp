@@ -77,6 +77,9 @@ const ProgramImpl::Pattern* ProgramImpl::current_pattern() {
     open.push_back(*reinterpret_cast<const bool*>(plan.values[static_cast<size_t>(gate)].memory));
   if (std::all_of(open.begin(), open.end(), [](bool o) { return o; })) return nullptr;
   auto found = patterns_.find(open);
+  // Paths dropped at random seldom meet again, and making a pattern costs a glance at each step.
+  constexpr size_t kMost = 256;
+  if (found == patterns_.end() && patterns_.size() >= kMost) patterns_.clear();
   if (found == patterns_.end()) found = patterns_.emplace(open, make_pattern(open)).first;
   return &found->second;
 }

@@ -140,6 +140,12 @@ Image apply(const Cutout& step, Image picture, const Dice& dice) {
   return picture;
 }
 
+Image apply(const ValueNoise& step, Image picture, const Dice& dice) {
+  std::span<uint8_t> samples = picture.samples();
+  for (size_t i = 0; i < samples.size(); ++i) samples[i] = level(samples[i] + 255 * step.sigma * dice.rng.normal(i));
+  return picture;
+}
+
 Image plain(const Image& picture) {
   Image image = picture.to_8bit();
   return image.has_alpha() ? image.to_rgb() : image;
@@ -159,6 +165,21 @@ Image augment(const Image& picture, std::span<const Augmentation> steps, const R
     image = std::visit([&](const auto& step) { return apply(step, image, dice); }, steps[i]);
   }
   return image;
+}
+
+Tensor augment_values(const Tensor& values, std::span<const Augmentation> steps, const Rng& key) {
+  Tensor result = values;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const auto* noise = std::get_if<ValueNoise>(&steps[i]);
+    require(
+        noise != nullptr, ErrorKind::usage,
+        "the augmentation \"{}\" is for pictures, and the set holds rows of numbers; only noise:SIGMA changes those",
+        to_string(steps.subspan(i, 1)));
+    const Rng rng = key.fork(i);
+    const auto data = result.data<float>();
+    for (size_t k = 0; k < data.size(); ++k) data[k] += static_cast<float>(noise->sigma * rng.normal(k));
+  }
+  return result;
 }
 
 Rgb mean_colour(const Preprocess& how) {

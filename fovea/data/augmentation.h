@@ -101,8 +101,15 @@ struct Cutout {
   bool operator==(const Cutout&) const = default;
 };
 
+// Independent normal numbers with the standard deviation `sigma` are added to all values: of the range 0..1 for
+// pictures, of the feature's own deviation for rows of numbers (which are standardised before). Text: noise:0.05.
+struct ValueNoise {
+  double sigma = 0.05;
+  bool operator==(const ValueNoise&) const = default;
+};
+
 using Augmentation = std::variant<RandomFlip, RandomCrop, RandomTranslation, RandomAffine, ElasticDistortion,
-                                  ColourJitter, ColourNoise, Cutout>;
+                                  ColourJitter, ColourNoise, Cutout, ValueNoise>;
 
 // The steps of a text, separated by commas: "flip,crop:4:reflect,cutout:8"; "" and "none" are no steps. Throws
 // Error{usage} naming the step, what is wrong and what is known.
@@ -119,6 +126,10 @@ Rng augmentation_key(uint64_t seed, int64_t epoch, int64_t sample);
 // The picture after all steps: 8 bits, grey or RGB (alpha is dropped, as preprocessing drops it), its size unchanged.
 // mean: the colour of Beyond::mean. Throws Error{usage} for an empty picture and for colour noise without a covariance.
 Image augment(const Image& picture, std::span<const Augmentation> steps, const Rng& key, Rgb mean = kBlack);
+
+// Rows of numbers [F] or maps [C,H,W] f32 after all steps. Throws Error{usage} naming a step other than noise: they are
+// for pictures.
+Tensor augment_values(const Tensor& values, std::span<const Augmentation> steps, const Rng& key);
 
 // The colour 0..255 nearest to what preprocessing turns into zeros.
 Rgb mean_colour(const Preprocess& how);

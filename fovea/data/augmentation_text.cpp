@@ -21,7 +21,8 @@ const std::vector<std::string>& forms() {
                                                  "elastic[:alpha:sigma][:zero|mean|reflect]",
                                                  "colour:brightness:contrast:saturation",
                                                  "pca[:sigma[:rr:rg:rb:gg:gb:bb]]",
-                                                 "cutout:pixels[:zero|mean]"};
+                                                 "cutout:pixels[:zero|mean]",
+                                                 "noise[:sigma]"};
   return known;
 }
 
@@ -156,6 +157,10 @@ Augmentation parse_step(std::string_view text) {
     step.side = fields.pixels("the side");
     fields.beyond(step.beyond, false);
     result = step;
+  } else if (name == "noise") {
+    ValueNoise step;
+    if (fields.more()) step.sigma = fields.number("sigma");
+    result = step;
   } else {
     std::string known;
     std::vector<std::string> names;
@@ -206,6 +211,7 @@ std::string text_of(const ColourNoise& s) {
   return text;
 }
 std::string text_of(const Cutout& s) { return fmt::format("cutout:{}{}", s.side, suffix(s.beyond, Beyond::mean)); }
+std::string text_of(const ValueNoise& s) { return fmt::format("noise:{}", s.sigma); }
 
 void check_range(std::string_view step, std::string_view what, double value, double least, double most) {
   require(value >= least && value <= most, ErrorKind::usage, "augmentation \"{}\": {} is {}, expected {} to {}", step,
@@ -236,6 +242,7 @@ void check(const ColourNoise& s) {
   if (s.covariance)
     for (const double value : *s.covariance) check_range("pca", "the covariance", value, -1, 1);
 }
+void check(const ValueNoise& s) { check_range("noise", "sigma", s.sigma, 0, 100); }
 void check(const Cutout& s) {
   check_range("cutout", "the side", s.side, 0, 4096);
   require(s.beyond != Beyond::reflect, ErrorKind::usage, "augmentation \"cutout\": a hole cannot be mirrored");

@@ -82,10 +82,13 @@ struct BatchReader::State {
   Order order_of(int64_t epoch);
   // One sample of the epoch as the network's input [1,C,H,W]. Throws what reading and preprocessing throw.
   Tensor prepared(int64_t epoch, int64_t index, int64_t& label) const;
+  Tensor prepared_values(const Tensor& values, int64_t epoch, int64_t index) const;
   // The same with the broken ones dealt with; slot.present stays false for one that is left out.
   void fill_slot(int64_t epoch, const std::vector<int64_t>& order, int64_t place, Slot& slot) const;
   // `parallel`: by the threads of the loops; otherwise by the calling one, which throws Abandoned when it is to stop.
   Batch make(int64_t number, bool parallel);
+
+  void stack(std::vector<Slot>& slots, Batch& batch) const;
 
   void start(int64_t from);
   void stop();
@@ -130,11 +133,21 @@ Order BatchReader::State::order_of(int64_t epoch) {
   return orders[options.shuffle ? epoch : 0] = std::move(order);
 }
 
+Tensor BatchReader::State::prepared_values(const Tensor& values, int64_t epoch, int64_t index) const {
+  const Tensor result =
+      augment_values(standardised(values, options.standardise), options.augmentations,
+                     options.augmentations.empty() ? Rng() : augmentation_key(options.seed, epoch, index));
+  std::vector<int64_t> sizes(result.shape().begin(), result.shape().end());
+  sizes.insert(sizes.begin(), 1);
+  return result.reshaped(Shape(sizes));
+}
+
 Tensor BatchReader::State::prepared(int64_t epoch, int64_t index, int64_t& label) const {
   Sample sample = set->get(index);
   require(sample.label >= 0 && (classes == 0 || sample.label < classes), ErrorKind::usage,
           "{}: has label {}, expected 0 to {}", set->name(index), sample.label, classes == 0 ? INT64_MAX : classes - 1);
   label = sample.label;
+  if (sample.has_values()) return prepared_values(sample.values, epoch, index);
   if (options.augmentations.empty()) return preprocess(sample.image, how);
   return preprocess(augment(sample.image, options.augmentations, augmentation_key(options.seed, epoch, index), mean),
                     how);
@@ -175,23 +188,36 @@ Batch BatchReader::State::make(int64_t number, bool parallel) {
       if (stopping.load(std::memory_order_relaxed)) throw Abandoned{};
       fill(i);
     }
+  stack(slots, batch);
+  return batch;
+}
+
+// The slots that are there, one after the other.
+void BatchReader::State::stack(std::vector<Slot>& slots, Batch& batch) const {
   std::vector<int64_t> labels;
+  const Slot* first = nullptr;
   for (Slot& slot : slots) {
     for (std::string& why : slot.skipped) batch.skipped.push_back(std::move(why));
     if (!slot.present) continue;
+    if (!first) first = &slot;
+    require(slot.picture.shape() == first->picture.shape(), ErrorKind::usage,
+            "{} has values {}, {} has {}: they do not fit into one batch", set->name(slot.sample),
+            to_string(slot.picture.shape()), set->name(first->sample), to_string(first->picture.shape()));
     labels.push_back(slot.label);
     batch.samples.push_back(slot.sample);
   }
-  const int64_t channels = how.colour == "grey" ? 1 : 3;
+  std::vector<int64_t> sizes = {0, how.colour == "grey" ? 1 : 3, how.crop_height, how.crop_width};
+  if (first) sizes.assign(first->picture.shape().begin(), first->picture.shape().end());
+  sizes[0] = static_cast<int64_t>(labels.size());
   batch.labels = Tensor::ints(labels);
-  batch.pictures = Tensor(DType::f32, {static_cast<int64_t>(labels.size()), channels, how.crop_height, how.crop_width});
+  batch.pictures = Tensor(DType::f32, Shape(sizes));
   std::byte* to = batch.pictures.raw();
   for (const Slot& slot : slots) {
     if (!slot.present) continue;
-    std::memcpy(to, slot.picture.raw(), slot.picture.bytes());
-    to += slot.picture.bytes();
+    const Tensor& picture = slot.picture;
+    std::memcpy(to, picture.raw(), picture.bytes());
+    to += picture.bytes();
   }
-  return batch;
 }
 
 void BatchReader::State::work() {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "fovea/data/augmentation.h"
+#include "fovea/data/statistics.h"
 #include "fovea/tensor/tensor.h"
 
 namespace fovea {
@@ -25,6 +26,7 @@ struct BatchOptions {
   int64_t classes = 0;   // labels must lie in [0, classes); 0: as many as the set names, any when it names none
   int64_t prefetch = 2;  // batches kept ready, at most; 0: each is made when it is asked for, by the loops' threads
   int threads = 1;       // that make them in the background
+  Standardisation standardise;  // rows of numbers: of the training set (see set_statistics)
 };
 
 // Where the next batch stands. All that a checkpoint needs, together with the options and the set.
@@ -34,7 +36,7 @@ struct BatchPosition {
 };
 
 struct Batch {
-  Tensor pictures;                   // [N,C,H,W] f32, as preprocess() makes them
+  Tensor pictures;                   // [N,C,H,W] f32, as preprocess() makes them; of a table [N,F] or [N,C,H,W]
   Tensor labels;                     // [N] i64
   std::vector<int64_t> samples;      // their indices in the set
   BatchPosition position;            // its own
@@ -42,12 +44,13 @@ struct Batch {
 };
 
 // Endless batches, epoch after epoch. Which samples a batch has and every bit of it depend on the set, the
-// preprocessing, the options' first seven fields and the position only: not on threads, prefetching, or whether the run
-// was interrupted.
+// preprocessing, the options' first seven fields and `standardise`, and the position only: not on threads, prefetching,
+// or whether the run was interrupted. Rows of numbers are standardised, then augmented (by noise); the preprocessing
+// does not touch them.
 class BatchReader {
  public:
   // Starts making batches. Throws Error{usage} for an empty set, a set that does not fill one batch (drop_last), and
-  // options out of range.
+  // options out of range. `how` says nothing for a set of rows of numbers: Preprocess() will do.
   BatchReader(std::shared_ptr<const Dataset> set, Preprocess how, BatchOptions options, BatchPosition start = {});
   // Batches under way are abandoned after the sample at hand.
   ~BatchReader();

@@ -97,16 +97,27 @@ Cifar::Cifar(const std::vector<Bytes>& files, std::string description, std::vect
           classes_.size(), usual.size());
 }
 
-Sample Cifar::get(int64_t index) const {
+const uint8_t* Cifar::record(int64_t index) const {
   require(index >= 0 && index < size(), ErrorKind::usage, "there is no picture {} of {}", index, size());
   const auto after = std::upper_bound(starts_.begin(), starts_.end(), index);
   const auto file = static_cast<size_t>(after - starts_.begin()) - 1;
-  const size_t at = static_cast<size_t>(index - starts_[file]) * record_size(kind_), labels = label_bytes(kind_);
-  const auto* planes = reinterpret_cast<const uint8_t*>(files_[file].data()) + at + labels;
+  return reinterpret_cast<const uint8_t*>(files_[file].data()) +
+         static_cast<size_t>(index - starts_[file]) * record_size(kind_);
+}
+
+int64_t Cifar::label(int64_t index) const { return record(index)[label_bytes(kind_) - 1]; }
+
+Sample Cifar::get(int64_t index) const {
+  const uint8_t* from = record(index);
+  const size_t labels = label_bytes(kind_);
+  const uint8_t *red = from + labels, *green = red + kPixels, *blue = green + kPixels;
   std::vector<uint8_t> samples(kPicture);
-  for (size_t i = 0; i < kPixels; ++i)
-    for (size_t c = 0; c < 3; ++c) samples[i * 3 + c] = planes[c * kPixels + i];
-  return {Image::own(kSide, kSide, 3, std::move(samples)), byte_at(files_[file], at + labels - 1)};
+  for (size_t i = 0; i < kPixels; ++i) {
+    samples[i * 3] = red[i];
+    samples[i * 3 + 1] = green[i];
+    samples[i * 3 + 2] = blue[i];
+  }
+  return {Image::own(kSide, kSide, 3, std::move(samples)), from[labels - 1]};
 }
 
 }  // namespace fovea

@@ -25,11 +25,14 @@ class Cifar : public Dataset {
 
   int64_t size() const override { return starts_.back(); }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override;
   const std::vector<std::string>& classes() const override { return classes_; }
   std::string description() const override { return description_; }
   CifarKind kind() const { return kind_; }
 
  private:
+  // Its first byte. Throws Error{usage} for an index outside [0, size()).
+  const uint8_t* record(int64_t index) const;
   CifarKind kind_ = CifarKind::cifar10;
   std::vector<Bytes> files_;
   std::vector<int64_t> starts_ = {0};  // index of each file's first record, then the number of all

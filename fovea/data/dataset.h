@@ -1,4 +1,5 @@
-// A set of labelled pictures: how many there are, and which one is at an index. Decorators are sets too.
+// A set of labelled pictures, or of labelled rows of numbers: how many there are, and which one is at an index.
+// Decorators are sets too.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +7,16 @@
 #include <vector>
 
 #include "fovea/image/image.h"
+#include "fovea/tensor/tensor.h"
 
 namespace fovea {
 
+// Either a picture or numbers.
 struct Sample {
-  Image image;
+  Image image;  // empty where there are values
   int64_t label = 0;
+  Tensor values;  // f32 [F], a row of a table, or [C,H,W]; without elements where there is a picture
+  bool has_values() const { return image.empty() && values.count() > 0; }
 };
 
 class Dataset {
@@ -22,6 +27,8 @@ class Dataset {
   virtual Sample get(int64_t index) const = 0;
   // The label of a sample alone; a set that knows it without reading the picture says so here.
   virtual int64_t label(int64_t index) const { return get(index).label; }
+  // The name of each column of a table, as many as a row has values; empty for pictures and where there are no names.
+  virtual std::vector<std::string> features() const { return {}; }
   // The name of each label; empty where the set does not know them.
   virtual const std::vector<std::string>& classes() const = 0;
   // What a message calls a sample: its file, or its number.

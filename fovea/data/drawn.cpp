@@ -78,11 +78,14 @@ Image draw_shape(int64_t label, int size, const Rng& rng) {
   return image;
 }
 
-Sample DrawnShapes::get(int64_t index) const {
+int64_t DrawnShapes::label(int64_t index) const {
   require(index >= 0 && index < count_, ErrorKind::usage, "there is no picture {} of {}", index, count_);
-  const Rng rng = Rng(key_).fork(static_cast<uint64_t>(index));
-  const auto label = static_cast<int64_t>(rng.below(0, classes().size()));
-  return {draw_shape(label, size_, rng), label};
+  return static_cast<int64_t>(Rng(key_).fork(static_cast<uint64_t>(index)).below(0, classes().size()));
+}
+
+Sample DrawnShapes::get(int64_t index) const {
+  const int64_t shape = label(index);
+  return {draw_shape(shape, size_, Rng(key_).fork(static_cast<uint64_t>(index))), shape};
 }
 
 const std::vector<std::string>& DrawnShapes::classes() const {

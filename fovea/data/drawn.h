@@ -14,6 +14,8 @@ class DrawnShapes : public Dataset {
   DrawnShapes(int64_t count, int size, uint64_t key) : count_(count), size_(size), key_(key) {}
   int64_t size() const override { return count_; }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override;
+  std::string description() const override { return "drawn shapes"; }
   const std::vector<std::string>& classes() const override;
 
  private:

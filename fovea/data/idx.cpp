@@ -83,13 +83,18 @@ IdxDataset::IdxDataset(const Bytes& pictures, const Bytes& labels, std::string d
   for (int i = 0; i <= highest; ++i) classes_.push_back(std::to_string(i));
 }
 
-Sample IdxDataset::get(int64_t index) const {
+int64_t IdxDataset::label(int64_t index) const {
   require(index >= 0 && index < size(), ErrorKind::usage, "there is no picture {} of {}", index, size());
+  return byte_at(labels_.values, static_cast<size_t>(index));
+}
+
+Sample IdxDataset::get(int64_t index) const {
+  const int64_t label = this->label(index);
   const int64_t height = pictures_.sizes[1], width = pictures_.sizes[2];
   const size_t each = static_cast<size_t>(height) * static_cast<size_t>(width), i = static_cast<size_t>(index);
   const auto* first = reinterpret_cast<const uint8_t*>(pictures_.values.data()) + i * each;
   return {Image::own(static_cast<int>(width), static_cast<int>(height), 1, std::vector<uint8_t>(first, first + each)),
-          byte_at(labels_.values, i)};
+          label};
 }
 
 }  // namespace fovea

@@ -29,6 +29,7 @@ class IdxDataset : public Dataset {
 
   int64_t size() const override { return pictures_.sizes[0]; }
   Sample get(int64_t index) const override;
+  int64_t label(int64_t index) const override;
   const std::vector<std::string>& classes() const override { return classes_; }
   std::string description() const override { return description_; }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fovea/base/error.h"
+#include "fovea/base/nearest.h"
 #include "fovea/data/label_list.h"
 #include "fovea/image/codec.h"
 
@@ -62,18 +63,24 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
   return found;
 }
 
-ImageFiles class_folders(const fs::path& folder, std::string description) {
+ImageFiles class_folders(const fs::path& folder, std::string description, std::vector<std::string> known) {
+  const std::vector<fs::path> folders = folders_in(folder);
+  if (known.empty())
+    for (const fs::path& sub : folders) known.push_back(sub.filename().string());
   std::vector<ImageFiles::Entry> entries;
-  std::vector<std::string> classes;
-  for (const fs::path& sub : folders_in(folder)) {
-    for (fs::path& picture : pictures_below(sub))
-      entries.push_back({std::move(picture), static_cast<int64_t>(classes.size())});
-    classes.push_back(sub.filename().string());
+  for (const fs::path& sub : folders) {
+    const std::string name = sub.filename().string();
+    const auto found = std::find(known.begin(), known.end(), name);
+    std::vector<fs::path> pictures = pictures_below(sub);
+    require(found != known.end() || pictures.empty(), ErrorKind::format,
+            "{}: holds pictures of class \"{}\", which the training set does not have{}", folder.string(), name,
+            did_you_mean(name, known));
+    for (fs::path& picture : pictures) entries.push_back({std::move(picture), found - known.begin()});
   }
   require(!entries.empty(), ErrorKind::format,
           "{}: its {} sub-folders hold no pictures (.jpg, .png, .webp, .tif, .ppm, .pgm)", folder.string(),
-          classes.size());
-  return {std::move(entries), std::move(classes), std::move(description)};
+          folders.size());
+  return {std::move(entries), std::move(known), std::move(description)};
 }
 
 ImageFiles listed_files(const fs::path& list, const std::vector<fs::path>& roots, bool missing_allowed,

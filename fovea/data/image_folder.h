@@ -40,9 +40,12 @@ class ImageFiles : public Dataset {
 std::vector<std::filesystem::path> folders_in(const std::filesystem::path& folder);
 
 // One class a sub-folder, numbered in the order of their names as torchvision's ImageFolder does; pictures anywhere
-// below a sub-folder belong to its class, links to folders are not followed. Throws Error{format} when there are no
-// sub-folders with pictures, Error{io} when a folder cannot be read.
-ImageFiles class_folders(const std::filesystem::path& folder, std::string description);
+// below a sub-folder belong to its class, links to folders are not followed. `known`: the classes of the training set,
+// by number, where the folder is another part of that set; one of them may have no folder here. Throws Error{format}
+// when there are no sub-folders with pictures and for a class that is not known, Error{io} when a folder cannot be
+// read.
+ImageFiles class_folders(const std::filesystem::path& folder, std::string description,
+                         std::vector<std::string> known = {});
 
 // The pictures that a list names (see parse_label_list), each beside the list, in its sub-folder images/, or in one of
 // `roots`. The names of the classes are not known. Throws what parsing throws, and Error{io} naming the line whose

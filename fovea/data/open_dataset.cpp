@@ -6,13 +6,17 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
+#include "fovea/data/arrays.h"
 #include "fovea/data/binary_files.h"
 #include "fovea/data/cifar.h"
 #include "fovea/data/idx.h"
 #include "fovea/data/image_folder.h"
 #include "fovea/data/label_list.h"
 #include "fovea/data/packed.h"
+#include "fovea/data/svhn.h"
+#include "fovea/data/text_table.h"
 #include "fovea/formats/archive.h"
+#include "fovea/formats/npy_read.h"
 
 namespace fs = std::filesystem;
 
@@ -22,7 +26,8 @@ namespace {
 
 constexpr std::string_view kExpected =
     "IDX files (t10k-images-idx3-ubyte.gz and its labels), CIFAR batches (test_batch.bin), an archive of these, "
-    "a list of lines \"file,class\", or folders of pictures, one a class";
+    "SVHN's .mat files, arrays (.npz, .npy), a table (.csv), a list of lines \"file,class\", or folders of pictures, "
+    "one a class";
 
 std::vector<std::string> text_lines(const Bytes& file) {
   require(is_text(file), ErrorKind::format, "{}: not a text file of class names", file.label());
@@ -88,8 +93,10 @@ class Folder {
   std::unique_ptr<Dataset> open() const {
     if (auto set = from_binaries()) return set;
     if (auto set = from_known_folder()) return set;
+    if (auto set = from_svhn()) return set;
     if (auto set = from_split()) return set;
     if (auto set = from_list_or_classes()) return set;
+    if (auto set = from_arrays()) return set;
     if (auto set = from_archive()) return set;
     if (auto set = from_classes()) return set;
     return from_list_above();
@@ -141,7 +148,9 @@ class Folder {
       if (!is_split(name)) continue;
       const Folder inner(path_ / name, options_);
       if (auto set = inner.from_list(name)) return set;
-      return std::make_unique<ImageFiles>(class_folders(inner.path_, "folders of pictures, " + name));
+      std::vector<std::string> known;
+      if (options_.split != "train") known = trained_classes();
+      return std::make_unique<ImageFiles>(class_folders(inner.path_, "folders of pictures, " + name, std::move(known)));
     }
     for (const auto& [split, names] : kNames)
       for (const std::string& name : names)
@@ -149,6 +158,56 @@ class Folder {
     require(others.empty(), ErrorKind::io, "{}: has no {} split, only {}", path_.string(), options_.split,
             fmt::join(others, ", "));
     return nullptr;
+  }
+
+  // The classes of the training set beside another part; empty when it is not there.
+  std::vector<std::string> trained_classes() const {
+    std::vector<std::string> names;
+    for (const char* name : {"train", "training"}) {
+      if (!names.empty() || !is_split(name)) continue;
+      const Folder inner(path_ / name, options_);
+      if (inner.list_name().empty())
+        for (const fs::path& folder : inner.folders_) names.push_back(folder.filename().string());
+    }
+    return names;
+  }
+
+  std::unique_ptr<Dataset> from_svhn() const {
+    std::vector<std::string> others;
+    for (const char* split : {"train", "test", "extra"}) {
+      const std::string name = std::string(split) + "_32x32.mat";
+      if (!has_file(files_, name)) continue;
+      if (split == options_.split)
+        return std::make_unique<Svhn>(Bytes::map(path_ / name), "SVHN, " + options_.split, kMaxUnpacked);
+      others.push_back(name);
+    }
+    require(others.empty(), ErrorKind::io, "{}: has no {} split of SVHN, only {}", path_.string(), options_.split,
+            fmt::join(others, ", "));
+    return nullptr;
+  }
+
+  // Arrays of the split, or of the whole set.
+  std::unique_ptr<Dataset> from_arrays() const {
+    std::vector<std::string> others;
+    for (const char* split : {"train", "test", "val", ""})
+      for (const std::string& name : array_names(split)) {
+        if (!has_file(files_, name)) continue;
+        for (const std::string& labels : label_array_names(name)) {
+          if (!has_file(files_, labels)) continue;
+          if (*split == 0 || split == options_.split)
+            return array_set(read_npy(Bytes::map(path_ / name)), read_npy(Bytes::map(path_ / labels)),
+                             (path_ / name).string(), *split ? "arrays, " + options_.split : "arrays");
+          others.push_back(name);
+          break;
+        }
+      }
+    require(others.empty(), ErrorKind::io, "{}: has no {} split, only {}", path_.string(), options_.split,
+            fmt::join(others, ", "));
+    return nullptr;
+  }
+  static std::vector<std::string> array_names(const std::string& split) {
+    if (split.empty()) return {"images.npy", "x.npy", "X.npy", "data.npy"};
+    return {"x_" + split + ".npy", "X_" + split + ".npy", split + "_images.npy"};
   }
 
   std::string list_name() const {
@@ -160,9 +219,20 @@ class Folder {
   std::unique_ptr<Dataset> from_list(const std::string& split = {}) const {
     const std::string name = list_name();
     if (name.empty()) return nullptr;
+    if (!name.starts_with("labels") && looks_like_table(Bytes::map(path_ / name))) return table(name);
     return std::make_unique<ImageFiles>(
         listed_files(path_ / name, {}, options_.missing_allowed,
                      "pictures listed in " + name + (split.empty() ? "" : ", " + split)));
+  }
+
+  // The table of one split; its classes are numbered as in train.csv where that is there.
+  std::unique_ptr<Dataset> table(const std::string& name) const {
+    TextTableOptions how{options_.label, options_.header, {}, "table"};
+    const std::string trained = "train" + fs::path(name).extension().string();
+    if (name != trained && has_file(files_, trained) && how.label != "none")
+      how.classes = read_text_table(Bytes::map(path_ / trained), how)->classes();
+    how.description = "table, " + options_.split;
+    return read_text_table(Bytes::map(path_ / name), how);
   }
 
   // A labels.txt may also hold the names of the classes, beside their folders.
@@ -216,12 +286,36 @@ class Folder {
   std::vector<fs::path> folders_;
 };
 
-// One file: pictures in IDX (the labels lie beside it), a batch, or a list.
+bool is_regular(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+std::unique_ptr<Dataset> open_array_file(const fs::path& path, const fs::path& folder, const Bytes& file) {
+  const std::vector<std::string> names = label_array_names(path.filename().string());
+  for (const std::string& name : names)
+    if (is_regular(folder / name))
+      return array_set(read_npy(file), read_npy(Bytes::map(folder / name)), path.string(), "arrays");
+  fail(ErrorKind::io, "{}: its labels are missing: expected {} beside it", path.string(), fmt::join(names, " or "));
+}
+
+// Whether a text is a table rather than a list of pictures.
+bool is_table(const fs::path& path, const Bytes& text, const DatasetOptions& options) {
+  if (!options.label.empty() || options.header != "auto") return true;
+  const std::string name(without_packing(path.filename().string()));
+  const bool ending = name.ends_with(".csv") || name.ends_with(".tsv") || name.ends_with(".data");
+  return ending && looks_like_table(text);
+}
+
+// One file: pictures in IDX (the labels lie beside it), a batch, arrays, a table, or a list.
 std::unique_ptr<Dataset> open_file(const fs::path& path, const DatasetOptions& options) {
   const Bytes file = Bytes::map(path);
+  if (path.extension() == ".npz") return open_npz(file, options.split);
   if (is_archive(file)) return open_archive(file, options);
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const Bytes plain = unpacked_part(file);
+  if (is_mat(plain)) return std::make_unique<Svhn>(plain, "SVHN", kMaxUnpacked);
+  if (is_npy(plain)) return open_array_file(path, folder, plain);
   if (is_idx(plain)) {
     const std::string labels = label_file_name(path.filename().string());
     require(!labels.empty(), ErrorKind::usage, "{}: {}", path.string(),
@@ -229,13 +323,14 @@ std::unique_ptr<Dataset> open_file(const fs::path& path, const DatasetOptions& o
                 ? "holds labels; give the file of their pictures, or the folder"
                 : "its name does not contain \"images\", so the file of its labels is not known; give the folder");
     for (const char* ending : {"", ".gz", ".xz", ".bz2", ".zst"}) {
-      std::error_code error;
       const fs::path beside = folder / (labels + ending);
-      if (fs::is_regular_file(beside, error)) return std::make_unique<IdxDataset>(plain, Bytes::map(beside), "IDX");
+      if (is_regular(beside)) return std::make_unique<IdxDataset>(plain, Bytes::map(beside), "IDX");
     }
     fail(ErrorKind::io, "{}: its labels are missing: expected {} (or {}.gz) beside it", path.string(),
          (folder / labels).string(), labels);
   }
+  if (!plain.empty() && is_text(plain) && is_table(path, plain, options))
+    return read_text_table(plain, {options.label, options.header, {}, "table"});
   if (!plain.empty() && is_text(plain))
     return std::make_unique<ImageFiles>(
         listed_files(path, {}, options.missing_allowed, "pictures listed in " + path.filename().string()));

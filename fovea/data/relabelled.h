@@ -24,6 +24,7 @@ class Relabelled : public Dataset {
   Sample get(int64_t index) const override;
   int64_t label(int64_t index) const override { return relabelled(index, set_->label(index)); }
   const std::vector<std::string>& classes() const override { return classes_; }
+  std::vector<std::string> features() const override { return set_->features(); }
   std::string name(int64_t index) const override { return set_->name(index); }
   std::string description() const override { return set_->description(); }
 

@@ -17,6 +17,7 @@ class Subset : public Dataset {
   Sample get(int64_t index) const override { return set_->get(original(index)); }
   int64_t label(int64_t index) const override { return set_->label(original(index)); }
   const std::vector<std::string>& classes() const override { return set_->classes(); }
+  std::vector<std::string> features() const override { return set_->features(); }
   std::string name(int64_t index) const override { return set_->name(original(index)); }
   std::string description() const override;
   // The sample's index in the set that this is a part of. Throws Error{usage} for an index outside [0, size()).

@@ -3,6 +3,7 @@
 #include "fovea/base/error.h"
 #include "fovea/formats/archive.h"
 #include "fovea/formats/caffe_read.h"
+#include "fovea/formats/network_description.h"
 #include "fovea/formats/weights_file.h"
 #include "fovea/model/zoo/recognise.h"
 #include "fovea/model/zoo/zoo.h"
@@ -58,10 +59,17 @@ Model opened_caffe(const Bytes& file, const fs::path& path, const OpenOptions& o
   return recognised(weights, path, options);
 }
 
+Model described(const Bytes& file, const OpenOptions& options) {
+  NetworkDescription network = read_network_description(file, options.zoo);
+  network.model.weights = initial_weights(network.model.graph, options.seed, network.initialisation);
+  return std::move(network.model);
+}
+
 Model opened(const fs::path& path, const OpenOptions& options) {
   const Bytes file = Bytes::map(path);
   require(!file.empty(), ErrorKind::format, "{}: the file is empty", path.string());
   if (const char* kind = other_kind(file)) fail(ErrorKind::unsupported, "{} is {}", path.string(), kind);
+  if (is_network_description(file)) return described(file, options);
   if (is_prototxt(file)) return read_caffe(file, std::nullopt, {});
   if (is_weights_file(file) || is_compressed(file)) {
     const WeightsFile weights = read_weights(file);

@@ -25,6 +25,7 @@ struct OpenOptions {
 //   .safetensors .npz          the same
 //   .caffemodel                with the network of options.prototxt, else of the one .prototxt beside it, else
 //   recognised .prototxt                  the network alone: weights from options.weights, else random
+//   .toml                      a text description (formats/network_description.h): weights likewise
 // Throws Error{io} when a file cannot be read, Error{unsupported} for kinds of files that are known but not read, and
 // Error{format} for anything else, saying what the file looks like.
 Model open_model(const std::string& name, const OpenOptions& options = {});

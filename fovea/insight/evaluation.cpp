@@ -37,7 +37,8 @@ Prepared prepared(const Dataset& data, BatchClassifier& network, int64_t first, 
             "{}: has label {}, but the network scores {} classes (0 to {})", data.name(first + slot), sample.label,
             classes, classes - 1);
     batch.labels[static_cast<size_t>(slot)] = sample.label;
-    network.prepare(slot, sample.image);
+    if (sample.has_values()) network.prepare_values(slot, sample.values);
+    else network.prepare(slot, sample.image);
   });
   return batch;
 }
@@ -73,6 +74,10 @@ void score(const double* row, int64_t classes, int64_t index, int64_t label, boo
 }
 
 }  // namespace
+
+void BatchClassifier::prepare_values(int64_t, const Tensor&) {
+  fail(ErrorKind::usage, "the network takes pictures, but the set holds rows of numbers");
+}
 
 Evaluation evaluate(const Context& context, const Dataset& data, BatchClassifier& network,
                     const EvaluationOptions& options) {

@@ -1,4 +1,4 @@
-// How often a network is right on a set of labelled pictures, and how sure it was.
+// How often a network is right on a set of labelled pictures or rows of numbers, and how sure it was.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace fovea {
 
-// What is evaluated: something that takes pictures in slots [0, batch()) and tells how likely each class is.
+// What is evaluated: something that takes pictures, or rows of numbers, in slots [0, batch()) and tells how likely each
+// class is.
 class BatchClassifier {
  public:
   virtual ~BatchClassifier() = default;
@@ -18,6 +19,9 @@ class BatchClassifier {
   virtual int64_t classes() const = 0;
   // Prepares a picture as the input of a slot; called from any thread, from several at once for different slots.
   virtual void prepare(int64_t slot, const Image& picture) = 0;
+  // The same for a row of numbers [F] or maps [C,H,W] of f32. Throws Error{usage} where the network takes pictures
+  // only.
+  virtual void prepare_values(int64_t slot, const Tensor& values);
   // Natural logarithms of the probabilities [count, classes] of the first `count` slots, in rows.
   virtual std::vector<double> log_probabilities(int64_t count) = 0;
 };

@@ -65,9 +65,14 @@ Image fit_picture(const Image& picture, const Preprocess& how) {
   if (how.resize == "short_side") image = resize_short_side(image, static_cast<int>(how.size), filter);
   else if (how.resize == "short_side_rounded") image = fit_rounded(image, how, filter);
   else if (how.resize == "stretch") image = resize(image, width, height, filter);
-  else
+  else {
     require(how.resize == "none", ErrorKind::usage,
             "unknown resize \"{}\"; known: short_side, short_side_rounded, stretch, none", how.resize);
+    require(image.width() == width && image.height() == height, ErrorKind::usage,
+            "the picture is {}x{}, the network takes {}x{} and its preprocessing does not resize; choose another one "
+            "(--preprocess), or pictures of that size",
+            image.width(), image.height(), width, height);
+  }
   return centre_crop(image, width, height);
 }
 

@@ -12,7 +12,8 @@
 namespace fovea {
 
 // The part of a picture that the network sees: resized and cropped as `how` says, 8-bit RGB (grey for colour = grey),
-// of crop_height x crop_width pixels. Throws Error{usage} for an unknown colour, resize or filter, or an empty picture.
+// of crop_height x crop_width pixels. Throws Error{usage} for an unknown colour, resize or filter, an empty picture,
+// or one of another size where resize = none.
 Image fit_picture(const Image& picture, const Preprocess& how);
 
 // The network's input [1,C,H,W] f32: (pixel 0..255 * scale - mean) / std of the fitted picture; C is 3, or 1 for grey.

@@ -85,10 +85,10 @@ std::vector<ResidualBlock> residual_blocks(const Graph& graph) {
     while (more && terms[0].at != terms[1].at && ++steps <= kLongestBranch)
       more = terms[terms[0].at < terms[1].at ? 1 : 0].step(graph);
     if (terms[0].at != terms[1].at) continue;
-    const Term& branch = terms[terms[0].layers < terms[1].layers ? 1 : 0];
-    const Term& shortcut = terms[terms[0].layers < terms[1].layers ? 0 : 1];
+    const size_t longer = terms[0].layers < terms[1].layers ? 1 : 0;
+    const Term &branch = terms[longer], &shortcut = terms[1 - longer];
     if (!shortcut.shortcut || shortcut.layers > 1 || branch.layers <= shortcut.layers || !branch.scale) continue;
-    blocks.push_back({i, branch.scale, branch.norm});
+    blocks.push_back({i, branch.scale, branch.norm, longer});
   }
   return blocks;
 }

@@ -19,12 +19,16 @@ namespace {
 constexpr const char* kKind = "fovea checkpoint";
 constexpr const char* kVersion = "1";
 
-// Of all names, types and bytes, in the order of the names.
-std::string sum_of(const Weights& states) {
+using Texts = std::map<std::string, std::string>;
+
+// Of all texts but the sum itself, and all names, types and bytes, in the order of their names.
+std::string sum_of(const Texts& texts, const Weights& states) {
   Digest digest;
+  const auto add = [&](const std::string& line) { digest.add(std::as_bytes(std::span(line))); };
+  for (const auto& [name, text] : texts)
+    if (name != "sha256") add(fmt::format("{} {} {}\n", name, text.size(), text));
   for (const auto& [name, tensor] : states) {
-    const std::string head = fmt::format("{} {} {}\n", name, to_string(tensor.dtype()), to_string(tensor.shape()));
-    digest.add(std::as_bytes(std::span(head)));
+    add(fmt::format("{} {} {}\n", name, to_string(tensor.dtype()), to_string(tensor.shape())));
     digest.add({static_cast<const std::byte*>(tensor.raw()), tensor.bytes()});
   }
   return digest.sha256();
@@ -64,18 +68,18 @@ bool is_checkpoint(const std::map<std::string, std::string>& metadata) {
 }
 
 void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& path) {
-  const std::vector<std::pair<std::string, Tensor>> tensors(checkpoint.states.begin(), checkpoint.states.end());
-  write_file(path, safetensors_bytes(tensors, {{"kind", kKind},
-                                               {"version", kVersion},
-                                               {"step", std::to_string(checkpoint.step)},
-                                               {"epoch", std::to_string(checkpoint.next.epoch)},
-                                               {"batch", std::to_string(checkpoint.next.batch)},
-                                               {"model", checkpoint.model},
-                                               {"recipe", checkpoint.recipe},
-                                               {"plan", checkpoint.plan},
-                                               {"threads", std::to_string(checkpoint.threads)},
-                                               {"numbers", nlohmann::json(checkpoint.numbers).dump()},
-                                               {"sha256", sum_of(checkpoint.states)}}));
+  Texts texts = {{"kind", kKind},
+                 {"version", kVersion},
+                 {"step", std::to_string(checkpoint.step)},
+                 {"epoch", std::to_string(checkpoint.next.epoch)},
+                 {"batch", std::to_string(checkpoint.next.batch)},
+                 {"model", checkpoint.model},
+                 {"recipe", checkpoint.recipe},
+                 {"plan", checkpoint.plan},
+                 {"threads", std::to_string(checkpoint.threads)},
+                 {"numbers", nlohmann::json(checkpoint.numbers).dump()}};
+  texts["sha256"] = sum_of(texts, checkpoint.states);
+  write_file(path, safetensors_bytes({checkpoint.states.begin(), checkpoint.states.end()}, texts));
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
@@ -98,8 +102,8 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   checkpoint.threads = static_cast<int>(whole_number(file, "threads", label));
   checkpoint.numbers = numbers_of(entry(file, "numbers", label), label);
   checkpoint.states = std::move(file.weights);
-  require(sum_of(checkpoint.states) == entry(file, "sha256", label), ErrorKind::format,
-          "{}: the checkpoint is damaged: its tensors do not have the SHA-256 that was written with them", label);
+  require(sum_of(file.metadata, checkpoint.states) == entry(file, "sha256", label), ErrorKind::format,
+          "{}: the checkpoint is damaged: it does not have the SHA-256 that was written with it", label);
   return checkpoint;
 }
 

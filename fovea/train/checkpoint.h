@@ -22,8 +22,8 @@ struct Checkpoint {
   std::map<std::string, double> numbers;  // what the run has counted so far: running losses, the best epoch
 };
 
-// A safetensors file whose metadata hold everything but the tensors; written whole or not at all, after a SHA-256 of
-// the tensors. Throws Error{io}: no folder, no permission, a full disk; the file that was there is then untouched.
+// A safetensors file whose metadata hold everything but the tensors; written whole or not at all, with a SHA-256 of
+// it all. Throws Error{io}: no folder, no permission, a full disk; the file that was there is then untouched.
 void write_checkpoint(const Checkpoint& checkpoint, const std::filesystem::path& path);
 
 // Throws Error{io} when it cannot be read, Error{format} for a file that is no checkpoint or is damaged (its tensors

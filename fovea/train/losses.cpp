@@ -22,6 +22,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
+#include "fovea/model/heads.h"
 #include "fovea/ops/add.h"
 #include "fovea/ops/and.h"
 #include "fovea/ops/cast.h"
@@ -255,12 +256,7 @@ Value logits_of(Graph& graph, Value scores) {
 
 std::vector<Head> auxiliary_heads(const Graph& graph) {
   std::vector<Head> heads;
-  for (const NamedValue& output : graph.outputs) {
-    const std::string_view name = output.name;
-    const bool numbered =
-        name.starts_with("aux") && name.size() > 3 && name.find_first_not_of("0123456789", 3) == std::string_view::npos;
-    if (numbered) heads.push_back({output.name, 0.3});
-  }
+  for (const std::string& name : auxiliary_outputs(graph)) heads.push_back({name, 0.3});
   return heads;
 }
 

@@ -4,6 +4,7 @@
 //   metrics.jsonl      what was measured, by lines      checkpoints/best.safetensors  that of the fewest errors
 //   events/            the same for TensorBoard         final.onnx                    the trained network
 //   filters/           first-layer filters over time    report.html, errors.png       what to look at
+//   evaluation.json    the test set at the end
 #pragma once
 
 #include <filesystem>
@@ -22,6 +23,10 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path recipe() const { return path_ / "run.toml"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path events() const { return path_ / "events"; }
+  std::filesystem::path filters() const { return path_ / "filters"; }
+  std::filesystem::path evaluation() const { return path_ / "evaluation.json"; }
+  std::filesystem::path errors() const { return path_ / "errors.png"; }
   std::filesystem::path last() const { return path_ / "checkpoints" / "last.safetensors"; }
   std::filesystem::path best() const { return path_ / "checkpoints" / "best.safetensors"; }
   std::filesystem::path final_model() const { return path_ / "final.onnx"; }

@@ -4,10 +4,10 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstring>
 
 #include "fovea/base/error.h"
 #include "fovea/base/parallel.h"
+#include "fovea/train/descent.h"
 #include "fovea/train/diagnosis.h"
 
 namespace fovea {
@@ -36,23 +36,29 @@ struct Trainer::State {
   Recipe recipe;
   Backend& backend;
   TrainingStep training;
-  Program program;
+  Descent descent;
   BatchReader reader;
   std::string network;
-  int64_t step = 0;
   int64_t total = 0;
+  std::map<std::string, Tensor> fed;  // to the step under way
+  Clock::time_point begun;
   double first_loss = -1, smooth_loss = 0;
   // Since the last look at the test set.
   double loss_sum = 0;
   int64_t errors = 0, count = 0, batches = 0;
   double seconds = 0;
+  std::vector<LayerNorms> layers;
 
-  double epoch() const { return static_cast<double>(step) / static_cast<double>(reader.batches_per_epoch()); }
-  double rate() const { return rate_at(recipe.schedule, epoch(), recipe.epochs); }
-  Update update();
+  int64_t step() const { return descent.step(); }
+  double epoch(int64_t after) const {
+    return static_cast<double>(after) / static_cast<double>(reader.batches_per_epoch());
+  }
+  double rate(int64_t after) const { return rate_at(recipe.schedule, epoch(after), recipe.epochs); }
+  const std::map<std::string, Tensor>& feed(int64_t step);
+  Update seen(const DescentStep& now);
   bool look_due(int64_t after) const;  // once `after` updates are done
   Look look();
-  void check_loss(double loss, const Batch& batch, const std::map<std::string, Tensor>& feeds, double rate);
+  void check_loss(double loss, int64_t step);
 };
 
 namespace {
@@ -92,9 +98,10 @@ Trainer::Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Datase
   batches.classes = training.graph.shape(training.logits)[1];
   const std::string network = fingerprint(model);
   const std::vector<Value> watched = {training.loss, training.errors, training.total, append_norms(training)};
-  Program program = compile(training.graph, watched, start, backend, with_carry(options, training, recipe));
-  set_initial_states(program, training, start);
-  state_.reset(new State{std::move(model), recipe, backend, std::move(training), std::move(program),
+  Descent descent(training.graph, watched, start, backend, with_carry(options, training, recipe));
+  set_initial_states(descent.program(), training, start);
+  for (const Carry& carry : training.carry) model.weights.erase(training.graph.node(carry.to).name);
+  state_.reset(new State{std::move(model), recipe, backend, std::move(training), std::move(descent),
                          BatchReader(std::move(train), how, batches), network});
   state_->total = std::max<int64_t>(
       1, std::llround(std::ceil(recipe.epochs * static_cast<double>(state_->reader.batches_per_epoch()) - 1e-9)));
@@ -102,51 +109,40 @@ Trainer::Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Datase
 
 Trainer::~Trainer() = default;
 
-int64_t Trainer::step() const { return state_->step; }
+int64_t Trainer::step() const { return state_->step(); }
 int64_t Trainer::steps() const { return state_->total; }
 int64_t Trainer::steps_per_epoch() const { return state_->reader.batches_per_epoch(); }
 const TrainingStep& Trainer::training() const { return state_->training; }
-MemoryInfo Trainer::memory() const { return state_->program.memory(); }
+MemoryInfo Trainer::memory() const { return state_->descent.program().memory(); }
 
-Trainer::Update Trainer::State::update() {
-  const Batch batch = reader.next();
-  const double now = rate();
-  std::map<std::string, Tensor> feeds = training.feeds(step, now);
-  feeds.merge(norms_feed(look_due(step + 1)));
-  for (const auto& [name, value] : feeds) {
-    Tensor place = program.input(name);
-    std::memcpy(place.raw(), value.raw(), value.bytes());
-  }
-  const auto feed = [&](const std::string& name, const Tensor& value) {
-    Tensor place = program.input(name);
-    require(value.shape() == place.shape(), ErrorKind::usage, "a batch is {}, the network takes {}",
-            to_string(value.shape()), to_string(place.shape()));
-    std::memcpy(place.raw(), value.raw(), value.bytes());
-  };
-  feed(training.picture, batch.pictures);
-  feed(training.labels, batch.labels);
-  program.execute();
-  const double loss = program.want(kLoss).at(0);
-  check_loss(program.want(kTotal).at(0), batch, feeds, now);
-  ++step;
-  const auto wrong = static_cast<int64_t>(program.want(kErrors).at(0)), size = batch.labels.shape().count();
-  loss_sum += loss, errors += wrong, count += size, ++batches;
-  return {step, epoch(), loss, wrong, size, now};
+const std::map<std::string, Tensor>& Trainer::State::feed(int64_t step) {
+  begun = Clock::now();
+  Batch batch = reader.next();
+  fed = training.feeds(step, rate(step));
+  fed.merge(norms_feed(look_due(step + 1)));
+  fed[training.picture] = std::move(batch.pictures);
+  fed[training.labels] = std::move(batch.labels);
+  return fed;
 }
 
-void Trainer::State::check_loss(double loss, const Batch& batch, const std::map<std::string, Tensor>& feeds,
-                                double rate) {
+Trainer::Update Trainer::State::seen(const DescentStep& now) {
+  check_loss(now.watched[kTotal].at(0), now.step);
+  const double loss = now.watched[kLoss].at(0);
+  const auto wrong = static_cast<int64_t>(now.watched[kErrors].at(0)), size = fed[training.labels].shape().count();
+  loss_sum += loss, errors += wrong, count += size, ++batches;
+  seconds += std::chrono::duration<double>(Clock::now() - begun).count();
+  if (look_due(now.step + 1)) layers = layer_norms(training, now.watched[kNorms]);
+  return {now.step + 1, epoch(now.step + 1), loss, wrong, size, rate(now.step)};
+}
+
+void Trainer::State::check_loss(double loss, int64_t step) {
   if (first_loss < 0) first_loss = smooth_loss = loss;
   smooth_loss = kMemory * smooth_loss + (1 - kMemory) * loss;
-  const bool number = std::isfinite(loss);
-  if (number && smooth_loss <= kDiverged * (first_loss + 1)) return;
-  std::map<std::string, Tensor> all = feeds;
-  all[training.picture] = batch.pictures;
-  all[training.labels] = batch.labels;
+  if (std::isfinite(loss) && smooth_loss <= kDiverged * (first_loss + 1)) return;
   Weights states;
-  for (const std::string& name : program.state_names()) states[name] = program.state(name);
+  for (const std::string& name : descent.program().state_names()) states[name] = descent.program().state(name);
   fail(ErrorKind::usage, "{}",
-       divergence_message(training, model.weights, states, all, backend, {step + 1, loss, first_loss, rate}));
+       divergence_message(training, model.weights, states, fed, backend, {step + 1, loss, first_loss, rate(step)}));
 }
 
 bool Trainer::State::look_due(int64_t after) const {
@@ -157,36 +153,40 @@ bool Trainer::State::look_due(int64_t after) const {
 }
 
 Trainer::Look Trainer::State::look() {
-  Look record{step,   epoch(), loss_sum / static_cast<double>(std::max<int64_t>(batches, 1)), errors, count,
-              rate(), seconds};
+  Look look;
+  look.step = step(), look.epoch = epoch(step()), look.rate = rate(step() - 1), look.seconds = seconds;
+  look.loss = loss_sum / static_cast<double>(std::max<int64_t>(batches, 1));
+  look.errors = errors, look.count = count;
+  look.layers = layers;
   loss_sum = seconds = 0;
   errors = count = batches = 0;
-  return record;
+  return look;
 }
 
-void Trainer::run(const Context& context, const Observer& observer) {
-  State& s = *state_;
-  while (s.step < s.total && !context.cancelled()) {
-    const auto start = Clock::now();
-    const Update record = s.update();
-    s.seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    if (observer.step) observer.step(record);
-    if (!s.look_due(s.step)) continue;
-    const Look seen = s.look();
-    if (observer.epoch) observer.epoch(seen);
-  }
+void Trainer::observe(Observer observer) {
+  state_->descent.observe([this, observer = std::move(observer)](const DescentStep& now) {
+    const Update update = state_->seen(now);
+    if (observer.step) observer.step(update);
+    if (!state_->look_due(update.step)) return;
+    const Look look = state_->look();
+    if (observer.epoch) observer.epoch(look);
+  });
+}
+
+void Trainer::run(const Context& context) {
+  state_->descent.run(context, state_->total, [this](int64_t step) { return state_->feed(step); });
 }
 
 Model Trainer::model() const {
   const State& s = *state_;
   Model result = s.model;
-  const std::vector<std::string> names = s.program.state_names();
+  const std::vector<std::string> names = s.descent.program().state_names();
   for (const Value p : result.graph.parameters()) {
     const std::string& name = result.graph.node(p).name;
     const std::string averaged = "average of " + name;
     for (const std::string& from : {averaged, name}) {
       if (!std::binary_search(names.begin(), names.end(), from)) continue;
-      result.weights[name] = s.program.state(from);
+      result.weights[name] = s.descent.program().state(from);
       break;
     }
   }
@@ -197,8 +197,9 @@ Model Trainer::model() const {
 Checkpoint Trainer::checkpoint() const {
   const State& s = *state_;
   Checkpoint checkpoint;
-  for (const std::string& name : s.program.state_names()) checkpoint.states[name] = s.program.state(name);
-  checkpoint.step = s.step;
+  for (const std::string& name : s.descent.program().state_names())
+    checkpoint.states[name] = s.descent.program().state(name);
+  checkpoint.step = s.step();
   checkpoint.next = s.reader.position();
   checkpoint.model = s.network;
   checkpoint.threads = thread_count();
@@ -216,17 +217,17 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   State& s = *state_;
   require(checkpoint.model == s.network, ErrorKind::usage,
           "the checkpoint is of another network (its fingerprint is {}, this one's {})", checkpoint.model, s.network);
-  const std::vector<std::string> names = s.program.state_names();
+  const std::vector<std::string> names = s.descent.program().state_names();
   for (const std::string& name : names)
     require(checkpoint.states.contains(name), ErrorKind::usage, "the checkpoint has no \"{}\": other settings made it",
             name);
   for (const auto& [name, value] : checkpoint.states) {
     require(std::binary_search(names.begin(), names.end(), name), ErrorKind::usage,
             "the checkpoint has \"{}\", which these settings do not: other settings made it", name);
-    s.program.set_state(name, value);
+    s.descent.program().set_state(name, value);
   }
   s.reader.seek(checkpoint.next);
-  s.step = checkpoint.step;
+  s.descent.seek(checkpoint.step);
   const auto number = [&](const char* name) {
     const auto found = checkpoint.numbers.find(name);
     return found == checkpoint.numbers.end() ? 0.0 : found->second;

@@ -48,9 +48,11 @@ class Trainer {
           const CompileOptions& options, Broken broken = Broken::fatal);
   ~Trainer();
 
+  // To be called once, before run().
+  void observe(Observer observer);
   // Until all epochs are done or the context is cancelled. Throws Error{usage} when the loss is no number any more or
   // grows beyond all measure, saying the step, the layer, and what to try; and what reading a batch throws.
-  void run(const Context& context, const Observer& observer);
+  void run(const Context& context);
 
   int64_t step() const;   // updates done
   int64_t steps() const;  // in the whole run

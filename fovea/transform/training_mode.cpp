@@ -1,7 +1,7 @@
 // With batch mean μ and biased variance v over M values a channel, and momentum m:
 //   running mean ← (1 − m) · running mean + m · μ,   running variance ← (1 − m) · running variance + m · v · M / (M −
 //   1)
-// (without the factor where unbiased is false). The key of a dropout layer is the step's key plus a constant of 64 bits
+// (without the factor where unbiased is false); behind a gate, running ← running + gate(new − running). The key of a dropout layer is the step's key plus a constant of 64 bits
 // made from the layer's name, so that the keys of steps that count up do not meet those of other layers.
 #include "fovea/transform/training_mode.h"
 
@@ -12,8 +12,11 @@
 #include "fovea/ops/add.h"
 #include "fovea/ops/batch_norm_training.h"
 #include "fovea/ops/dropout.h"
+#include "fovea/ops/gate.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/scale.h"
+#include "fovea/ops/sub.h"
+#include "fovea/transform/gated_nodes.h"
 #include "fovea/transform/rewrite.h"
 
 namespace fovea {
@@ -24,14 +27,15 @@ constexpr std::string_view kKeyName = "dropout key";
 
 class TrainingRewriter {
  public:
-  TrainingRewriter(const Graph& source, const TrainingMode& mode, Graph& target)
-      : source_(source), mode_(mode), g_(target) {}
+  TrainingRewriter(const Graph& source, std::span<const Value> wants, const TrainingMode& mode, Graph& target)
+      : source_(source), mode_(mode), g_(target), gates_(gates_behind(source, wants)) {}
 
   // The values standing for a node's outputs; empty: it is copied.
   std::vector<Value> replaced(int index, std::span<const Value> inputs) {
     const Node& node = source_.node(index);
-    if (node.op == &ops::batch_norm && !mode_.frozen_statistics && is_parameter(inputs[3]) && is_parameter(inputs[4]))
-      return normalised(node, inputs);
+    if (node.op == &ops::batch_norm && !mode_.frozen_statistics && !mode_.frozen.contains(node.name) &&
+        is_parameter(inputs[3]) && is_parameter(inputs[4]))
+      return normalised(node, inputs, gate_of(index));
     const bool keyless = node.op == &ops::dropout && (inputs.size() < 2 || !inputs[1]);
     return keyless && node.attributes.as<DropoutAttributes>().rate > 0 ? dropped(node, inputs[0])
                                                                        : std::vector<Value>{};
@@ -47,7 +51,14 @@ class TrainingRewriter {
  private:
   bool is_parameter(Value v) const { return v && g_.node(v).op == &ops::parameter; }
 
-  std::vector<Value> normalised(const Node& node, std::span<const Value> inputs) {
+  // The gate's boolean in the new graph; not given where none decides over the node, or it is known too late.
+  Value gate_of(int index) const {
+    const Value open = gates_[static_cast<size_t>(index)];
+    const int found = open && open.output == 0 ? g_.find(source_.node(open).name) : -1;
+    return found >= 0 ? Value{found, 0} : Value{};
+  }
+
+  std::vector<Value> normalised(const Node& node, std::span<const Value> inputs, Value open) {
     const Shape shape = g_.shape(inputs[0]);
     const int64_t count = shape.count() / std::max<int64_t>(1, shape[1]);
     require(count > 1, ErrorKind::shape,
@@ -57,16 +68,17 @@ class TrainingRewriter {
     const Value y = g_.add(ops::batch_norm_training, {inputs[0], inputs[1], inputs[2]},
                            node.attributes.as<BatchNormAttributes>(), node.name, node.origin);
     const double values = static_cast<double>(count);
-    update(inputs[3], {y.node, 1}, 1);
-    update(inputs[4], {y.node, 2}, mode_.unbiased ? values / (values - 1) : 1);
+    update(inputs[3], {y.node, 1}, 1, open);
+    update(inputs[4], {y.node, 2}, mode_.unbiased ? values / (values - 1) : 1, open);
     return {y};
   }
 
   // (1 − m) · running + m · factor · batch
-  void update(Value parameter, Value batch, double factor) {
+  void update(Value parameter, Value batch, double factor, Value open) {
     const auto found = running_.find(parameter);
     const Value before = found == running_.end() ? parameter : found->second;
-    const Value next = add(g_, scale(g_, before, 1 - mode_.momentum), scale(g_, batch, mode_.momentum * factor));
+    Value next = add(g_, scale(g_, before, 1 - mode_.momentum), scale(g_, batch, mode_.momentum * factor));
+    if (open) next = add(g_, before, gate(g_, sub(g_, next, before), open));
     g_.rename(next.node, g_.node(parameter).name + ".next");
     running_[parameter] = next;
   }
@@ -82,6 +94,7 @@ class TrainingRewriter {
   const Graph& source_;
   const TrainingMode mode_;
   Graph& g_;
+  const std::vector<Value> gates_;
   std::map<Value, Value> running_;  // parameter → its newest value
   Value key_;
 };
@@ -92,7 +105,7 @@ TrainingGraph training_mode(const Graph& graph, std::span<const Value> wants, co
   require(mode.momentum >= 0 && mode.momentum <= 1, ErrorKind::usage, "the momentum is {}, expected 0 to 1",
           mode.momentum);
   Rewritten rewritten;
-  TrainingRewriter rewriter(graph, mode, rewritten.graph);
+  TrainingRewriter rewriter(graph, wants, mode, rewritten.graph);
   const Replace replace = [&](int index, std::span<const Value> inputs) { return rewriter.replaced(index, inputs); };
   rewrite(graph, wants, replace, rewritten);
   return {std::move(rewritten.graph), std::move(rewritten.map), rewriter.statistics(), rewriter.key()};

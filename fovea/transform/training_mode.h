@@ -1,7 +1,9 @@
 // The form that a network has while it is trained: batch norms use the batch's own statistics, dropout drops.
 #pragma once
 
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "fovea/graph/graph.h"
@@ -13,6 +15,7 @@ struct TrainingMode {
   bool unbiased = true;   // the running variance is made from the unbiased batch variance (PyTorch); false: from
                           // the biased one (the paper's tools, ONNX)
   bool frozen_statistics = false;  // batch norms stay as they are at inference: fine-tuning with small batches
+  std::set<std::string, std::less<>> frozen = {};  // names of single batch norms that do
 };
 
 // A running statistic of the training graph.
@@ -31,7 +34,8 @@ struct TrainingGraph {
 // Copies what `wants` need (and all inputs), with
 //   - every batch_norm whose mean and variance are parameters turned into batch_norm_training, and the running
 //     statistics' new values beside it, in nodes "<parameter>.next". Parameters that several batch norms share are
-//     updated by each in turn. Gradients with respect to these parameters are zero.
+//     updated by each in turn. Gradients with respect to these parameters are zero. A batch norm that is needed behind
+//     one gate only (see gates_behind) leaves its running statistics as they are while that gate is closed.
 //   - every dropout without a key given one: the input "dropout key", to be fed another number each step, mixed with
 //     the node's name, so that each layer and each step draw another mask, and equal keys equal ones. Dropout of rate 0
 //     stays as it is.

@@ -40,6 +40,7 @@ std::string lower_batch_norm_training(const Request&, const CpuOptions&, std::ve
 std::string lower_batch_norm_training_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_view(const Request&, const CpuOptions&,
                        std::vector<Lowering>&);  // reshape, flatten, squeeze, unsqueeze, identity
+std::string lower_gate(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_concat(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_split(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_slice(const Request&, const CpuOptions&, std::vector<Lowering>&);

@@ -33,6 +33,7 @@ constexpr Candidate kCandidates[] = {
     {"squeeze", "view", lower_view},
     {"unsqueeze", "view", lower_view},
     {"identity", "view", lower_view},
+    {"gate", "view", lower_gate},
     {"concat", "movement", lower_concat},
     {"split", "movement", lower_split},
     {"slice", "movement", lower_slice},

@@ -72,6 +72,18 @@ std::string lower_view(const Request& request, const CpuOptions&, std::vector<Lo
   return "";
 }
 
+std::string lower_gate(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
+  if (format_of(request.inputs[0]) == Format::other) return fmt::format("the input lies in {}", request.inputs[0].name);
+  Lowering lowering = view_of(request, request.inputs[0], 0);
+  lowering.in_place = {{0, 0}};
+  lowering.run = [bytes = lowering.outputs[0].bytes](const Buffers& b) {
+    if (!*reinterpret_cast<const bool*>(b.in[1])) std::memset(b.out[0], 0, bytes);
+    else if (b.out[0] != b.in[0]) copy_bytes(b.in[0], b.out[0], bytes);
+  };
+  choices.push_back(std::move(lowering));
+  return "";
+}
+
 std::string lower_concat(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   const Node& node = request.op_node();
   const Type& y = node.outputs[0];

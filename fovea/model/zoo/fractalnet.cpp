@@ -136,6 +136,15 @@ Architecture fractalnet(int64_t blocks, int64_t columns, int64_t width) {
           }};
 }
 
+std::optional<Architecture> fractalnet_named(std::string_view name) {
+  std::string_view rest = name;
+  const int64_t blocks = number_after("fractalnet_b", rest), columns = number_after("_c", rest);
+  const int64_t width = number_after("_w", rest);
+  const bool sane = blocks >= 1 && blocks <= 10 && columns >= 1 && columns <= 10 && width >= 1 && width <= 1024;
+  if (!sane || rest != "_cifar") return std::nullopt;
+  return fractalnet(blocks, columns, width);
+}
+
 std::vector<FractalJoin> fractal_joins(const Graph& graph) {
   std::vector<FractalJoin> result;
   for (int i = 0; i < graph.size(); ++i) {

@@ -1,6 +1,8 @@
 // Fractal networks of any size, and how their paths are found again.
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "fovea/model/zoo/zoo.h"
@@ -13,6 +15,10 @@ namespace fovea {
 // 64), "fractalnet40_cifar" for (5, 4, 16), else "fractalnet_b<blocks>_c<columns>_w<width>_cifar". Throws Error{usage}
 // for sizes outside of these bounds or a width below 1 or above 1024.
 Architecture fractalnet(int64_t blocks, int64_t columns, int64_t width = 64);
+
+// The network of a name that fractalnet() gives, "fractalnet_b3_c3_w16_cifar" for one; not given for other names and
+// for sizes out of bounds.
+std::optional<Architecture> fractalnet_named(std::string_view name);
 
 // One place where columns of a block meet.
 struct FractalJoin {

@@ -1,5 +1,8 @@
 #include "fovea/model/zoo/zoo.h"
 
+#include <map>
+#include <mutex>
+
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
 #include "fovea/graph/op.h"
@@ -7,6 +10,7 @@
 #include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/zoo/families.h"
+#include "fovea/model/zoo/fractalnet.h"
 
 namespace fovea {
 
@@ -26,6 +30,13 @@ const std::vector<Architecture>& architectures() {
 const Architecture* find_architecture(std::string_view name) {
   for (const Architecture& a : architectures())
     if (a.name == name) return &a;
+  // Sizes that are part of the name. What was found once stays, at one address.
+  static std::mutex guard;
+  static std::map<std::string, Architecture, std::less<>> sized;
+  const std::lock_guard lock(guard);
+  if (const auto found = sized.find(name); found != sized.end()) return &found->second;
+  if (std::optional<Architecture> fractal = fractalnet_named(name))
+    return &sized.emplace(std::string(name), std::move(*fractal)).first->second;
   return nullptr;
 }
 

@@ -26,7 +26,7 @@ struct Architecture {
 
 // All, family by family, in the order of their years.
 const std::vector<Architecture>& architectures();
-// Null when there is none of that name.
+// Also those whose sizes are part of their name (model/zoo/fractalnet.h). Null when there is none of that name.
 const Architecture* find_architecture(std::string_view name);
 
 // The network with no weights yet: graph and meaning (preprocessing, aliases, the class names of ImageNet and

@@ -1,0 +1,103 @@
+#include "fovea/train/freezing.h"
+
+#include <algorithm>
+
+#include "fovea/base/error.h"
+#include "fovea/base/nearest.h"
+#include "fovea/model/layers.h"
+#include "fovea/ops/batch_norm.h"
+#include "fovea/ops/input.h"
+
+namespace fovea {
+
+namespace {
+
+// A node that uses parameters, or a parameter, with the names that it is known by.
+struct Candidate {
+  std::vector<std::string> names;
+  std::vector<std::string> parameters;
+};
+
+std::vector<std::string> parameters_of(const Graph& graph, const Node& node) {
+  std::vector<std::string> names;
+  for (const Value v : node.inputs)
+    if (v && graph.node(v).op == &ops::parameter) names.push_back(graph.node(v).name);
+  return names;
+}
+
+std::vector<Candidate> candidates(const Model& model) {
+  const std::vector<std::vector<std::string>> others = other_names(model);
+  std::vector<Candidate> result;
+  for (int i = 0; i < model.graph.size(); ++i) {
+    const Node& node = model.graph.node(i);
+    Candidate c{{node.name}, parameters_of(model.graph, node)};
+    if (node.op == &ops::parameter) c.parameters = {node.name};
+    if (c.parameters.empty()) continue;
+    const auto& more = others[static_cast<size_t>(i)];
+    c.names.insert(c.names.end(), more.begin(), more.end());
+    result.push_back(std::move(c));
+  }
+  return result;
+}
+
+std::string without_wildcards(std::string pattern) {
+  std::erase_if(pattern, [](char c) { return c == '*' || c == '?'; });
+  return pattern;
+}
+
+}  // namespace
+
+// The last * is where a dead end goes back to, one character further: no recursion, at most |pattern| · |name| steps.
+bool fits(std::string_view pattern, std::string_view name) {
+  size_t p = 0, n = 0, star = std::string_view::npos, retry = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      retry = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++retry;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+Frozen frozen_by(const Model& model, const std::vector<std::string>& patterns) {
+  Frozen frozen;
+  if (patterns.empty()) return frozen;
+  const std::vector<Candidate> all = candidates(model);
+  for (const std::string& pattern : patterns) {
+    bool found = false;
+    for (const Candidate& c : all) {
+      if (std::none_of(c.names.begin(), c.names.end(), [&](const auto& name) { return fits(pattern, name); })) continue;
+      frozen.parameters.insert(c.parameters.begin(), c.parameters.end());
+      found = true;
+    }
+    if (found) continue;
+    std::vector<std::string> names;
+    for (const Candidate& c : all) names.insert(names.end(), c.names.begin(), c.names.end());
+    fail(ErrorKind::usage, "nothing to freeze is called \"{}\"{}; layers and weights are named as `fovea layers` does",
+         pattern, did_you_mean(without_wildcards(pattern), names));
+  }
+  for (const Node& node : model.graph.nodes()) {
+    if (node.op != &ops::batch_norm) continue;
+    // The scale and the shift; without them it is frozen with what it is told by, its statistics.
+    std::vector<std::string> own;
+    for (size_t k = 1; k < node.inputs.size(); ++k) {
+      const Value v = node.inputs[k];
+      if (v && model.graph.node(v).op == &ops::parameter && (k < 3 || own.empty()))
+        own.push_back(model.graph.node(v).name);
+    }
+    if (!own.empty() && std::all_of(own.begin(), own.end(), [&](const auto& p) { return frozen.parameters.contains(p); }))
+      frozen.norms.insert(node.name);
+  }
+  return frozen;
+}
+
+}  // namespace fovea
