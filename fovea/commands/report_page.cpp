@@ -289,7 +289,8 @@ void add_facts(Page& page, const RunContents& run) {
                   fmt::format("errors at best, after epoch {:.4g}", best->epoch));
   const double seconds = h.end ? h.end->seconds : h.epochs.empty() ? NAN : h.epochs.back().seconds;
   if (std::isfinite(seconds)) page.add_fact(duration(seconds), "of training");
-  const double epoch = !h.epochs.empty() ? h.epochs.back().epoch : h.steps.empty() ? 0 : h.steps.back().epoch;
+  const double epoch =
+      std::max(h.epochs.empty() ? 0 : h.epochs.back().epoch, h.steps.empty() ? 0 : h.steps.back().epoch);
   if (h.start && std::isfinite(h.start->epochs) && epoch < h.start->epochs)
     page.add_fact(fmt::format("{:.4g} of {:.4g}", epoch, h.start->epochs), "epochs");
   else page.add_fact(fmt::format("{:.4g}", epoch), "epochs");

@@ -21,7 +21,8 @@ struct Axis {
   double share(double value) const {
     return logarithmic ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
   }
-  bool shows(double value) const { return std::isfinite(value) && (!logarithmic || value > 0); }
+  // The limits leave room for sums and products.
+  bool shows(double value) const { return std::abs(value) <= 1e300 && (!logarithmic || value >= 1e-300); }
 };
 
 struct Plane {
@@ -34,7 +35,7 @@ Axis x_axis(const Chart& chart) {
   Axis axis{INFINITY, -INFINITY, false};
   for (const Curve& curve : chart.curves)
     for (const CurvePoint& p : curve.points)
-      if (std::isfinite(p.x)) axis.low = std::min(axis.low, p.x), axis.high = std::max(axis.high, p.x);
+      if (axis.shows(p.x)) axis.low = std::min(axis.low, p.x), axis.high = std::max(axis.high, p.x);
   if (axis.low > axis.high) axis.low = 0, axis.high = 1;
   // Time begins at 0 unless the log began late.
   if (axis.low > 0 && axis.low <= 0.5 * axis.high) axis.low = 0;
@@ -67,6 +68,7 @@ Axis y_axis(const Chart& chart) {
 // "0.05", "1e-05", "97.5 %".
 std::string number(double value, Notation notation) {
   if (notation == Notation::percent) return fmt::format("{:.4g} %", 100 * value);
+  if (std::abs(value) >= 1000 && std::abs(value) < 1e7) return fmt::format("{:.0f}", value);
   return fmt::format("{:.4g}", std::abs(value) < 1e-12 ? 0.0 : value);
 }
 
@@ -106,7 +108,7 @@ std::string line_path(const std::vector<CurvePoint>& points, const Plane& plane)
   std::string path;
   bool pen = false;
   for (const CurvePoint& p : points) {
-    if (!std::isfinite(p.x) || !plane.y.shows(p.y)) {
+    if (!plane.x.shows(p.x) || !plane.y.shows(p.y)) {
       pen = false;
       continue;
     }
@@ -126,10 +128,10 @@ std::string curve_svg(const Chart& chart, size_t index, const Plane& plane) {
       "</title></path>",
       colour, curve.faint ? " faint" : "", path, path, html_text(curve.name));
   size_t shown = 0;
-  for (const CurvePoint& p : points) shown += std::isfinite(p.x) && plane.y.shows(p.y);
+  for (const CurvePoint& p : points) shown += plane.x.shows(p.x) && plane.y.shows(p.y);
   const bool marks = !curve.faint && shown <= kMarks;
   for (const CurvePoint& p : points) {
-    if (!marks || !std::isfinite(p.x) || !plane.y.shows(p.y) || p.y < plane.y.low || p.y > plane.y.high) continue;
+    if (!marks || !plane.x.shows(p.x) || !plane.y.shows(p.y) || p.y < plane.y.low || p.y > plane.y.high) continue;
     svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"><title>{}: {} ({} {:.4g})</title></circle>",
                        plane.px(p.x), plane.py(p.y), chart.curves.size() > kLegendCurves ? 1.4 : 2.4,
                        html_text(curve.name), number(p.y, chart.notation), html_text(chart.x_name), p.x);
