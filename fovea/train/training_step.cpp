@@ -25,10 +25,10 @@ std::vector<Value> trainable(const Graph& graph, const std::vector<RunningStatis
 
 }  // namespace
 
-TrainingStep training_step(const Model& model, const Recipe& recipe) {
+TrainingStep training_step(const Model& model, const Recipe& recipe, const DataParallel& parallel) {
   require(!model.meaning.scores.empty(), ErrorKind::usage, "{} has no output of scores, so it cannot be trained",
           model.meaning.name);
-  const int64_t count = recipe.batch / recipe.micro_batches;
+  const int64_t count = samples_of_share(recipe.batch / recipe.micro_batches, parallel);
   const int picture = model.graph.find(model.meaning.input);
   require(picture >= 0, ErrorKind::usage, "{} has no input \"{}\"", model.meaning.name, model.meaning.input);
   Type type = model.graph.type({picture, 0});
@@ -36,7 +36,9 @@ TrainingStep training_step(const Model& model, const Recipe& recipe) {
   const Graph whole = respecialise(model.graph, {{model.meaning.input, type}});
   std::vector<Value> wants;
   for (const NamedValue& output : whole.outputs) wants.push_back(output.value);
-  TrainingGraph training = training_mode(whole, wants, {.momentum = recipe.batch_norm_momentum});
+  TrainingGraph training = training_mode(
+      whole, wants,
+      {.momentum = recipe.batch_norm_momentum, .ranks = parallel.synchronised_batch_norm ? parallel.ranks : 1});
 
   TrainingStep step;
   step.recipe = recipe;
@@ -48,13 +50,15 @@ TrainingStep training_step(const Model& model, const Recipe& recipe) {
   std::vector<Head> heads = auxiliary_heads(graph);
   for (Head& head : heads) head.weight = recipe.head_weight;
   const NetworkLoss loss = network_loss(graph, model.meaning.scores, labels, recipe.loss, heads);
-  step.loss = loss.main;
   step.total = loss.total;
   step.logits = loss.logits;
-  step.errors = error_count(graph, loss.logits, labels);
+  const Value errors = error_count(graph, loss.logits, labels);
   const std::vector<Value> parameters = trainable(graph, training.statistics);
   for (const Value p : parameters) step.trained.push_back(graph.node(p).name);
-  const std::vector<Value> gradients = gradient(graph, loss.total, parameters);
+  const std::vector<Value> gradients = averaged_gradients(graph, gradient(graph, loss.total, parameters), parallel);
+  const StepCounts counts = counted_over_ranks(graph, loss.main, errors, parallel);
+  step.loss = counts.loss;
+  step.errors = counts.errors;
   step.carry = optimise(graph, parameters, gradients, recipe.optimiser);
   for (const RunningStatistic& s : training.statistics) step.carry.push_back({s.next, s.current});
   if (recipe.average > 0)

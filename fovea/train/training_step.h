@@ -8,6 +8,7 @@
 
 #include "fovea/compile/program.h"
 #include "fovea/model/model.h"
+#include "fovea/train/data_parallel.h"
 #include "fovea/train/recipe.h"
 
 namespace fovea {
@@ -32,7 +33,9 @@ struct TrainingStep {
 
 // Builds the step for recipe.batch / recipe.micro_batches samples. The model's graph is that of inference; its weights
 // are not looked at. Throws Error{usage} when it has no scores or its batch is fixed, and what the parts throw.
-TrainingStep training_step(const Model& model, const Recipe& recipe);
+// With several ranks it is one rank's share of it: gradients are averaged, loss and errors are those of the whole
+// batch.
+TrainingStep training_step(const Model& model, const Recipe& recipe, const DataParallel& parallel = {});
 
 // The weights to begin with: the model's own where it has them (and the carried averages of them).
 Weights starting_weights(const TrainingStep& step, const Weights& weights);
