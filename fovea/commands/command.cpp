@@ -17,7 +17,9 @@
 #include "fovea/commands/fetch.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/layers.h"
+#include "fovea/commands/report.h"
 #include "fovea/commands/summary.h"
+#include "fovea/commands/train.h"
 #include "fovea/commands/verify.h"
 #include "fovea/commands/zoo.h"
 
@@ -34,9 +36,9 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), evaluate_command(), summary_command(), layers_command(),
-      diff_command(),    zoo_command(),      fetch_command(),    convert_command(), explain_command(),
-      bench_command(),   verify_command(),   doctor_command(),   demo_command(),    docs_command()};
+      inspect_command(), classify_command(), train_command(),  evaluate_command(), report_command(),  summary_command(),
+      layers_command(),  diff_command(),     zoo_command(),    fetch_command(),    convert_command(), explain_command(),
+      bench_command(),   verify_command(),   doctor_command(), demo_command(),     docs_command()};
   return commands;
 }
 

@@ -9,8 +9,11 @@
 #include "fovea/commands/fused_models.h"
 #include "fovea/data/open_dataset.h"
 #include "fovea/data/relabelled.h"
-#include "fovea/insight/evaluation.h"
+#include "fovea/insight/calibration.h"
 #include "fovea/model/labels.h"
+#include "fovea/report/error_sheet.h"
+#include "fovea/report/evaluation_figures.h"
+#include "fovea/report/evaluation_record.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -71,58 +74,32 @@ std::string class_table(const Evaluation& result, const std::vector<std::string>
   return text;
 }
 
-struct Confusion {
-  int64_t truth, guess, count;
-};
 std::string confusion_text(const Evaluation& result, const std::vector<std::string>& names) {
-  const auto classes = static_cast<int64_t>(result.classes.size());
-  std::vector<Confusion> wrong;
-  for (int64_t t = 0; t < classes; ++t)
-    for (int64_t g = 0; g < classes; ++g)
-      if (const int64_t n = result.confusion[static_cast<size_t>(t * classes + g)]; t != g && n > 0)
-        wrong.push_back({t, g, n});
-  std::stable_sort(wrong.begin(), wrong.end(),
-                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
+  const std::vector<Confusion> wrong = frequent_confusions(result, kShownConfusions);
   if (wrong.empty()) return {};
   Table table({{"truly"}, {"taken for"}, {"pictures", true}});
-  for (size_t i = 0; i < std::min(kShownConfusions, wrong.size()); ++i)
-    table.add({name_of(names, wrong[i].truth), name_of(names, wrong[i].guess), fmt::format("{}", wrong[i].count)});
+  for (const Confusion& c : wrong)
+    table.add({name_of(names, c.truth), name_of(names, c.guess), fmt::format("{}", c.count)});
   return "\n" + table.text();
 }
 
-Json result_json(const Evaluation& result, const std::vector<std::string>& names) {
-  Json classes = Json::array();
-  for (const ClassResult& c : result.classes)
-    if (c.count > 0)
-      classes.push_back({{"index", c.index},
-                         {"name", name_of(names, c.index)},
-                         {"count", c.count},
-                         {"errors", c.errors},
-                         {"top1", c.top1}});
-  Json json = {{"count", result.count}, {"errors", result.errors}, {"top1", result.top1},
-               {"top5", result.top5},   {"loss", result.loss},     {"classes", classes}};
-  if (!result.confusion.empty()) {
-    const size_t side = result.classes.size();
-    Json rows = Json::array();
-    for (size_t t = 0; t < side; ++t)
-      rows.push_back(std::vector<int64_t>(result.confusion.begin() + static_cast<std::ptrdiff_t>(t * side),
-                                          result.confusion.begin() + static_cast<std::ptrdiff_t>((t + 1) * side)));
-    json["confusion"] = rows;
-  }
-  Json skipped = Json::array();
-  for (const std::string& message : result.skipped) skipped.push_back(printable(message));
-  json["skipped"] = skipped;
-  return json;
+std::string calibration_text(const Evaluation& result) {
+  if (result.samples.empty()) return {};
+  const Calibration c = calibration(result.samples);
+  return fmt::format(
+      "calibration: expected error {:.2f} % in {} bins, greatest gap {:.2f} %; mean confidence {:.2f} %, right {:.2f} "
+      "%\n",
+      100 * c.expected_error, c.bins.size(), 100 * c.greatest_error, 100 * c.confidence, 100 * result.top1);
 }
 
 std::string result_text(const Evaluation& result, const std::vector<std::string>& names, double seconds,
                         const EvaluateOptions& options) {
   std::string text = fmt::format(
       "{} pictures, {} errors: top-1 {} right ({:.2f} % error), top-5 {:.2f} % right, cross-entropy {:.4f}\n"
-      "in {}: {} pictures a second\n\n",
+      "in {}: {} pictures a second\n{}\n",
       result.count, result.errors, coloured(fmt::format("{:.2f} %", 100 * result.top1), Ink::bold),
       100 * (1 - result.top1), 100 * result.top5, result.loss, short_time(seconds),
-      short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)));
+      short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)), calibration_text(result));
   text += class_table(result, names, options.all);
   if (!result.confusion.empty()) text += confusion_text(result, names);
   if (result.skipped.empty()) return text;
@@ -155,6 +132,22 @@ OptionList describe(EvaluateOptions& o) {
                      0,
                      4096},
                     {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
+                    {"--errors", "FILE", "write the sheet of errors: each wrong picture with \"true→guessed\" (PNG)",
+                     &o.errors},
+                    {"--error-order",
+                     "HOW",
+                     "the errors on the sheet: the surest first, or as they stand in the set",
+                     &o.error_order,
+                     false,
+                     {"confident", "set"}},
+                    {"--error-count",
+                     "N",
+                     "errors on the sheet at most, the surest ones",
+                     &o.error_count,
+                     false,
+                     {},
+                     1,
+                     20000},
                     {"--all", "", "show every class, not only the worst", &o.all},
                     {"--confusion", "", "count which classes are taken for which", &o.confusion},
                     {"--skip-broken", "", "leave out pictures that are missing or cannot be read, and say how many",
@@ -162,26 +155,52 @@ OptionList describe(EvaluateOptions& o) {
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
 
+namespace {
+
+// The folder of a training run stands for the network that it made.
+ModelOptions opened_run(ModelOptions options) {
+  namespace fs = std::filesystem;
+  const fs::path folder = options.model;
+  if (!fs::is_directory(folder) || !fs::exists(folder / "metrics.jsonl")) return options;
+  const fs::path model = folder / "final.onnx";
+  require(fs::exists(model), ErrorKind::usage,
+          "{}: the run is not finished: it holds no final.onnx; go on with `fovea train --resume`", folder.string());
+  options.model = model.string();
+  return options;
+}
+
+}  // namespace
+
 Report run(const Context& context, const EvaluateOptions& options) {
   std::unique_ptr<Dataset> data = open_dataset(options.data, {options.split, options.skip_broken});
-  FusedModels network(context, options.model, options.engine, options.batch);
-  const std::string description = data->description();
+  if (!options.errors.empty()) require_writable_folder(std::filesystem::absolute(options.errors).parent_path());
+  FusedModels network(context, opened_run(options.model), options.engine, options.batch);
+  EvaluationRecord record;
+  record.model = network.meaning().name;
+  record.data = options.data;
+  record.description = data->description();
   const std::vector<std::string> own_names = data->classes();
   data = in_networks_numbers(context, std::move(data), network);
+  record.names = network.meaning().classes.empty() ? own_names : network.meaning().classes;
   const auto start = std::chrono::steady_clock::now();
-  const Evaluation result = evaluate(context, *data, network, {options.limit, options.skip_broken, options.confusion});
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const std::vector<std::string>& names = network.meaning().classes.empty() ? own_names : network.meaning().classes;
+  record.result =
+      evaluate(context, *data, network, {options.limit, options.skip_broken, options.confusion, /*samples=*/true});
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   Report report;
-  report.text = fmt::format("{} on {} ({}): ", coloured(printable(network.meaning().name), Ink::bold),
-                            printable(options.data), printable(description)) +
-                result_text(result, names, seconds, options);
-  Json json = {{"model", printable(network.meaning().name)},
-               {"data", printable(options.data)},
-               {"description", printable(description)},
-               {"batch", network.batches()},
-               {"seconds", seconds}};
-  json.update(result_json(result, names));
+  report.text = fmt::format("{} on {} ({}): ", coloured(printable(record.model), Ink::bold), printable(record.data),
+                            printable(record.description)) +
+                result_text(record.result, record.names, record.seconds, options);
+  Json json = evaluation_json(record);
+  json["batch"] = network.batches();
+  if (!options.errors.empty()) {
+    const ErrorSheet sheet =
+        error_sheet(*data, record.result.samples, record.names,
+                    {options.error_order == "set" ? ErrorOrder::set : ErrorOrder::confident, options.error_count});
+    writing([&] { write_error_sheet(options.errors, sheet); });
+    report.files.push_back(options.errors);
+    report.text += fmt::format("\n{}: {}\n", coloured(printable(options.errors), Ink::bold), sheet.caption);
+    json["error_sheet"] = {{"file", printable(options.errors)}, {"shown", sheet.shown}};
+  }
   report.set_json(json);
   return report;
 }
@@ -190,12 +209,14 @@ Command evaluate_command() {
   return make_command<EvaluateOptions>(
       "evaluate", "how often the network is right on a set of labelled pictures",
       "Counts the errors on a data set and on each of its classes, worst first, with the top-5 score and the mean "
-      "cross-entropy. What the data is, is seen from what is there. The test split is the default where there are "
+      "cross-entropy, and says how well the network knows how sure it may be. What the data is, is seen from what is "
+      "there. The test split is the default where there are "
       "splits. Networks joined by '+' are averaged: each prepares the pictures in its own way, and the mean of their "
       "probabilities counts.",
       {{"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},
        {"fovea evaluate resnet.onnx cifar-10-binary.tar.gz --json", "CIFAR-10 out of its archive, for a program"},
        {"fovea evaluate a.onnx+b.onnx photos/ --limit 1000 --confusion", "two networks averaged, on own pictures"},
+       {"fovea evaluate run/ mnist/ --errors errors.png", "what a training run has made, and a picture of its errors"},
        {"fovea evaluate model.onnx mnist/ --preprocess mnist", "a network that was trained on 0..255, not on 0..1"}},
       run);
 }

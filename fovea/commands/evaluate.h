@@ -10,6 +10,9 @@ struct EvaluateOptions {
   std::string data;
   std::string split = "test";
   int64_t batch = 0, limit = 0;
+  std::string errors;  // where the sheet of errors goes; empty: none
+  std::string error_order = "confident";
+  int64_t error_count = 400;
   bool all = false, confusion = false, skip_broken = false;
 };
 OptionList describe(EvaluateOptions& options);

@@ -78,6 +78,28 @@ std::vector<std::string> joined_models(const std::string& argument) {
   return names;
 }
 
+// Takes note of what a further model scores and how many pictures suit it.
+void FusedModels::check(const std::string& name, const Model& model, int64_t batch, bool first) {
+  const Shape shape = model.graph.shape(picture_input(model));
+  const int64_t classes = classes_at(model, shape[0]);
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+          "{}: it is not known how pictures become this network's input", name);
+  require(classes > 0, ErrorKind::usage, "{}: its scores {} are not one row of classes a picture", name,
+          to_string(model.graph.shape(scores_output(model))));
+  if (first) classes_ = classes;
+  require(classes == classes_, ErrorKind::usage, "{}: scores {} classes, {} scores {}: they cannot be averaged", name,
+          classes, meaning_.name, classes_);
+  const int64_t bytes = std::max<int64_t>(1, shape.count() / std::max<int64_t>(1, shape[0]) * 4);
+  const int64_t suits = std::clamp(kBatchBytes / bytes, kSmallestBatch, kLargestBatch);
+  batch_ = batch > 0 ? batch : first ? suits : std::min(batch_, suits);
+  if (first) meaning_ = model.meaning;
+}
+
+FusedModels::FusedModels(Model model, const EngineOptions& engine, int64_t batch) : engine_(engine) {
+  check(model.meaning.name, model, batch, true);
+  members_.push_back(member(std::move(model), batch_));
+}
+
 FusedModels::FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine,
                          int64_t batch)
     : engine_(engine) {
@@ -86,21 +108,8 @@ FusedModels::FusedModels(const Context& context, const ModelOptions& options, co
     ModelOptions one = options;
     one.model = name;
     models.push_back(open(context, one));
-    const Model& model = models.back();
-    const Shape shape = model.graph.shape(picture_input(model));
-    const int64_t classes = classes_at(model, shape[0]);
-    require(model.meaning.preprocess.has_value(), ErrorKind::usage,
-            "{}: it is not known how pictures become this network's input", name);
-    require(classes > 0, ErrorKind::usage, "{}: its scores {} are not one row of classes a picture", name,
-            to_string(model.graph.shape(scores_output(model))));
-    if (models.size() == 1) classes_ = classes;
-    require(classes == classes_, ErrorKind::usage, "{}: scores {} classes, {} scores {}: they cannot be averaged", name,
-            classes, models[0].meaning.name, classes_);
-    const int64_t bytes = std::max<int64_t>(1, shape.count() / std::max<int64_t>(1, shape[0]) * 4);
-    const int64_t suits = std::clamp(kBatchBytes / bytes, kSmallestBatch, kLargestBatch);
-    batch_ = batch > 0 ? batch : models.size() == 1 ? suits : std::min(batch_, suits);
+    check(name, models.back(), batch, models.size() == 1);
   }
-  meaning_ = models[0].meaning;
   for (size_t i = 1; i < models.size(); ++i) {
     meaning_.name += " + " + models[i].meaning.name;
     if (meaning_.classes.empty()) meaning_.classes = models[i].meaning.classes;

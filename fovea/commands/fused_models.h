@@ -20,6 +20,8 @@ class FusedModels : public BatchClassifier {
   // whose batch is fixed runs as often as it must. Throws what opening throws, and Error{usage} when a network takes no
   // picture, scores no classes, or another number of classes than the first.
   FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine, int64_t batch);
+  // The same for a model that is in memory already.
+  FusedModels(Model model, const EngineOptions& engine, int64_t batch);
 
   int64_t batch() const override { return batch_; }
   int64_t classes() const override { return classes_; }
@@ -45,6 +47,7 @@ class FusedModels : public BatchClassifier {
     Program program;
     Tensor pictures;  // [slots,C,H,W], slots a multiple of batch
   };
+  void check(const std::string& name, const Model& model, int64_t batch, bool first);
   Member member(Model model, int64_t batch) const;
   void run(Member& member, int64_t count, std::vector<double>& scores) const;
 

@@ -16,12 +16,13 @@ namespace {
 constexpr int64_t kMaxConfusionClasses = 4096;  // the matrix then takes 128 MiB
 
 // Decodes one batch into the slots of the network.
-struct Batch {
+struct Prepared {
   std::vector<int64_t> labels;
   std::vector<std::string> broken;  // why the picture of a slot could not be read; empty: it could
 };
-Batch prepared(const Dataset& data, BatchClassifier& network, int64_t first, int64_t count, bool skip_broken) {
-  Batch batch{std::vector<int64_t>(static_cast<size_t>(count)), std::vector<std::string>(static_cast<size_t>(count))};
+Prepared prepared(const Dataset& data, BatchClassifier& network, int64_t first, int64_t count, bool skip_broken) {
+  Prepared batch{std::vector<int64_t>(static_cast<size_t>(count)),
+                 std::vector<std::string>(static_cast<size_t>(count))};
   const int64_t classes = network.classes();
   parallel_tasks(count, [&](int64_t slot) {
     Sample sample;
@@ -47,7 +48,8 @@ struct Sums {
 };
 
 // One picture with its row of log probabilities.
-void score(const double* row, int64_t classes, int64_t label, Evaluation& result, Sums& sums) {
+void score(const double* row, int64_t classes, int64_t index, int64_t label, bool keep, Evaluation& result,
+           Sums& sums) {
   const auto value = [&](int64_t c) { return std::isnan(row[c]) ? -INFINITY : row[c]; };
   const double of_label = value(label);
   int64_t rank = 0, best = 0;
@@ -67,6 +69,7 @@ void score(const double* row, int64_t classes, int64_t label, Evaluation& result
   ++result.count;
   result.errors += rank != 0;
   if (!result.confusion.empty()) ++result.confusion[static_cast<size_t>(label * classes + best)];
+  if (keep) result.samples.push_back({index, label, best, std::exp(row[best]), -row[label], rank == 0});
 }
 
 }  // namespace
@@ -90,12 +93,13 @@ Evaluation evaluate(const Context& context, const Dataset& data, BatchClassifier
             : fmt::format("top-1 {:.2f} %", 100 * static_cast<double>(sums.right1) / static_cast<double>(result.count));
     context.report({"evaluating", first, total, so_far});
     const int64_t count = std::min(step, total - first);
-    Batch batch = prepared(data, network, first, count, options.skip_broken);
+    Prepared batch = prepared(data, network, first, count, options.skip_broken);
     const std::vector<double> rows = network.log_probabilities(count);
     for (int64_t slot = 0; slot < count; ++slot) {
       std::string& broken = batch.broken[static_cast<size_t>(slot)];
       if (broken.empty())
-        score(rows.data() + slot * classes, classes, batch.labels[static_cast<size_t>(slot)], result, sums);
+        score(rows.data() + slot * classes, classes, first + slot, batch.labels[static_cast<size_t>(slot)],
+              options.samples, result, sums);
       else result.skipped.push_back(std::move(broken));
     }
   }

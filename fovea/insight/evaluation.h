@@ -28,20 +28,31 @@ struct ClassResult {
   double top1 = 0;  // share that was right, 0..1; 0 when there are none
 };
 
+// One picture that was scored.
+struct SampleResult {
+  int64_t index = 0;  // in the set
+  int64_t label = 0, guess = 0;
+  double confidence = 0;  // the probability of the guess, 0..1; NaN where the network gave only NaN
+  double loss = 0;        // cross-entropy, in nats
+  bool right = false;     // no class goes before the label's
+};
+
 struct Evaluation {
-  int64_t count = 0;                 // pictures that were scored
-  int64_t errors = 0;                // whose best guess was wrong
-  double top1 = 0, top5 = 0;         // share whose class was the best guess, among the five best; 0..1
-  double loss = 0;                   // mean cross-entropy, in nats; NaN where the network gave NaN
-  std::vector<ClassResult> classes;  // every class of the network
-  std::vector<int64_t> confusion;    // [true class, best guess] counts; empty unless asked for
-  std::vector<std::string> skipped;  // one message for each picture that could not be read
+  int64_t count = 0;                  // pictures that were scored
+  int64_t errors = 0;                 // whose best guess was wrong
+  double top1 = 0, top5 = 0;          // share whose class was the best guess, among the five best; 0..1
+  double loss = 0;                    // mean cross-entropy, in nats; NaN where the network gave NaN
+  std::vector<ClassResult> classes;   // every class of the network
+  std::vector<int64_t> confusion;     // [true class, best guess] counts; empty unless asked for
+  std::vector<SampleResult> samples;  // in the set's order; empty unless asked for
+  std::vector<std::string> skipped;   // one message for each picture that could not be read
 };
 
 struct EvaluationOptions {
   int64_t limit = 0;         // pictures from the first on; 0: all
   bool skip_broken = false;  // pictures that cannot be read are counted, otherwise they are errors
   bool confusion = false;
+  bool samples = false;
 };
 
 // Scores the pictures of the set in their order. Pictures are decoded and prepared by all threads, a batch at a time.

@@ -76,14 +76,15 @@ std::vector<Value> averaged_gradients(Graph& graph, std::span<const Value> gradi
   return result;
 }
 
-StepCounts counted_over_ranks(Graph& graph, Value loss, Value errors, const DataParallel& parallel) {
-  if (parallel.ranks <= 1) return {loss, errors};
-  const DType dtype = graph.dtype(loss), integer = graph.dtype(errors);
-  const auto wide = [&](Value v) { return graph.dtype(v) == DType::f64 ? v : cast(graph, v, DType::f64); };
-  const Value both[] = {wide(loss), wide(errors)};
-  const std::vector<Value> sums = all_reduce(graph, both, {.kind = "sum", .ranks = parallel.ranks});
-  const Value mean = scale(graph, sums[0], 1 / static_cast<double>(parallel.ranks));
-  return {dtype == DType::f64 ? mean : cast(graph, mean, dtype), cast(graph, sums[1], integer)};
+StepCounts counted_over_ranks(Graph& graph, const NetworkLoss& loss, Value errors, const DataParallel& parallel) {
+  if (parallel.ranks <= 1) return {loss.main, loss.total, errors};
+  const Value all[] = {cast(graph, loss.main, DType::f64), cast(graph, loss.total, DType::f64),
+                       cast(graph, errors, DType::f64)};  // counts are exact in f64
+  const std::vector<Value> sums = all_reduce(graph, all, {.kind = "sum", .ranks = parallel.ranks});
+  const auto mean = [&](Value sum) {
+    return cast(graph, scale(graph, sum, 1 / static_cast<double>(parallel.ranks)), graph.dtype(loss.main));
+  };
+  return {mean(sums[0]), mean(sums[1]), cast(graph, sums[2], graph.dtype(errors))};
 }
 
 BatchOptions share_of(BatchOptions options, const Group& group) {
@@ -113,20 +114,6 @@ void check_states_agree(const Program& program, Group& group, std::span<const st
   for (const std::string& name : program.state_names())
     require(contains(except, name) || group.agree(digest(program.state(name))), ErrorKind::internal,
             "\"{}\" is not the same on all {} ranks; they have trained different networks", name, group.size());
-}
-
-void average_states(Program& program, Group& group, std::span<const std::string> names) {
-  if (group.size() == 1) return;
-  for (const std::string& name : names) {
-    Tensor value = program.state(name);
-    dispatch_float(value.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      const std::span<T> values = value.data<T>();
-      group.sum(values);
-      for (T& v : values) v /= static_cast<T>(group.size());
-    });
-    program.set_state(name, value);
-  }
 }
 
 }  // namespace fovea

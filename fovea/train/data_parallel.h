@@ -10,6 +10,7 @@
 #include "fovea/base/group.h"
 #include "fovea/compile/program.h"
 #include "fovea/data/batches.h"
+#include "fovea/train/losses.h"
 
 namespace fovea {
 
@@ -28,12 +29,12 @@ int64_t samples_of_share(int64_t batch, const DataParallel& parallel);
 // become the gradient of the whole batch's mean loss. With one rank: the gradients themselves.
 std::vector<Value> averaged_gradients(Graph& graph, std::span<const Value> gradients, const DataParallel& parallel);
 
-// What a step reports, over all ranks: the mean of their mean losses (f32 or f64 scalar), the sum of their error counts
-// (i64 scalar). One small message. With one rank: the values themselves.
+// What a step reports, over all ranks: the mean of their mean losses (scalars), the sum of their error counts (i64
+// scalar). One small message. With one rank: the values themselves.
 struct StepCounts {
-  Value loss, errors;
+  Value loss, total, errors;
 };
-StepCounts counted_over_ranks(Graph& graph, Value loss, Value errors, const DataParallel& parallel);
+StepCounts counted_over_ranks(Graph& graph, const NetworkLoss& loss, Value errors, const DataParallel& parallel);
 
 // Options of the reader of one rank's share.
 BatchOptions share_of(BatchOptions options, const Group& group);
@@ -49,9 +50,5 @@ void broadcast_states(Program& program, Group& group, int root = 0);
 // Throws Error{internal} naming the first carried value that is not the same, bit for bit, on all ranks. Batch norms'
 // running statistics are each rank's own unless synchronised: `except` names what may differ.
 void check_states_agree(const Program& program, Group& group, std::span<const std::string> except = {});
-
-// Every rank's running statistics become the mean over ranks, which is what is evaluated and kept; a no-op for one.
-// `names` are floating-point states.
-void average_states(Program& program, Group& group, std::span<const std::string> names);
 
 }  // namespace fovea

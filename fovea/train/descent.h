@@ -26,17 +26,20 @@ class Descent {
   using Observer = std::function<void(const DescentStep&)>;
 
   // `options.carry` says what goes from step to step; `watched` comes back from each.
-  Descent(const Graph& graph, std::vector<Value> watched, const Weights& start, Backend& backend,
+  Descent(const Graph& graph, std::vector<Value> watched, Weights start, Backend& backend,
           const CompileOptions& options)
-      : program_(compile(graph, watched, start, backend, options)) {}
+      : program_(compile(graph, watched, std::move(start), backend, options)) {}
 
   void observe(Observer observer) { observers_.push_back(std::move(observer)); }
-  // Runs until step `total`, or until the context is cancelled; returns how many steps have been done since
-  // construction.
+  // Runs until step `total`, or until the context is cancelled; returns the step that it stands at. What the feed and
+  // the observers throw goes through; the step that was under way counts as done once its program has run.
   int64_t run(const Context& context, int64_t total, const Feed& feed);
 
   int64_t step() const { return step_; }
+  // Goes on from another step, with states that the caller has set.
+  void seek(int64_t step) { step_ = step; }
   Program& program() { return program_; }
+  const Program& program() const { return program_; }
 
  private:
   Program program_;

@@ -50,16 +50,15 @@ TrainingStep training_step(const Model& model, const Recipe& recipe, const DataP
   std::vector<Head> heads = auxiliary_heads(graph);
   for (Head& head : heads) head.weight = recipe.head_weight;
   const NetworkLoss loss = network_loss(graph, model.meaning.scores, labels, recipe.loss, heads);
-  step.total = loss.total;
-  step.logits = loss.logits;
-  const Value errors = error_count(graph, loss.logits, labels);
-  const std::vector<Value> parameters = trainable(graph, training.statistics);
-  for (const Value p : parameters) step.trained.push_back(graph.node(p).name);
-  const std::vector<Value> gradients = averaged_gradients(graph, gradient(graph, loss.total, parameters), parallel);
-  const StepCounts counts = counted_over_ranks(graph, loss.main, errors, parallel);
+  const StepCounts counts = counted_over_ranks(graph, loss, error_count(graph, loss.logits, labels), parallel);
   step.loss = counts.loss;
   step.errors = counts.errors;
-  step.carry = optimise(graph, parameters, gradients, recipe.optimiser);
+  step.total = counts.total;
+  step.logits = loss.logits;
+  const std::vector<Value> parameters = trainable(graph, training.statistics);
+  for (const Value p : parameters) step.trained.push_back(graph.node(p).name);
+  step.gradients = averaged_gradients(graph, gradient(graph, loss.total, parameters), parallel);
+  step.carry = optimise(graph, parameters, step.gradients, recipe.optimiser);
   for (const RunningStatistic& s : training.statistics) step.carry.push_back({s.next, s.current});
   if (recipe.average > 0)
     for (const Carry& average : moving_average(graph, step.carry, recipe.average)) step.carry.push_back(average);

@@ -23,6 +23,7 @@ struct TrainingStep {
   std::string picture;               // name of the input that takes pictures [N,C,H,W]
   std::string labels;                // name of the input that takes labels [N] i64
   std::vector<std::string> trained;  // names of the parameters that change by gradients
+  std::vector<Value> gradients;      // of `total` with respect to each of them, before decay and clipping
 
   // Everything else that a step is fed, step counting updates from 0: the optimiser's numbers and the dropout key.
   std::map<std::string, Tensor> feeds(int64_t step, double rate) const;

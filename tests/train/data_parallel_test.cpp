@@ -135,8 +135,8 @@ TEST(DataParallel, StatesThatDifferAreNamed) {
     } catch (const Error& error) { EXPECT_NE(error.message().find("\"w\""), std::string::npos) << error.message(); }
     const std::string names[] = {"w"};
     check_states_agree(program, group, names);
-    average_states(program, group, names);
-    EXPECT_EQ(program.state("w").at(1), 0.5);
+    broadcast_states(program, group, 1);
+    EXPECT_EQ(program.state("w").at(1), 1);
     check_states_agree(program, group);
   });
 }

@@ -118,7 +118,7 @@ SmallResult small_gradients(const SmallRun& run, Group& group) {
   const Value errors = error_count(g, logits, labels);
   std::vector<Value> wants = averaged_gradients(g, gradient(g, loss, parameters), parallel);
   for (const RunningStatistic& s : training.statistics) wants.push_back(s.next);
-  const StepCounts counts = counted_over_ranks(g, loss, errors, parallel);
+  const StepCounts counts = counted_over_ranks(g, {.total = loss, .main = loss, .logits = logits}, errors, parallel);
   wants.push_back(counts.loss);
   wants.push_back(counts.errors);
   verify(g);

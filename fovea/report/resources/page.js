@@ -54,3 +54,13 @@ for (const viewer of document.querySelectorAll('.viewer')) {
   });
   for (const end of ['pointerup', 'pointercancel']) svg.addEventListener(end, () => { from = null; });
 }
+// Pictures of several moments: the slider says which is seen.
+for (const series of document.querySelectorAll('.series')) {
+  const slider = series.querySelector('input'), label = series.querySelector('output'), pictures = series.querySelectorAll('img');
+  const show = () => pictures.forEach((picture, i) => {
+    picture.hidden = i !== Number(slider.value);
+    if (!picture.hidden) label.textContent = picture.alt;
+  });
+  slider.addEventListener('input', show);
+  show();
+}
