@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "fovea/commands/training_run.h"
@@ -174,7 +175,7 @@ Report follow(Context context, const TrainOptions& options, Group& group) {
     throw error.within(fmt::format("rank {}", group.rank()));
   }
   Report report;
-  report.set_json({});
+  report.set_json(nlohmann::ordered_json::object());
   report.silent = true;
   return report;
 }

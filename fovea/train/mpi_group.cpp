@@ -1,6 +1,6 @@
 // A thread of its own makes all calls of MPI: it starts what is asked for in order, and asks MPI about what is under
 // way again and again, since Open MPI only goes on with nonblocking collectives inside of its own calls. While somebody
-// waits it asks without rest (yielding the core), else every 50 µs: the backward pass keeps the cores.
+// has just begun to wait it asks without rest (yielding the core), else every 50 µs: the backward pass keeps the cores.
 #include "fovea/train/mpi_group.h"
 
 #include <dlfcn.h>
@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -19,7 +20,6 @@
 
 #include "fovea/base/background.h"
 #include "fovea/base/error.h"
-#include "fovea/base/parallel.h"
 #include "fovea/train/mpi_calls.h"
 
 namespace fovea {
@@ -27,6 +27,7 @@ namespace fovea {
 namespace {
 
 constexpr int64_t kMostElements = int64_t{1} << 30;  // of one call of MPI, whose counts are ints
+constexpr int kHurries = 2000;                       // times that it asks in vain before it rests in between
 constexpr auto kRest = std::chrono::microseconds(50);
 
 int number_in_environment(const char* name, int otherwise) {
@@ -73,11 +74,12 @@ class MpiGroup : public Group {
     fail(ErrorKind::io, "MPI does not start: {}", failure_);
   }
 
-  // Leaves in peace: with the others, each at its own end.
+  // Leaves in peace: with the others, each at its own end. With an exception under way the others may never come.
   ~MpiGroup() override {
     {
       const std::lock_guard guard(lock_);
       closing_ = true;
+      if (std::uncaught_exceptions() > exceptions_ && failure_.empty()) failure_ = "this rank has failed";
     }
     asked_.notify_all();
     thread_.join();
@@ -152,6 +154,7 @@ class MpiGroup : public Group {
     open_ = true;
     changed_.notify_all();
     std::deque<Part> under_way;
+    int idle = 0;  // times in vain
     while (failure_.empty()) {
       if (abort_code_ != 0) break;
       if (under_way.empty() && asked_for_.empty()) {
@@ -161,10 +164,11 @@ class MpiGroup : public Group {
       }
       std::deque<Part> fresh;
       fresh.swap(asked_for_);
-      const bool hurry = waiting_ > 0;
+      const bool hurry = waiting_ > 0 && idle < kHurries;
       guard.unlock();
       const std::vector<Ticket> ended = go_on(fresh, under_way);
-      if (ended.empty() && fresh.empty()) {
+      idle = ended.empty() && fresh.empty() ? idle + 1 : 0;
+      if (idle > 0) {
         if (hurry) sched_yield();
         else std::this_thread::sleep_for(kRest);
       }
@@ -216,6 +220,7 @@ class MpiGroup : public Group {
   std::condition_variable asked_, changed_;
   bool open_ = false, closing_ = false;
   int abort_code_ = 0;
+  const int exceptions_ = std::uncaught_exceptions();
   int waiting_ = 0;
   Ticket last_ = 0;
   std::deque<Part> asked_for_;
@@ -243,12 +248,12 @@ std::unique_ptr<Group> launched_group() {
 
 int take_share_of_cores() {
   cpu_set_t mask;
-  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
-  const int cores = CPU_COUNT(&mask);
   const Launch own = launch();
+  if (own.local_size == 1 || sched_getaffinity(0, sizeof mask, &mask) != 0) return 0;
+  const int cores = CPU_COUNT(&mask);
   const bool bound =
       std::getenv("OMPI_MCA_orte_bound_at_launch") || cores < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  if (own.local_size == 1 || bound || cores < own.local_size) return cores;
+  if (bound || cores < own.local_size) return 0;
   const int first = own.local_rank * cores / own.local_size, last = (own.local_rank + 1) * cores / own.local_size;
   cpu_set_t share;
   CPU_ZERO(&share);
@@ -258,8 +263,7 @@ int take_share_of_cores() {
       ++seen;
     }
   sched_setaffinity(0, sizeof share, &share);
-  if (!std::getenv("OMP_NUM_THREADS")) set_thread_count(last - first);
-  return last - first;
+  return std::getenv("OMP_NUM_THREADS") ? 0 : last - first;
 }
 
 std::string mpi_availability() {
