@@ -218,7 +218,7 @@ int main(int argc, char** argv) {
     complain(e.what());
   }
   if (interrupted) {
-    std::fputs("fovea: interrupted\n", stderr);
+    if (launch().rank == 0) std::fputs("fovea: interrupted\n", stderr);
     code = kInterrupted;
   }
   return code;

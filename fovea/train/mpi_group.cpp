@@ -253,7 +253,9 @@ int take_share_of_cores() {
   const int cores = CPU_COUNT(&mask);
   const bool bound =
       std::getenv("OMPI_MCA_orte_bound_at_launch") || cores < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  if (bound || cores < own.local_size) return 0;
+  const bool told = std::getenv("OMP_NUM_THREADS") != nullptr;
+  if (bound) return 0;
+  if (cores < own.local_size) return told ? 0 : 1;  // more processes than cores: threads that spin would be worse
   const int first = own.local_rank * cores / own.local_size, last = (own.local_rank + 1) * cores / own.local_size;
   cpu_set_t share;
   CPU_ZERO(&share);
@@ -263,7 +265,7 @@ int take_share_of_cores() {
       ++seen;
     }
   sched_setaffinity(0, sizeof share, &share);
-  return std::getenv("OMP_NUM_THREADS") ? 0 : last - first;
+  return told ? 0 : last - first;
 }
 
 std::string mpi_availability() {
