@@ -161,8 +161,8 @@ void check_name(const std::string& name) {
   const std::string close = nearest(name, known);
   if (close.empty()) return;
   for (const std::string& k : data_names())
-    if (k.ends_with(":" + close)) fail(ErrorKind::io, "{}: no such file or folder; did you mean {}?", name, k);
-  fail(ErrorKind::io, "{}: no such file or folder; did you mean {}?", name, close);
+    if (k.ends_with(":" + close)) fail(ErrorKind::io, "{}: no such file or folder; did you mean \"{}\"?", name, k);
+  fail(ErrorKind::io, "{}: no such file or folder; did you mean \"{}\"?", name, close);
 }
 
 std::unique_ptr<Dataset> from_path(DataName& name, DatasetOptions options) {
@@ -175,6 +175,18 @@ std::unique_ptr<Dataset> from_path(DataName& name, DatasetOptions options) {
   require(!for_tables || dynamic_cast<Table*>(set.get()), ErrorKind::usage,
           "{}: label= and header= are for tables in text; this is {}", name.name(), set->description());
   return set;
+}
+
+// Whether another split of the same name is another set than the one that was opened.
+bool has_another_split(DataName name, DatasetOptions options, const Dataset& opened) {
+  options.split = options.split == "train" ? "test" : "train";
+  options.missing_allowed = true;
+  try {
+    return from_path(name, options)->description() != opened.description();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io) return false;
+    throw;
+  }
 }
 
 }  // namespace
@@ -202,11 +214,13 @@ std::unique_ptr<Dataset> open_data(const std::string& text, const DatasetOptions
   const int64_t seed = divided ? name.whole("seed", 0) : 0;
   require(!divided || (share > 0 && share < 1), ErrorKind::usage, "{}: test={}, expected a share between 0 and 1", text,
           share);
-  require(!divided || !has_splits(name.name()), ErrorKind::usage,
-          "{}: the set has a test split of its own, so test={} would divide a part of it", text, share);
-  if (name.name().starts_with(kBuiltin)) set = builtin(name.name().substr(kBuiltin.size()));
+  const bool own = name.name().starts_with(kBuiltin);
+  DataName again = name;
+  if (own) set = builtin(name.name().substr(kBuiltin.size()));
   else set = from_path(name, options);
   name.end();
+  require(!divided || own || !has_another_split(again, options, *set), ErrorKind::usage,
+          "{}: the set has splits of its own, so test={} would divide a part of it", text, share);
   if (!divided) return set;
   std::vector<Subset> parts = stratified_split(std::move(set), {1 - share, share}, static_cast<uint64_t>(seed));
   return std::make_unique<Subset>(std::move(parts[options.split == "train" ? 0 : 1]));
