@@ -28,11 +28,21 @@ bool exists(const std::string& path) {
   return !path.empty() && fs::exists(path, error);
 }
 
+// Where the options of a name begin: behind the shortest piece that is a file or folder, for these signs may stand in
+// their names and in those of columns.
+size_t cut_of(const std::string& text) {
+  if (exists(text)) return text.npos;
+  const size_t first = text.find_first_of("?#");
+  for (size_t cut = first; cut != text.npos; cut = text.find_first_of("?#", cut + 1))
+    if (exists(text.substr(0, cut))) return cut;
+  return first;
+}
+
 // A name and the options behind it; each is taken once, and what is left over is unknown.
 class DataName {
  public:
   explicit DataName(const std::string& text) : whole_(text), name_(text) {
-    const size_t cut = exists(text) ? text.npos : text.find_last_of("?#");
+    const size_t cut = cut_of(text);
     if (cut == text.npos) return;
     name_ = text.substr(0, cut);
     for (std::string_view rest = std::string_view(text).substr(cut + 1); !rest.empty();) {

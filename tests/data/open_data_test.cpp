@@ -154,6 +154,18 @@ TEST(OpenData, WrongNamesAreExplained) {
 
 class FetchedNames : public WithFolder {};
 
+TEST_F(FetchedNames, SvhnLiesInItsFolder) {
+  const fs::path golden = fs::path(FOVEA_SOURCE_DIR) / "tests/golden/mat/files";
+  fs::copy_file(golden / "plain.mat", folder_ / "test_32x32.mat");
+  const std::string name = folder_.string();
+  expect_error(ErrorKind::io, {"no train split of SVHN", "test_32x32.mat"}, [&] { open_data(name, {"train"}); });
+  fs::copy_file(golden / "svhn_32x32.mat", folder_ / "train_32x32.mat");
+  EXPECT_EQ(open_data(name, {"train"})->size(), 12);
+  EXPECT_EQ(open_data(name)->size(), 2);
+  EXPECT_EQ(open_data(name + "/train_32x32.mat")->size(), 12);
+  EXPECT_TRUE(has_splits(name));
+}
+
 TEST_F(FetchedNames, AreFoundWhereTheyLie) {
   const char* before = std::getenv("FOVEA_DATA");
   const std::string saved = before ? before : "";

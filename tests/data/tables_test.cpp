@@ -87,6 +87,8 @@ TEST_F(TableFiles, OpenByPathWithOptions) {
   write("t.csv", "a,kind,b\n1,x,0\n2,y,1\n3,x,0\n4,y,0\n");
   EXPECT_EQ(open_data(path("t.csv#label=kind"))->classes(), (Names{"x", "y"}));
   EXPECT_EQ(open_data(path("t.csv#label=kind"))->features(), (Names{"a", "b"}));
+  write("c#?/t.csv", "a?,b#\n1,x\n");
+  EXPECT_EQ(open_data(path("c#?/t.csv#label=b#"))->classes(), Names{"x"});
   const auto train = open_data(path("t.csv?label=kind&test=0.5&seed=4"), {"train"}),
              test = open_data(path("t.csv?label=kind&test=0.5&seed=4"));
   std::set<float> seen;  // every row once, every class in both
