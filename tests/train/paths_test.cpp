@@ -244,6 +244,8 @@ TEST(StochasticDepth, WorkFollowsTheLiveBlocks) {
     run.program.run(feeds);
     return run.program.skipped();
   };
+  EXPECT_EQ(run.step.notes(),
+            std::vector<std::string>{"stochastic depth: 11.00 of 15 residual blocks live in a step, on average"});
   EXPECT_EQ(skipped({}), 0);
   const int one = skipped({3});
   EXPECT_GE(one, 12);  // two convolutions, norms and what is between, forward and backward
@@ -454,6 +456,9 @@ TEST(Freezing, FrozenLayersStayAsTheyAre) {
   EXPECT_FALSE(is_carried("layer2.0.bn1.running_mean"));
   EXPECT_FALSE(is_carried("layer3.1.bn1.weight"));
   EXPECT_TRUE(is_carried("layer3.1.bn1.running_mean"));  // its shift is still trained
+  ASSERT_EQ(run.step.notes().size(), 1u);
+  EXPECT_EQ(run.step.notes()[0],
+            fmt::format("frozen: {} parameters; {} are trained", run.step.frozen, run.step.trained.size()));
   // Nothing below the lowest trained layer is differentiated: its convolutions once forward, the others thrice.
   int gradients = 0, norms = 0;
   for (const Node& node : run.step.graph.nodes()) {
