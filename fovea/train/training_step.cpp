@@ -119,6 +119,7 @@ TrainingStep training_step(const Model& model, const Recipe& recipe, const DataP
   const Frozen frozen = frozen_by(model, recipe.freeze);
   TrainingStep step;
   step.recipe = recipe;
+  step.frozen = frozen.parameters.size();
   step.picture = model.meaning.input;
   step.labels = "labels";
   const Graph whole = with_gates(for_batch(model, count), scores, recipe, step);
@@ -165,6 +166,23 @@ std::map<std::string, Tensor> TrainingStep::feeds(int64_t step, int64_t part, do
   if (paths)
     feeds.merge(path_feeds(path_plan, draw_paths(*paths, recipe.drop_path, rng.fork("drop-path").fork(number))));
   return feeds;
+}
+
+std::vector<std::string> TrainingStep::notes() const {
+  std::vector<std::string> lines;
+  if (!branches.empty())
+    lines.push_back(fmt::format("stochastic depth: {:.2f} of {} residual blocks live in a step, on average",
+                                expected_live(branches), branches.size()));
+  if (paths)
+    lines.push_back(fmt::format(
+        "drop-path: {}, {} joins of up to {} columns{}", recipe.drop_path.kind, paths->joins.size(), paths->deepest,
+        recipe.drop_path.kind == "global" ? std::string()
+                                          : fmt::format(", rate {} where local", recipe.drop_path.rate)));
+  if (frozen > 0) lines.push_back(fmt::format("frozen: {} parameters; {} are trained", frozen, trained.size()));
+  if (recipe.micro_batches > 1)
+    lines.push_back(fmt::format("each batch of {} in {} parts of {}", recipe.batch, recipe.micro_batches,
+                                recipe.batch / recipe.micro_batches));
+  return lines;
 }
 
 Model trained_model(Model model, const Recipe& recipe) {

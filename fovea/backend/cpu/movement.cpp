@@ -74,8 +74,7 @@ std::string lower_view(const Request& request, const CpuOptions&, std::vector<Lo
 
 std::string lower_gate(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   if (format_of(request.inputs[0]) == Format::other) return fmt::format("the input lies in {}", request.inputs[0].name);
-  Lowering lowering = view_of(request, request.inputs[0], 0);
-  lowering.in_place = {{0, 0}};
+  Lowering lowering = view_of(request, request.inputs[0], 0);  // a view only where nobody reads a closed gate's zeros
   lowering.run = [bytes = lowering.outputs[0].bytes](const Buffers& b) {
     if (!*reinterpret_cast<const bool*>(b.in[1])) std::memset(b.out[0], 0, bytes);
     else if (b.out[0] != b.in[0]) copy_bytes(b.in[0], b.out[0], bytes);
