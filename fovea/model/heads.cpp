@@ -177,8 +177,8 @@ std::vector<std::string> auxiliary_outputs(const Graph& graph) {
 Model with_new_head(Model model, int64_t classes, std::vector<std::string> names, uint64_t seed) {
   require(classes >= 1 && classes <= int64_t{1} << 24, ErrorKind::usage, "a head for {} classes, expected 1 or more",
           classes);
-  require(names.empty() || static_cast<int64_t>(names.size()) == classes, ErrorKind::usage,
-          "{} names for {} classes", names.size(), classes);
+  require(names.empty() || static_cast<int64_t>(names.size()) == classes, ErrorKind::usage, "{} names for {} classes",
+          names.size(), classes);
   require(!model.meaning.scores.empty(), ErrorKind::usage, "{} has no output of scores, so it has no head",
           model.meaning.name);
   const std::vector<std::string> heads = auxiliary_outputs(model.graph);

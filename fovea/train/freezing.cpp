@@ -94,7 +94,8 @@ Frozen frozen_by(const Model& model, const std::vector<std::string>& patterns) {
       if (v && model.graph.node(v).op == &ops::parameter && (k < 3 || own.empty()))
         own.push_back(model.graph.node(v).name);
     }
-    if (!own.empty() && std::all_of(own.begin(), own.end(), [&](const auto& p) { return frozen.parameters.contains(p); }))
+    if (!own.empty() &&
+        std::all_of(own.begin(), own.end(), [&](const auto& p) { return frozen.parameters.contains(p); }))
       frozen.norms.insert(node.name);
   }
   return frozen;

@@ -47,8 +47,8 @@ double cubic_minimum(const Point& a, const Point& b, double least, double most) 
   const double square = d1 * d1 - left.slope * right.slope;
   if (!(square >= 0)) return (least + most) / 2;
   const double d2 = std::sqrt(square);
-  const double at = right.length - (right.length - left.length) *
-                                       ((right.slope + d2 - d1) / (right.slope - left.slope + 2 * d2));
+  const double at =
+      right.length - (right.length - left.length) * ((right.slope + d2 - d1) / (right.slope - left.slope + 2 * d2));
   return std::min(std::max(at, least), most);
 }
 

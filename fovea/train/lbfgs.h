@@ -10,13 +10,13 @@
 namespace fovea {
 
 struct LbfgsSettings {
-  double rate = 1;                  // length of a step along the direction; the first is shortened to rate / |g|₁
-  int64_t iterations = 20;          // directions a call of step(), at most
-  int64_t evaluations = 0;          // of the function a call, at most; 0: 1.25 · iterations, rounded down
-  int64_t history = 10;             // pairs of steps and changes of the gradient that are kept
+  double rate = 1;                   // length of a step along the direction; the first is shortened to rate / |g|₁
+  int64_t iterations = 20;           // directions a call of step(), at most
+  int64_t evaluations = 0;           // of the function a call, at most; 0: 1.25 · iterations, rounded down
+  int64_t history = 10;              // pairs of steps and changes of the gradient that are kept
   double gradient_tolerance = 1e-7;  // stop when no element of the gradient is larger
-  double change_tolerance = 1e-9;   // stop when x or the function change less, or the slope is flatter
-  bool line_search = false;         // lengths by strong Wolfe conditions (c1 1e-4, c2 0.9); false: always `rate`
+  double change_tolerance = 1e-9;    // stop when x or the function change less, or the slope is flatter
+  bool line_search = false;          // lengths by strong Wolfe conditions (c1 1e-4, c2 0.9); false: always `rate`
 };
 
 // f(x) and, into `gradient` of x's size, its gradient. T is float or double.

@@ -50,9 +50,10 @@ std::vector<ResidualBranch> droppable_branches(const Graph& graph, const Stochas
     if (how.kind != "built" || scaled) result.push_back(std::move(b));
   }
   require(!result.empty(), ErrorKind::usage, "stochastic depth needs {}",
-          how.kind == "built" ? "a network that was built with probabilities of survival, as resnet110_stochastic_cifar; "
-                                "try linear"
-                              : "a network with residual blocks x + F(x); this one has none");
+          how.kind == "built"
+              ? "a network that was built with probabilities of survival, as resnet110_stochastic_cifar; "
+                "try linear"
+              : "a network with residual blocks x + F(x); this one has none");
   for (size_t k = 0; k < result.size(); ++k) {
     if (how.kind != "built") result[k].survival = probability(how, k + 1, result.size());
   }

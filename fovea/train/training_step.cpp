@@ -123,8 +123,8 @@ TrainingStep training_step(const Model& model, const Recipe& recipe) {
   step.labels = "labels";
   const Graph whole = with_gates(for_batch(model, count), scores, recipe, step);
   const std::vector<std::string> never = frozen_statistics(whole, frozen);
-  TrainingGraph training = training_mode(
-      whole, wanted(whole, scores), {.momentum = recipe.batch_norm_momentum, .frozen = frozen.norms});
+  TrainingGraph training =
+      training_mode(whole, wanted(whole, scores), {.momentum = recipe.batch_norm_momentum, .frozen = frozen.norms});
   step.dropout = static_cast<bool>(training.dropout_key);
   Graph& graph = step.graph = std::move(training.graph);
   const Value labels = input(graph, step.labels, {DType::i64, {count}});

@@ -84,8 +84,8 @@ DroppingGraph drop_paths(const Graph& graph, std::span<const Value> wants, std::
     const Node& node = graph.node(index);
     const auto found = join_at.find(index);
     if (found == join_at.end()) {
-      const Value copied = whole.graph.add(*node.op, {inputs.begin(), inputs.end()}, node.attributes, node.name,
-                                           node.origin);
+      const Value copied =
+          whole.graph.add(*node.op, {inputs.begin(), inputs.end()}, node.attributes, node.name, node.origin);
       latest[static_cast<size_t>(index)] = copied;
       std::vector<Value> all;
       for (size_t k = 0; k < node.outputs.size(); ++k) all.push_back({copied.node, static_cast<int>(k)});

@@ -34,9 +34,9 @@ struct DroppingGraph {
 };
 
 // The graph with each join's output replaced by share · Σ (input where kept): a boolean input "alive <join>.<k>" (k
-// from 0) for each of its inputs, and one number "share of <join>", of the inputs' type. Joins are given in the graph's order. An input that is left out is
-// not computed, nor what only it needs, forward or backward. With everything kept it is the same network. Throws
-// Error{usage} for a join without inputs.
+// from 0) for each of its inputs, and one number "share of <join>", of the inputs' type. Joins are given in the graph's
+// order. An input that is left out is not computed, nor what only it needs, forward or backward. With everything kept
+// it is the same network. Throws Error{usage} for a join without inputs.
 DroppingGraph drop_paths(const Graph& graph, std::span<const Value> wants, std::span<const PathJoin> joins);
 
 // What the graph is fed so that exactly these paths live: share = 1 / the number kept. An input is alive where it is

@@ -18,8 +18,8 @@ namespace {
 // The graph with each branch's operand of its sum replaced by change(branch, F(x)); factors that were there are gone.
 Rewritten with_branches(const Graph& graph, std::span<const Value> wants, std::span<const ResidualBranch> branches,
                         const std::function<Value(Graph&, size_t, Value)>& change, Rewritten result) {
-  std::map<int, size_t> sums;      // the sum → its branch
-  std::map<int, Value> unscaled;   // a factor's node → what it scales
+  std::map<int, size_t> sums;     // the sum → its branch
+  std::map<int, Value> unscaled;  // a factor's node → what it scales
   for (size_t k = 0; k < branches.size(); ++k) {
     const ResidualBranch& b = branches[k];
     require(b.sum >= 0 && b.sum < graph.size() && b.operand < graph.node(b.sum).inputs.size(), ErrorKind::usage,

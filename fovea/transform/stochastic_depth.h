@@ -21,10 +21,10 @@ struct ResidualBranch {
 // "alive <block>".
 std::string alive_name(const std::string& block);
 
-// The training form: b · F(x) + x for a boolean input "alive <block>" each. Branches are not scaled; one that is dropped
-// is not computed, nor its gradients (which are zero: momentum and decay go on, as in the authors' code). Throws
-// Error{usage} when a branch is not an input of its sum. Source: Huang, Sun, Liu, Sedra & Weinberger, "Deep networks
-// with stochastic depth", ECCV 2016, equation 2.
+// The training form: b · F(x) + x for a boolean input "alive <block>" each. Branches are not scaled; one that is
+// dropped is not computed, nor its gradients (which are zero: momentum and decay go on, as in the authors' code).
+// Throws Error{usage} when a branch is not an input of its sum. Source: Huang, Sun, Liu, Sedra & Weinberger, "Deep
+// networks with stochastic depth", ECCV 2016, equation 2.
 Rewritten gate_branches(const Graph& graph, std::span<const Value> wants, std::span<const ResidualBranch> branches);
 
 // The form for inference: p · F(x) + x, the product being the node "<block>.survival"; nothing is scaled where p = 1.

@@ -1,8 +1,9 @@
 // With batch mean μ and biased variance v over M values a channel, and momentum m:
 //   running mean ← (1 − m) · running mean + m · μ,   running variance ← (1 − m) · running variance + m · v · M / (M −
 //   1)
-// (without the factor where unbiased is false); behind a gate, running ← running + gate(new − running). The key of a dropout layer is the step's key plus a constant of 64 bits
-// made from the layer's name, so that the keys of steps that count up do not meet those of other layers.
+// (without the factor where unbiased is false); behind a gate, running ← running + gate(new − running). The key of a
+// dropout layer is the step's key plus a constant of 64 bits made from the layer's name, so that the keys of steps that
+// count up do not meet those of other layers.
 #include "fovea/transform/training_mode.h"
 
 #include <map>

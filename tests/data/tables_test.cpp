@@ -28,8 +28,8 @@ std::vector<float> row(const Dataset& set, int64_t index) {
 }
 
 TEST(TextTable, HeaderQuotesAndLabels) {
-  const auto set = table(
-      "\xef\xbb\xbf\"\",\"a \"\"b\"\"\", c ,Species\r\n1,+1.5,-2e3,\"zebra, striped\"\r\n\r\n2,0,.5,ant\r\n");
+  const auto set =
+      table("\xef\xbb\xbf\"\",\"a \"\"b\"\"\", c ,Species\r\n1,+1.5,-2e3,\"zebra, striped\"\r\n\r\n2,0,.5,ant\r\n");
   ASSERT_EQ(set->size(), 2);
   EXPECT_EQ(set->features(), (Names{"a \"b\"", "c"}));
   EXPECT_EQ(set->classes(), (Names{"ant", "zebra, striped"}));
@@ -72,8 +72,9 @@ TEST(TextTable, DamageIsNamed) {
   refuses("", {"empty table"});
   refuses("a,b\n", {"t.csv"}, {"", "yes", {}, ""});
   refuses("a,b\n1,z\n", {"\"z\"", "training set"}, {"", "auto", {"x", "y"}, ""});
-  expect_error(ErrorKind::usage, {"no column \"Spezies\"", "did you mean Species"},
-               [] { table("a,Species\n1,x\n", {"Spezies", "auto", {}, ""}); });
+  expect_error(ErrorKind::usage, {"no column \"Spezies\"", "did you mean Species"}, [] {
+    table("a,Species\n1,x\n", {"Spezies", "auto", {}, ""});
+  });
 }
 
 class TableFiles : public WithFolder {
@@ -220,7 +221,8 @@ TEST(Statistics, OfPicturesAgreeWithTheirDefinition) {
 TEST(Statistics, ClassesWithoutSamples) {
   const Table set(Tensor::of<float>({2, 1}, {1, 2}), {0, 2}, {}, {"a", "b", "c"}, "");
   EXPECT_EQ(missing_classes(set), std::vector<int64_t>{1});
-  expect_error(ErrorKind::usage, {"1 of the 3 classes", "train split", "b"}, [&] { require_every_class(set, "train"); });
+  expect_error(ErrorKind::usage, {"1 of the 3 classes", "train split", "b"},
+               [&] { require_every_class(set, "train"); });
 }
 
 TEST(TableBatches, StandardisedNoisyAndRepeatable) {

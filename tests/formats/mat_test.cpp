@@ -102,8 +102,7 @@ TEST(Svhn, PicturesAndLabels) {
   label[label.find('\x01', y + 8) == std::string::npos ? y : label.find('\x01', y + 8)] = 11;
   expect_error(ErrorKind::format, {"x.mat", "sample 0 has label 11", "expected 1 to 10"},
                [&] { Svhn(bytes(label), ""); });
-  expect_error(ErrorKind::format, {"x.mat", "no SVHN file", "i16"},
-               [&] { Svhn(bytes(content("kinds.mat")), ""); });
+  expect_error(ErrorKind::format, {"x.mat", "no SVHN file", "i16"}, [&] { Svhn(bytes(content("kinds.mat")), ""); });
 }
 
 }  // namespace

@@ -93,7 +93,8 @@ TEST(StochasticDepth, ExpectedLiveBlocks) {
   EXPECT_NEAR(live("resnet32_cifar", uniform), 12.0, 1e-12);
   EXPECT_EQ(droppable_branches(build(*find_architecture("resnet50")).graph, linear).size(), 16u);
   EXPECT_EQ(droppable_branches(build(*find_architecture("preresnet164_cifar")).graph, linear).size(), 54u);
-  const Graph plain = build(*find_architecture("vgg11")).graph, resnet = build(*find_architecture("resnet20_cifar")).graph;
+  const Graph plain = build(*find_architecture("vgg11")).graph,
+              resnet = build(*find_architecture("resnet20_cifar")).graph;
   EXPECT_THROW(droppable_branches(plain, linear), Error);
   EXPECT_THROW(droppable_branches(resnet, {"built", 0.5}), Error);
   EXPECT_THROW(droppable_branches(resnet, {"linaer", 0.5}), Error);
@@ -264,7 +265,8 @@ TEST(DropPath, OnePathAlwaysLives) {
             globals += std::string(kind) == "mixed";
           }
       }
-  for (int64_t c = 1; c <= 4; ++c) EXPECT_NEAR(columns[static_cast<size_t>(c)], kDraws / 4, 5 * std::sqrt(kDraws * 3.0 / 16));
+  for (int64_t c = 1; c <= 4; ++c)
+    EXPECT_NEAR(columns[static_cast<size_t>(c)], kDraws / 4, 5 * std::sqrt(kDraws * 3.0 / 16));
   EXPECT_NEAR(globals, kDraws / 2, 5 * std::sqrt(kDraws / 4.0));
   // Of two inputs 0.15 − 0.15²/2 each are dropped, as one of two dropped ones comes back; of more, nearly 0.15.
   EXPECT_NEAR(static_cast<double>(dropped) / inputs, 0.143, 0.006);
@@ -302,15 +304,16 @@ TEST(DropPath, AColumnIsTheNetworkUnderItsMask) {
       EXPECT_EQ(convolutions, blocks << (c - 1));
       EXPECT_EQ(column.weights.size(), column.graph.parameters().size());
       const Value out[] = {column.graph.outputs[0].value};
-      EXPECT_TRUE(same_bits(compile(column.graph, out, column.weights, *backend, {.tune = false}).run({{"input", x}})[0],
-                            expected));
+      EXPECT_TRUE(same_bits(
+          compile(column.graph, out, column.weights, *backend, {.tune = false}).run({{"input", x}})[0], expected));
     }
     // Everything kept: the network itself.
     KeptPaths all;
     for (const PathJoin& join : paths.joins) all.push_back(std::vector<bool>(join.inputs.size(), true));
     Feeds feeds = path_feeds(dropping.plan, all);
     feeds["input"] = x;
-    const Tensor expected = compile(model.graph, wants, model.weights, *backend, {.tune = false}).run({{"input", x}})[0];
+    const Tensor expected =
+        compile(model.graph, wants, model.weights, *backend, {.tune = false}).run({{"input", x}})[0];
     EXPECT_TRUE(same_bits(whole.run(feeds)[0], expected));
     EXPECT_EQ(whole.skipped(), 0);
     EXPECT_THROW(column_of(model, columns + 1), Error);
@@ -353,8 +356,8 @@ TEST(DropPath, AGlobalStepTrainsOneColumn) {
 
 TEST(MicroBatches, EqualTheWholeBatch) {
   const Model model = zoo_model("lenet5", {}, 3);
-  for (const OptimiserSettings& optimiser :
-       {OptimiserSettings{.weight_decay = 1e-3, .clip_norm = 0.5}, OptimiserSettings{.kind = "adam", .epsilon = 1e-3}}) {
+  for (const OptimiserSettings& optimiser : {OptimiserSettings{.weight_decay = 1e-3, .clip_norm = 0.5},
+                                             OptimiserSettings{.kind = "adam", .epsilon = 1e-3}}) {
     Recipe recipe = recipe_of(12, optimiser);
     recipe.average = 0.9;
     Trial whole(model, recipe);
@@ -408,7 +411,9 @@ TEST(Freezing, FrozenLayersStayAsTheyAre) {
   for (const std::string& name : run.step.trained)
     EXPECT_TRUE(name.starts_with("layer3.1") || name.starts_with("layer3.2") || name.starts_with("linear")) << name;
   const std::vector<std::string> carried = run.program.state_names();
-  const auto is_carried = [&](const char* name) { return std::find(carried.begin(), carried.end(), name) != carried.end(); };
+  const auto is_carried = [&](const char* name) {
+    return std::find(carried.begin(), carried.end(), name) != carried.end();
+  };
   EXPECT_FALSE(is_carried("layer2.0.conv1.weight"));
   EXPECT_FALSE(is_carried("layer2.0.bn1.running_mean"));
   EXPECT_FALSE(is_carried("layer3.1.bn1.weight"));
