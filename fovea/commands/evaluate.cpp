@@ -234,11 +234,13 @@ Report run(const Context& context, const EvaluateOptions& options) {
 Command evaluate_command() {
   return make_command<EvaluateOptions>(
       "evaluate", "how often the network is right on a set of labelled pictures",
-      "Counts the errors on a data set and on each of its classes, worst first, with the top-5 score and the mean "
-      "cross-entropy, and says how well the network knows how sure it may be. What the data is, is seen from what is "
-      "there. The test split is the default where there are "
-      "splits. Networks joined by '+' are averaged: each prepares the pictures in its own way, and the mean of their "
-      "probabilities counts.",
+      "Counts the errors on a data set and on each of its classes, worst first, with the top-5 score, the mean "
+      "cross-entropy, and how far the network's confidence is from its accuracy. What the data is, is seen from what "
+      "is "
+      "there; the test split is the default where there are splits. The folder of a finished training run stands for "
+      "the network that it made. Networks joined by '+' are averaged: each prepares the pictures in its own way, and "
+      "the "
+      "mean of their probabilities counts.",
       {{"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},
        {"fovea evaluate resnet.onnx cifar-10-binary.tar.gz --json", "CIFAR-10 out of its archive, for a program"},
        {"fovea evaluate a.onnx+b.onnx photos/ --limit 1000 --confusion", "two networks averaged, on own pictures"},

@@ -109,6 +109,46 @@ TEST_F(EvaluateCommand, CountsAndMatchesClassesByName) {
   }
 }
 
+TEST_F(EvaluateCommand, DrawsTheErrorsAndSaysHowSureTheNetworkMayBe) {
+  EvaluateOptions o = options(save("m.onnx", colours(1, "unit")));
+  o.errors = (folder_ / "errors.png").string();
+  const Report report = run({}, o);
+  const Json& json = *report.json;
+  // The mean of the greatest softmax of the sums of 16 pixels, beside the share that is right.
+  const auto best = [](double most, double a, double b) {
+    return 1 / (1 + std::exp((a - most) * 16 / 255) + std::exp((b - most) * 16 / 255));
+  };
+  const double confidence =
+      (7 * best(30, 10, 20) + 5 * best(40, 10, 30) + 3 * best(200, 40, 30) + best(200, 0, 30)) / 16;
+  EXPECT_NEAR(json["calibration"]["confidence"].get<double>(), confidence, 1e-5);
+  EXPECT_EQ(json["calibration"]["bins"].size(), 15u);
+  EXPECT_GE(json["calibration"]["expected_error"].get<double>(), std::abs(confidence - 15.0 / 16) - 1e-9);
+  EXPECT_EQ(json["error_sheet"]["shown"], 1);
+  EXPECT_EQ(report.files, std::vector<fs::path>{folder_ / "errors.png"});
+  const Image sheet = read_image(folder_ / "errors.png");
+  int64_t green = 0;
+  for (int y = 0; y < sheet.height(); ++y)
+    for (int x = 0; x < sheet.width(); ++x)
+      green += sheet.at(x, y, 0) == 0 && sheet.at(x, y, 1) == 200 && sheet.at(x, y, 2) == 30;
+  EXPECT_GE(green, 64 * 64);
+  // Where it cannot be written is known before the work.
+  o.errors = (folder_ / "errors.png" / "below.png").string();
+  EXPECT_THROW(run({}, o), Error);
+}
+
+TEST_F(EvaluateCommand, TakesTheFolderOfARun) {
+  fs::create_directories(folder_ / "run");
+  write_file(folder_ / "run" / "metrics.jsonl", std::string_view("{\"kind\":\"start\"}\n"));
+  try {
+    run({}, options((folder_ / "run").string()));
+    ADD_FAILURE() << "a run without its network was taken";
+  } catch (const Error& error) {
+    EXPECT_NE(error.message().find("holds no final.onnx"), std::string::npos) << error.message();
+  }
+  save("run/final.onnx", colours(1, "unit"));
+  EXPECT_EQ((*run({}, options((folder_ / "run").string())).json)["errors"], 1);
+}
+
 TEST_F(EvaluateCommand, WithoutNamesTheNumbersCount) {
   const Json json = *run({}, options(save("m.onnx", colours(1, "unit"), {}))).json;
   EXPECT_EQ(json["count"], 16);
