@@ -38,6 +38,8 @@ constexpr Candidate kCandidates[] = {
     {"min", "elementwise", lower_binary},
     {"relu_gradient", "elementwise", lower_binary},
     {"channel_affine", "elementwise", lower_channel_affine},
+    {"lrn_gradient", "lrn_gradient", lower_lrn_gradient},
+    {"dropout", "dropout", lower_dropout},
     {"max_pool", "switches", lower_max_pool_switches},
     {"unpool", "switches", lower_unpool},
     {"take_switches", "switches", lower_take_switches},

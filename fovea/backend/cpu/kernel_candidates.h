@@ -20,6 +20,8 @@ std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_channel_affine(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_lrn_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_dropout(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_max_pool_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unpool(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_take_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
