@@ -84,6 +84,7 @@
 #include "fovea/ops/softsign.h"
 #include "fovea/ops/space_to_depth.h"
 #include "fovea/ops/split.h"
+#include "fovea/ops/spread.h"
 #include "fovea/ops/sqrt.h"
 #include "fovea/ops/squeeze.h"
 #include "fovea/ops/sub.h"
@@ -202,6 +203,7 @@ const Op* const kOps[] = {
     &ops::transpose,
     &ops::concat,
     &ops::split,
+    &ops::spread,
     &ops::slice,
     &ops::pad,
     &ops::gather,

@@ -16,6 +16,9 @@ std::span<const Candidate> kernel_candidates();
 std::string lower_gemm_rows(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_winograd(const Request&, const CpuOptions&,
                            std::vector<Lowering>&);  // conv, fused_conv, conv_input_gradient
+std::string lower_small_conv(const Request&, const CpuOptions&, std::vector<Lowering>&);  // conv and fused_conv
+std::string lower_small_conv_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_small_conv_input_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);

@@ -99,6 +99,35 @@ void pool_rows(const PoolShape& s, const float* x, float* y, int32_t* switches, 
   }
 }
 
+// The first of up to `left` windows of a plain row that lie inside as a whole, less than a vector of them: their
+// number. The lanes beyond repeat the last one. A single window where that is all.
+template <bool kWantSwitches>
+HWY_INLINE int64_t some_windows(const PoolShape& s, const Span& rows, const Span& columns, const float* from,
+                                int64_t left, float* y, int32_t* switches) {
+  const Floats d;
+  const Positions di;
+  const int64_t room = s.width - 1 - columns.first - (s.kernel_width - 1) * s.dilation_x;
+  const int64_t count = columns.first < 0 || room < 0 || rows.begin >= rows.end
+                            ? 1
+                            : std::min({left, room / s.stride_x + 1, int64_t{kLanes}});
+  if (count < 4) {
+    one_window(s, rows, columns, from, y, switches);
+    return 1;
+  }
+  const auto stride = static_cast<int32_t>(s.stride_x), last = static_cast<int32_t>((count - 1) * s.stride_x);
+  const auto ramp = hn::Min(hn::Mul(hn::Iota(di, 0), hn::Set(di, stride)), hn::Set(di, last));
+  float values[kLanes];
+  int32_t positions[kLanes];
+  window<kWantSwitches>(
+      s, rows, columns, [&](int64_t at) HWY_ATTR { return hn::GatherIndex(d, from + at, ramp); }, values, positions);
+  std::copy_n(values, count, y);
+  if constexpr (kWantSwitches) {
+    hn::StoreU(hn::Add(hn::LoadU(di, positions), ramp), di, positions);
+    std::copy_n(positions, count, switches);
+  }
+  return count;
+}
+
 // Rows of plain planes. Where whole vectors of windows lie inside, consecutive windows share a vector: their positions
 // are base + stride · lane, so values are gathered and switches offset by the same ramp.
 template <bool kWantSwitches>
@@ -118,8 +147,7 @@ void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* swit
       const bool inside = columns.first >= 0 && columns.first + (kLanes - 1) * s.stride_x + reach < s.width &&
                           column + kLanes <= s.out_width && rows.begin < rows.end;
       if (!inside) {
-        one_window(s, rows, columns, from, y + to, to_switch);
-        ++column;
+        column += some_windows<kWantSwitches>(s, rows, columns, from, s.out_width - column, y + to, to_switch);
         continue;
       }
       window<kWantSwitches>(
