@@ -46,6 +46,19 @@ HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
+// A short row, without a call.
+HWY_INLINE void copy_row(const float* from, float* to, int64_t width) {
+  if constexpr (kLanes == 16) {
+    int64_t c = 0;
+    for (; c + 16 <= width; c += 16) store(load(from + c), to + c);
+    if (c == width) return;
+    const auto mask = hn::FirstN(Floats(), static_cast<size_t>(width - c));
+    hn::BlendedStore(hn::MaskedLoad(mask, Floats(), from + c), mask, Floats(), to + c);
+  } else {
+    std::copy_n(from, width, to);
+  }
+}
+
 // to [channels][plane]: the image between zeros.
 void pad_planes(const SmallConv& s, const float* x, float* to) {
   const int64_t pitch = s.padded_width(), plane = plane_of(s);
@@ -54,7 +67,7 @@ void pad_planes(const SmallConv& s, const float* x, float* to) {
   std::fill(to, to + s.channels * plane, 0.0f);
   for (int64_t c = 0; c < s.channels; ++c)
     for (int64_t r = 0; r < height; ++r)
-      std::copy_n(x + (c * s.height + r) * s.width, width, to + c * plane + (r + s.pad_top) * pitch + s.pad_left);
+      copy_row(x + (c * s.height + r) * s.width, to + c * plane + (r + s.pad_top) * pitch + s.pad_left, width);
 }
 
 // to [kOut][positions] from group `at` on; kVectors vectors a group.
@@ -177,8 +190,8 @@ void weight_gradient_images(const SmallConv& s, const float* x, const float* d, 
     pad_planes(s, x + (begin + n) * s.channels * s.height * s.width, memory + n * x_step);
     for (int64_t o = 0; o < s.outputs; ++o)
       for (int64_t r = 0; r < s.out_height; ++r)
-        std::copy_n(d + (((begin + n) * s.outputs + o) * s.out_height + r) * s.out_width, s.out_width,
-                    gradients + n * d_step + o * positions + r * pitch);
+        copy_row(d + (((begin + n) * s.outputs + o) * s.out_height + r) * s.out_width,
+                 gradients + n * d_step + o * positions + r * pitch, s.out_width);
   }
   constexpr auto kAll = std::make_integer_sequence<int, kTapsMost * kOutputsMost>();
   const int64_t blocks = (s.outputs + kOutputsMost - 1) / kOutputsMost;
