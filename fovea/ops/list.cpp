@@ -85,6 +85,7 @@
 #include "fovea/ops/softsign.h"
 #include "fovea/ops/space_to_depth.h"
 #include "fovea/ops/split.h"
+#include "fovea/ops/spread.h"
 #include "fovea/ops/sqrt.h"
 #include "fovea/ops/squeeze.h"
 #include "fovea/ops/sub.h"
@@ -204,6 +205,7 @@ const Op* const kOps[] = {
     &ops::transpose,
     &ops::concat,
     &ops::split,
+    &ops::spread,
     &ops::slice,
     &ops::pad,
     &ops::gather,

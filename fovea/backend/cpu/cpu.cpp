@@ -37,6 +37,7 @@ constexpr Candidate kCandidates[] = {
     {"concat", "movement", lower_concat},
     {"split", "movement", lower_split},
     {"slice", "movement", lower_slice},
+    {"spread", "movement", lower_spread},
     {"transpose", "movement", lower_transpose},
     {"expand", "movement", lower_expand},
     {"pad", "movement", lower_pad},

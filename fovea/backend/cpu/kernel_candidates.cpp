@@ -19,6 +19,10 @@ struct Preparation {
 
 constexpr Candidate kCandidates[] = {
     {"gemm", "gemm_rows", lower_gemm_rows},
+    {"conv", "small_conv", lower_small_conv, true},
+    {"fused_conv", "small_conv", lower_small_conv, true},
+    {"conv_input_gradient", "small_conv", lower_small_conv_input_gradient, true},
+    {"conv_weight_gradient", "small_conv", lower_small_conv_weight_gradient, true},
     {"conv", "winograd", lower_winograd, true},
     {"fused_conv", "winograd", lower_winograd, true},
     {"conv_input_gradient", "image_gradient", lower_image_gradient, true},
@@ -38,6 +42,8 @@ constexpr Candidate kCandidates[] = {
     {"min", "elementwise", lower_binary},
     {"relu_gradient", "elementwise", lower_binary},
     {"channel_affine", "elementwise", lower_channel_affine},
+    {"lrn_gradient", "lrn_gradient", lower_lrn_gradient},
+    {"dropout", "dropout", lower_dropout},
     {"max_pool", "switches", lower_max_pool_switches},
     {"unpool", "switches", lower_unpool},
     {"take_switches", "switches", lower_take_switches},

@@ -16,10 +16,15 @@ std::span<const Candidate> kernel_candidates();
 std::string lower_gemm_rows(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_winograd(const Request&, const CpuOptions&,
                            std::vector<Lowering>&);  // conv, fused_conv, conv_input_gradient
+std::string lower_small_conv(const Request&, const CpuOptions&, std::vector<Lowering>&);  // conv and fused_conv
+std::string lower_small_conv_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_small_conv_input_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_channel_affine(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_lrn_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_dropout(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_max_pool_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unpool(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_take_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
