@@ -55,10 +55,14 @@ TrainingStep training_step(const Model& model, const Recipe& recipe) {
   const std::vector<Value> parameters = trainable(graph, training.statistics);
   for (const Value p : parameters) step.trained.push_back(graph.node(p).name);
   const std::vector<Value> gradients = gradient(graph, loss.total, parameters);
-  step.carry = optimise(graph, parameters, gradients, recipe.optimiser);
-  for (const RunningStatistic& s : training.statistics) step.carry.push_back({s.next, s.current});
+  // A step whose loss is not finite changes neither weights nor statistics.
+  step.carry = optimise(graph, parameters, gradients, recipe.optimiser, loss.total);
+  std::vector<Carry> statistics;
+  for (const RunningStatistic& s : training.statistics) statistics.push_back({s.next, s.current});
+  for (const Carry& carry : unless_diverged(graph, statistics, loss.total)) step.carry.push_back(carry);
   if (recipe.average > 0)
-    for (const Carry& average : moving_average(graph, step.carry, recipe.average)) step.carry.push_back(average);
+    for (const Carry& average : moving_average(graph, step.carry, recipe.average, loss.total))
+      step.carry.push_back(average);
   return step;
 }
 
