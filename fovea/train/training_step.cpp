@@ -92,6 +92,8 @@ void add_update(TrainingStep& step, const std::vector<Value>& parameters,
   const Recipe& recipe = step.recipe;
   std::vector<Carry> sums, running, updates;
   for (const RunningStatistic& s : statistics) running.push_back({s.next, s.current});
+  // A step whose loss is not finite changes neither weights nor statistics.
+  running = unless_diverged(graph, running, step.total);
   if (recipe.optimiser.kind == "lbfgs") {
     for (const Value p : parameters) updates.push_back({p, p});
     step.carry = joined(std::move(updates), running);
@@ -99,9 +101,9 @@ void add_update(TrainingStep& step, const std::vector<Value>& parameters,
   }
   const bool in_parts = recipe.micro_batches > 1;
   if (in_parts) step.gradients = added_up(graph, parameters, step.gradients, sums);
-  updates = optimise(graph, parameters, step.gradients, recipe.optimiser);
+  updates = optimise(graph, parameters, step.gradients, recipe.optimiser, step.total);
   std::vector<Carry> averages;
-  if (recipe.average > 0) averages = moving_average(graph, joined(updates, running), recipe.average);
+  if (recipe.average > 0) averages = moving_average(graph, joined(updates, running), recipe.average, step.total);
   if (in_parts) {
     updates = after_last_part(graph, updates);
     averages = after_last_part(graph, averages);

@@ -82,6 +82,10 @@ class CpuBackend : public Backend {
     return result;
   }
 
+  bool can_live_in(const Type& type, const Layout& layout) const override {
+    return layout.is_plain() || (type.dtype == DType::f32 && is_blocked_weights(layout));
+  }
+
  private:
   static Lowering between(const Type& type, const Layout& from, const Layout& to) {
     const onednn::Desc a = onednn::desc_of(type, from), b = onednn::desc_of(type, to);

@@ -15,6 +15,7 @@ constexpr std::string_view kPrepared = "fovea ", kSwitches = "fovea switches ";
 
 struct Preparation {
   std::function<void(const std::byte*, std::byte*)> prepare;
+  std::function<void(const std::byte*, const WeightOffsets&, std::byte*)> prepare_weights;
 };
 
 constexpr Candidate kCandidates[] = {
@@ -48,6 +49,8 @@ constexpr Candidate kCandidates[] = {
     {"unpool", "switches", lower_unpool},
     {"take_switches", "switches", lower_take_switches},
     {"reduce", "reduce", lower_reduce_sum},
+    {"update", "update", lower_update},
+    {"sum_of_squares", "update", lower_sum_of_squares},
 };
 
 // Switches in blocks of channels or with channels last ↔ plain.
@@ -95,7 +98,14 @@ std::string kernel_name(std::string_view kernel) {
 Layout prepared_layout(std::string_view name, size_t bytes,
                        std::function<void(const std::byte* plain, std::byte* prepared)> prepare) {
   return {fmt::format("{}{}", kPrepared, name), bytes,
-          std::make_shared<const Preparation>(Preparation{std::move(prepare)})};
+          std::make_shared<const Preparation>(Preparation{std::move(prepare), {}})};
+}
+
+Layout prepared_weights_layout(
+    std::string_view name, size_t bytes,
+    std::function<void(const std::byte* weights, const WeightOffsets& offsets, std::byte* prepared)> prepare) {
+  return {fmt::format("{}{}", kPrepared, name), bytes,
+          std::make_shared<const Preparation>(Preparation{{}, std::move(prepare)})};
 }
 
 Layout padded_layout(int64_t count, int64_t block) {
@@ -123,13 +133,18 @@ std::optional<Lowering> reorder_for_kernels(const Type& type, const Layout& from
     require(!from.name.starts_with(kPrepared), ErrorKind::internal, "no way back from {} to {}", from.name, to.name);
     return std::nullopt;
   }
-  require(from.is_plain(), ErrorKind::internal, "{} is made from plain values, not from {}", to.name, from.name);
   const auto preparation = std::static_pointer_cast<const Preparation>(to.details);
+  require(from.is_plain() || (preparation->prepare_weights && is_blocked_weights(from)), ErrorKind::internal,
+          "{} is made from plain values, not from {}", to.name, from.name);
   Lowering lowering;
   lowering.implementation = "fovea prepare";
   lowering.inputs = {from};
   lowering.outputs = {to};
-  lowering.run = [preparation](const Buffers& buffers) { preparation->prepare(buffers.in[0], buffers.out[0]); };
+  if (preparation->prepare_weights)
+    lowering.run = [preparation, offsets = weight_offsets(type, from)](const Buffers& buffers) {
+      preparation->prepare_weights(buffers.in[0], offsets, buffers.out[0]);
+    };
+  else lowering.run = [preparation](const Buffers& buffers) { preparation->prepare(buffers.in[0], buffers.out[0]); };
   return lowering;
 }
 
