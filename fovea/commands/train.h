@@ -11,9 +11,10 @@ struct TrainOptions {
   std::string output = "run";
   bool resume = false;
   bool skip_broken = false;
-  double epochs = 0, rate = 0;  // 0: the recipe's
+  // What is 0, −1 or empty is as the recipe says.
+  double epochs = 0, rate = 0;
   int64_t batch = 0, seed = -1;
-  std::string optimiser, augment = "recipe";
+  std::string optimiser, augment;
   std::vector<std::string> freeze, settings;
   int64_t checkpoint_every = 0, limit = 0;
   bool synchronised = false;

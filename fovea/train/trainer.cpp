@@ -8,6 +8,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/parallel.h"
+#include "fovea/data/statistics.h"
 #include "fovea/train/descent.h"
 #include "fovea/train/diagnosis.h"
 
@@ -21,9 +22,10 @@ using Clock = std::chrono::steady_clock;
 constexpr double kDiverged = 20;
 constexpr double kMemory = 0.98;  // of the running mean
 
-BatchOptions batch_options(const Recipe& recipe, Broken broken) {
+BatchOptions batch_options(const Recipe& recipe, const Model& model, Broken broken) {
   BatchOptions options;
-  options.size = recipe.batch;
+  options.size = recipe.batch / recipe.micro_batches;
+  options.standardise = stated_standardisation(model.meaning).value_or(Standardisation());
   options.seed = recipe.seed;
   options.broken = broken == Broken::leave_out ? Broken::replace : broken;
   options.augmentations = parse_augmentations(recipe.augment);
@@ -40,8 +42,8 @@ struct Trainer::State {
   Descent descent;
   BatchReader reader;
   std::string network;
-  int64_t total = 0;
-  std::map<std::string, Tensor> fed;  // to the step under way
+  int64_t total = 0;                  // updates
+  std::map<std::string, Tensor> fed;  // to the run under way
   Clock::time_point begun;
   double first_loss = -1, smooth_loss = 0;
   // Since the last look at the test set.
@@ -49,20 +51,22 @@ struct Trainer::State {
   int64_t errors = 0, count = 0, batches = 0;
   double seconds = 0;
   std::vector<LayerNorms> layers;
+  Update update;  // under way
   // Several ranks.
   Group* group = nullptr;             // null: this process alone
   const Context* context = nullptr;   // of the run under way
-  std::atomic<bool> stopping{false};  // what all ranks have agreed on
+  std::atomic<bool> stopping{false};  // after the update under way, as all ranks have agreed
 
   int64_t ranks() const { return group ? group->size() : 1; }
 
-  int64_t step() const { return descent.step(); }
-  double epoch(int64_t after) const {
-    return static_cast<double>(after) / static_cast<double>(reader.batches_per_epoch());
-  }
+  // An update takes a run of the program for each part of its batch.
+  int64_t parts() const { return recipe.micro_batches; }
+  int64_t step() const { return descent.step() / parts(); }
+  int64_t steps_per_epoch() const { return std::max<int64_t>(1, reader.batches_per_epoch() / parts()); }
+  double epoch(int64_t after) const { return static_cast<double>(after) / static_cast<double>(steps_per_epoch()); }
   double rate(int64_t after) const { return rate_at(recipe.schedule, epoch(after), recipe.epochs); }
-  const std::map<std::string, Tensor>& feed(int64_t step);
-  Update seen(const DescentStep& now);
+  const std::map<std::string, Tensor>& feed(int64_t run);
+  bool seen(const DescentStep& now);   // whether the update is done
   bool look_due(int64_t after) const;  // once `after` updates are done
   Look look();
   void check_loss(double loss, int64_t step);
@@ -87,10 +91,12 @@ void set_initial_states(Program& program, const TrainingStep& step, const Weight
   }
 }
 
-const Preprocess& preprocess_of(const Model& model) {
-  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+// Rows of numbers need none.
+Preprocess preprocess_of(const Model& model, const Dataset& train) {
+  const bool rows = train.size() > 0 && train.get(0).has_values();
+  require(rows || model.meaning.preprocess.has_value(), ErrorKind::usage,
           "{} does not say how a picture becomes its input; give --preprocess", model.meaning.name);
-  return *model.meaning.preprocess;
+  return model.meaning.preprocess.value_or(Preprocess());
 }
 
 }  // namespace
@@ -100,10 +106,12 @@ Trainer::Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Datase
   Group* const group = options.group && options.group->size() > 1 ? options.group : nullptr;
   const DataParallel parallel{.ranks = group ? group->size() : 1,
                               .synchronised_batch_norm = recipe.synchronised_batch_norm};
+  require(recipe.optimiser.kind != "lbfgs", ErrorKind::unsupported,
+          "L-BFGS is a library call (train/lbfgs.h, train/full_batch.h), not yet a way to run a whole training");
   TrainingStep training = training_step(model, recipe, parallel);
   Weights start = starting_weights(training, model.weights);
-  const Preprocess how = preprocess_of(model);
-  BatchOptions batches = batch_options(recipe, broken);
+  const Preprocess how = preprocess_of(model, *train);
+  BatchOptions batches = batch_options(recipe, model, broken);
   if (group) batches = share_of(batches, *group);
   fit_colours(batches.augmentations, *train);
   batches.classes = training.graph.shape(training.logits)[1];
@@ -116,38 +124,43 @@ Trainer::Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Datase
                          BatchReader(std::move(train), how, batches), network});
   state_->group = group;
   state_->total = std::max<int64_t>(
-      1, std::llround(std::ceil(recipe.epochs * static_cast<double>(state_->reader.batches_per_epoch()) - 1e-9)));
+      1, std::llround(std::ceil(recipe.epochs * static_cast<double>(state_->steps_per_epoch()) - 1e-9)));
 }
 
 Trainer::~Trainer() = default;
 
 int64_t Trainer::step() const { return state_->step(); }
 int64_t Trainer::steps() const { return state_->total; }
-int64_t Trainer::steps_per_epoch() const { return state_->reader.batches_per_epoch(); }
+int64_t Trainer::steps_per_epoch() const { return state_->steps_per_epoch(); }
 const TrainingStep& Trainer::training() const { return state_->training; }
 MemoryInfo Trainer::memory() const { return state_->descent.program().memory(); }
 
-const std::map<std::string, Tensor>& Trainer::State::feed(int64_t step) {
+const std::map<std::string, Tensor>& Trainer::State::feed(int64_t run) {
+  const int64_t now = run / parts(), part = run % parts();
+  const bool last = part + 1 == parts();
   begun = Clock::now();
-  if (group) stopping = group->any(context->cancelled());  // after this step
+  if (last) stopping = group ? group->any(context->cancelled()) : context->cancelled();  // after this update
   Batch batch = reader.next();
-  fed = training.feeds(step, rate(step));
+  fed = training.feeds(now, part, rate(now));
   if (group) own_masks(fed, *group);
-  fed.merge(norms_feed(look_due(step + 1)));
+  fed.merge(norms_feed(last && look_due(now + 1)));
   fed[training.picture] = std::move(batch.pictures);
   fed[training.labels] = std::move(batch.labels);
   return fed;
 }
 
-Trainer::Update Trainer::State::seen(const DescentStep& now) {
-  check_loss(now.watched[kTotal].at(0), now.step);
-  const double loss = now.watched[kLoss].at(0);
-  const auto wrong = static_cast<int64_t>(now.watched[kErrors].at(0));
-  const int64_t size = ranks() * fed[training.labels].shape().count();
-  loss_sum += loss, errors += wrong, count += size, ++batches;
+bool Trainer::State::seen(const DescentStep& now) {
+  const int64_t done = now.step / parts() + 1, part = now.step % parts();
+  check_loss(now.watched[kTotal].at(0), done);
+  if (part == 0) update = {done, epoch(done), 0, 0, 0, rate(done - 1)};
+  update.loss += now.watched[kLoss].at(0) / static_cast<double>(parts());
+  update.errors += static_cast<int64_t>(now.watched[kErrors].at(0));
+  update.count += ranks() * fed[training.labels].shape().count();
   seconds += std::chrono::duration<double>(Clock::now() - begun).count();
-  if (look_due(now.step + 1)) layers = layer_norms(training, now.watched[kNorms]);
-  return {now.step + 1, epoch(now.step + 1), loss, wrong, size, rate(now.step)};
+  if (part + 1 < parts()) return false;
+  loss_sum += update.loss, errors += update.errors, count += update.count, ++batches;
+  if (look_due(done)) layers = layer_norms(training, now.watched[kNorms]);
+  return true;
 }
 
 void Trainer::State::check_loss(double loss, int64_t step) {
@@ -160,12 +173,12 @@ void Trainer::State::check_loss(double loss, int64_t step) {
   share.batch /= ranks();
   fail(ErrorKind::usage, "{}",
        divergence_message(group ? training_step(model, share) : training, model.weights, states, fed, backend,
-                          {step + 1, loss, first_loss, rate(step)}));
+                          {step, loss, first_loss, rate(step - 1)}));
 }
 
 bool Trainer::State::look_due(int64_t after) const {
   if (after >= total) return true;
-  const double each = recipe.evaluate_every * static_cast<double>(reader.batches_per_epoch());
+  const double each = recipe.evaluate_every * static_cast<double>(steps_per_epoch());
   const auto looks = [&](int64_t s) { return std::floor(static_cast<double>(s) / each + 1e-9); };
   return looks(after) > looks(after - 1);
 }
@@ -183,9 +196,9 @@ Trainer::Look Trainer::State::look() {
 
 void Trainer::observe(Observer observer) {
   state_->descent.observe([this, observer = std::move(observer)](const DescentStep& now) {
-    const Update update = state_->seen(now);
-    if (observer.step) observer.step(update);
-    if (!state_->look_due(update.step)) return;
+    if (!state_->seen(now)) return;
+    if (observer.step) observer.step(state_->update);
+    if (!state_->look_due(state_->update.step)) return;
     const Look look = state_->look();
     if (observer.epoch) observer.epoch(look);
   });
@@ -195,9 +208,10 @@ void Trainer::run(const Context& context) {
   State& s = *state_;
   s.context = &context;
   s.stopping = false;
-  Context agreed = context;
-  if (s.group) agreed.cancel = &s.stopping;
-  s.descent.run(agreed, s.total, [&s](int64_t step) { return s.feed(step); });
+  Context between_updates = context;
+  between_updates.cancel = &s.stopping;
+  if (context.cancelled() && !s.group) return;
+  s.descent.run(between_updates, s.total * s.parts(), [&s](int64_t run) { return s.feed(run); });
 }
 
 Model Trainer::model() const {
@@ -214,7 +228,7 @@ Model Trainer::model() const {
     }
   }
   result.meaning.trained = true;
-  return result;
+  return trained_model(std::move(result), s.recipe);
 }
 
 Checkpoint Trainer::checkpoint() const {
@@ -226,6 +240,7 @@ Checkpoint Trainer::checkpoint() const {
   checkpoint.next = s.reader.position();
   checkpoint.model = s.network;
   checkpoint.threads = thread_count();
+  checkpoint.plan = s.descent.program().plan();
   checkpoint.numbers = {{"loss sum", s.loss_sum},
                         {"errors", static_cast<double>(s.errors)},
                         {"count", static_cast<double>(s.count)},
@@ -250,7 +265,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     s.descent.program().set_state(name, value);
   }
   s.reader.seek(checkpoint.next);
-  s.descent.seek(checkpoint.step);
+  s.descent.seek(checkpoint.step * s.parts());
   const auto number = [&](const char* name) {
     const auto found = checkpoint.numbers.find(name);
     return found == checkpoint.numbers.end() ? 0.0 : found->second;
@@ -269,7 +284,7 @@ void Trainer::share(int root) {
   int64_t where[] = {s.step(), at.epoch, at.batch};
   s.group->broadcast(std::as_writable_bytes(std::span<int64_t>(where)), root);
   if (s.group->rank() == root) return;
-  s.descent.seek(where[0]);
+  s.descent.seek(where[0] * s.parts());
   s.reader.seek({where[1], where[2]});
 }
 
