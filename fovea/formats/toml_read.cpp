@@ -13,6 +13,12 @@ namespace {
 constexpr size_t kMostText = size_t{1} << 20;
 constexpr int kDeepest = 32, kMostParts = 16;
 
+bool is_bare(std::string_view key) {
+  return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
 // Keeps the parser and its tree shallow: brackets and names of many parts ("a.b.c.d") both nest. Strings are skipped as
 // TOML defines them; where the text is no TOML the parser stops before it sees what this misjudges.
 class NestingCheck {
@@ -22,7 +28,9 @@ class NestingCheck {
   void run() {
     while (i_ < text_.size()) {
       const char c = text_[i_];
-      if (c == '\n') ++line_, parts_ = 0;
+      if (c == '\n') ++line_, parts_ = 0, fresh_ = true;
+      if (c == '[' && fresh_ && depth_ == 0) check_header();
+      if (c == '=') fresh_ = false;
       if (c == '#') {
         i_ = std::min(text_.find('\n', i_), text_.size());
         continue;
@@ -37,6 +45,14 @@ class NestingCheck {
   }
 
  private:
+  // The parser takes it for granted that a header's brackets are followed by a name.
+  void check_header() const {
+    size_t at = i_ + (text_.substr(i_, 2) == "[[" ? 2 : 1);
+    at = std::min(text_.find_first_not_of(" \t", at), text_.size());
+    const bool name = at < text_.size() && (text_[at] == '"' || text_[at] == '\'' || is_bare(text_.substr(at, 1)));
+    require(name, ErrorKind::format, "{}: line {}: expected a section's name behind the bracket", file_.label(), line_);
+  }
+
   void count(char c) {
     if (c == '[' || c == '{') ++depth_;
     if (c == ']' || c == '}') --depth_;
@@ -72,6 +88,7 @@ class NestingCheck {
   const std::string_view text_;
   size_t i_ = 0;
   int depth_ = 0, parts_ = 0, line_ = 1;
+  bool fresh_ = true;  // no = in this line so far: a bracket is a header's
 };
 
 int line_of(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
@@ -107,12 +124,6 @@ TomlValue converted(const toml::node& node, const Bytes& file) {
     fail(ErrorKind::format, "{}: line {}: a date or time, which means nothing here", file.label(), v.line);
   }
   return v;
-}
-
-bool is_bare(std::string_view key) {
-  return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
 }
 
 std::string written_key(const std::string& key) { return is_bare(key) ? key : toml_text(key); }

@@ -376,6 +376,8 @@ TEST(NetworkDescription, HostileSizesAreRefused) {
   std::string quoted = "\"a\"";
   for (int i = 0; i < 50000; ++i) quoted += ".'b'";
   expect_error(quoted + " = 1", {"more than 16 parts"});
+  for (const char* header : {"[=a]", "[[#", "[ $]", "[\n]", "[", "[[]]", "\xEF\xBB\xBF[=]"})
+    expect_error(header, {"net.toml: line 1"});
   expect_error(std::string(2'000'000, '\n'), {"at most"});
   // Blocks that double: 2^30 layers.
   std::string doubling = "[network]\ninput = [3]\n[[block]]\nname = \"b0\"\n[[block.layer]]\nkind = \"relu\"\n";
