@@ -6,7 +6,6 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "fovea/commands/training_run.h"
@@ -102,8 +101,7 @@ struct Sets {
 
 Set opened(const std::string& name, const TrainOptions& options, const std::string& split) {
   Set set = open_data(name, {split, options.skip_broken});
-  if (options.limit > 0 && options.limit < set->size())
-    set = std::make_shared<Subset>(slice(set, 0, options.limit));
+  if (options.limit > 0 && options.limit < set->size()) set = std::make_shared<Subset>(slice(set, 0, options.limit));
   return set;
 }
 
@@ -190,8 +188,7 @@ Recipe with_options(Recipe recipe, const TrainOptions& options) {
 Recipe recipe_of(const Context& context, const Asked& asked, const TrainOptions& options, const Model& model,
                  const Dataset& train) {
   const Image first = train.get(0).image;
-  const DefaultRecipe suits =
-      default_recipe(model, {train.size(), std::min<int64_t>(first.width(), first.height())});
+  const DefaultRecipe suits = default_recipe(model, {train.size(), std::min<int64_t>(first.width(), first.height())});
   Recipe recipe = suits.recipe;
   const std::string& name = options.model.model;
   if (is_text_file(name)) recipe = read_run_description(Bytes::map(name), suits.recipe).recipe;
