@@ -68,7 +68,12 @@ std::vector<Case> cases() {
            .inputs = {{.type = {DType::f32, {1, 3, 20, 21}}},
                       {.type = {DType::f32, {16, 3, 3, 3}}},
                       {.type = {DType::f32, {16}}}},
-           .attributes = FusedConvAttributes{.stride = 2, .activation = "relu"}}};
+           .attributes = FusedConvAttributes{.stride = 2, .activation = "relu"}},
+          {.name = "few_outputs",
+           .inputs = {{.type = {DType::f32, {3, 1, 12, 11}}},
+                      {.type = {DType::f32, {6, 1, 5, 5}}},
+                      {.type = {DType::f32, {6}}}},
+           .attributes = FusedConvAttributes{.pad = 2, .activation = "relu"}}};
 }
 
 Cost cost(const Node& node, std::span<const Type> in) {

@@ -107,6 +107,10 @@ int check(const Candidate& candidate, const testing::Built& built, Format format
       double largest = 0;
       for (int64_t i = 0; i < want[k].count(); ++i) largest = std::max(largest, std::abs(want[k].at(i)));
       for (int64_t i = 0; i < want[k].count(); ++i) {
+        if (node.outputs[k].dtype == DType::boolean) {
+          EXPECT_EQ(got[static_cast<size_t>(i)] != std::byte{0}, want[k].at(i) != 0) << i;
+          continue;
+        }
         float value = 0;
         int32_t position = 0;
         std::memcpy(&value, &got[static_cast<size_t>(4 * i)], 4);
