@@ -17,6 +17,7 @@
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/model_options.h"
 #include "fovea/report/table.h"
+#include "fovea/train/mpi_group.h"
 
 namespace fovea::cli {
 namespace {
@@ -103,7 +104,8 @@ int print_report(const Report& report, bool json) {
 }
 
 int run_command(const Command& command, const void* options, const Common& common) {
-  set_thread_count(static_cast<int>(common.threads));
+  const int share = take_share_of_cores();  // of several processes that mpirun has started here
+  set_thread_count(common.threads > 0 ? static_cast<int>(common.threads) : share);
   bind_threads();
   ProgressBar progress(common.quiet);
   Context context;
@@ -116,6 +118,7 @@ int run_command(const Command& command, const void* options, const Common& commo
     };
   const Report report = command.run(context, options);
   progress.clear();
+  if (report.silent) return kOk;
   if (interrupted) return kInterrupted;
   return print_report(report, common.json);
 }
@@ -215,7 +218,7 @@ int main(int argc, char** argv) {
     complain(e.what());
   }
   if (interrupted) {
-    std::fputs("fovea: interrupted\n", stderr);
+    if (launch().rank == 0) std::fputs("fovea: interrupted\n", stderr);
     code = kInterrupted;
   }
   return code;

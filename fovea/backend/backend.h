@@ -13,6 +13,8 @@
 
 namespace fovea {
 
+class Group;
+
 // How a value lies in memory. "plain" is contiguous row-major. Two layouts with one name (for one type) are the same.
 struct Layout {
   std::string name = "plain";
@@ -36,6 +38,10 @@ struct Lowering {
   std::vector<Layout> outputs;  // what it writes; one entry an output
   size_t scratch = 0;           // bytes of private memory, alive during the step only
   std::function<void(const Buffers&)> run;  // does not throw; uses the process's threads
+  // Where `run` only starts the work (a sum over other machines): waits for it and completes the outputs, which are all
+  // that it is given (as `in` and as `out`; no scratch). Compile makes it a step of its own, just before the first use
+  // of an output; until then nobody else touches the outputs' memory. Throws Error{io} when another rank has gone.
+  std::function<void(const Buffers&)> finish;
 
   // Memory sharing that compile may arrange. `run` must work whether or not it does.
   struct InPlace {
@@ -64,6 +70,7 @@ struct Request {
   std::span<const bool> constant;  // input is a constant or a bound parameter: reordering it costs nothing at run time
   std::span<const Tensor* const> values;  // its tensor where constant, else null
   std::span<const bool> used;             // which outputs anything depends on
+  Group* group = nullptr;                 // who all_reduce goes over; null: this process alone
   const Node& op_node() const { return graph.node(node); }
   const Type& type(size_t i) const { return graph.type(graph.node(node).inputs[i]); }
 };
@@ -94,5 +101,7 @@ class Backend {
 Backend& reference_backend();
 // The reference lowering of one node: the last candidate of every backend.
 Lowering reference_lowering(const Request& request);
+// all_reduce over request.group, of every backend on this side of a device: started by `run`, waited for by `finish`.
+Lowering all_reduce_lowering(const Request& request);
 
 }  // namespace fovea

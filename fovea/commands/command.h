@@ -22,6 +22,7 @@ struct Report {
   std::string text;                                    // for a person; holds terminal colours, see without_colours()
   std::shared_ptr<const nlohmann::ordered_json> json;  // the same for a program; never null after run
   std::vector<std::filesystem::path> files;            // what was written
+  bool silent = false;                                 // nothing is to be said: another process of the group says it
   bool failed = false;                                 // the work was done and the answer is "no" (verify): exit code 1
 
   void set_json(const nlohmann::ordered_json& value);

@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "fovea/formats/save.h"
+#include "fovea/model/column.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/table.h"
 
@@ -14,12 +16,27 @@ namespace fovea {
 
 OptionList describe(ConvertOptions& o) {
   return describe(o.model) +
-         OptionList{{"-o,--output", "FILE",
-                     "the file to write; its ending says how: " + fmt::format("{}", fmt::join(saved_endings(), " ")),
-                     &o.output, true},
-                    {"--half", "", "store the weights as f16", &o.half},
-                    {"--name", "NAME", "the network's name from now on", &o.name}};
+         OptionList{
+             {"-o,--output", "FILE",
+              "the file to write; its ending says how: " + fmt::format("{}", fmt::join(saved_endings(), " ")),
+              &o.output, true},
+             {"--half", "", "store the weights as f16", &o.half},
+             {"--column", "N", "of a fractal network this column alone, from 1; \"deepest\" for the last", &o.column},
+             {"--name", "NAME", "the network's name from now on", &o.name}};
 }
+
+namespace {
+
+Model with_column(Model model, const std::string& column) {
+  if (column == "deepest") return column_of(std::move(model));
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(column.data(), column.data() + column.size(), number);
+  require(error == std::errc{} && end == column.data() + column.size() && number >= 1, ErrorKind::usage,
+          "--column is \"{}\", expected a number from 1, or deepest", column);
+  return column_of(std::move(model), number);
+}
+
+}  // namespace
 
 Report run(const Context& context, const ConvertOptions& options) {
   const std::filesystem::path path(options.output);
@@ -32,6 +49,7 @@ Report run(const Context& context, const ConvertOptions& options) {
             "{}: is a folder, expected the name of a file to write", options.output);
   });
   Model model = open(context, options.model);
+  if (!options.column.empty()) model = with_column(std::move(model), options.column);
   if (!options.name.empty()) model.meaning.name = options.name;
   std::vector<std::filesystem::path> files;
   writing([&] { files = save_model(model, path, {options.half}); });
@@ -60,6 +78,7 @@ Command convert_command() {
        {"fovea convert model.onnx -o named.onnx --labels imagenet --preprocess torchvision",
         "writes what the file did not say"},
        {"fovea convert net.caffemodel -o net.safetensors --half", "the weights only, half as large"},
+       {"fovea convert fractal.onnx --column deepest -o column.onnx", "the deepest path of a fractal network alone"},
        {"fovea convert model.onnx -o large.onnx --size 448", "the same network for larger pictures"}},
       run);
 }

@@ -15,6 +15,7 @@
 #include "fovea/ops/conv.h"
 #include "fovea/ops/input.h"
 #include "fovea/report/table.h"
+#include "fovea/train/mpi_group.h"
 
 namespace fovea {
 
@@ -103,6 +104,7 @@ Report run(const Context& context, const DoctorOptions& options) {
          return s;
        }()},
       {"libraries", backend->fingerprint()},
+      {"many processes", mpi_availability()},
   };
   if (const char* folder = std::getenv("FOVEA_DATA")) facts.emplace_back("FOVEA_DATA", folder);
   else facts.emplace_back("FOVEA_DATA", "not set: the demo trains its own small network");

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
 
 #include "fovea/commands/training_run.h"
 #include "fovea/data/fetched.h"
@@ -12,6 +15,7 @@
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/zoo/zoo.h"
+#include "fovea/train/mpi_group.h"
 
 namespace fs = std::filesystem;
 
@@ -44,6 +48,8 @@ OptionList describe(TrainOptions& o) {
               {},
               0,
               1e12},
+             {"--synchronised-batch-norm", "", "under mpirun: batch norms with the statistics of the whole batch",
+              &o.synchronised},
              {"--limit", "N", "only the first N pictures of each set; 0: all", &o.limit, false, {}, 0, 1e15},
              {"--skip-broken", "", "pictures that cannot be read are replaced, and left out of the test",
               &o.skip_broken}} +
@@ -118,16 +124,15 @@ Recipe recipe_of(const TrainOptions& options) {
   if (options.augment != "recipe") recipe.augment = options.augment;
   if (options.seed >= 0) recipe.seed = static_cast<uint64_t>(options.seed);
   recipe.freeze = options.freeze;
+  recipe.synchronised_batch_norm = options.synchronised;
   return recipe;
 }
 
 }  // namespace
 
-Report run(const Context& context, const TrainOptions& options) {
-  require_writable_folder(options.output);
-  RunFolder folder(options.output);
-  require(options.resume || !folder.holds_run(), ErrorKind::usage,
-          "{}: holds a run already; go on with it by --resume, or give another folder with -o", options.output);
+namespace {
+
+TrainingTask task_of(const Context& context, const TrainOptions& options) {
   TrainingTask task;
   task.recipe = recipe_of(options);
   const Sets sets = sets_of(context, options, task.recipe);
@@ -136,10 +141,51 @@ Report run(const Context& context, const TrainOptions& options) {
   task.engine = options.engine;
   task.broken = options.skip_broken ? Broken::replace : Broken::fatal;
   task.checkpoint_every = options.checkpoint_every;
+  return task;
+}
+
+Report lead(const Context& context, const TrainOptions& options, Group* group) {
+  require_writable_folder(options.output);
+  RunFolder folder(options.output);
+  require(options.resume || !folder.holds_run(), ErrorKind::usage,
+          "{}: holds a run already; go on with it by --resume, or give another folder with -o", options.output);
+  TrainingTask task = task_of(context, options);
+  task.group = group;
   write_file(folder.recipe(), task.recipe_text);
   TrainingRun training(context, folder, std::move(task));
   training.run();
   return training.report();
+}
+
+// The steps of a rank that leaves messages, folder and tests to rank 0.
+Report follow(Context context, const TrainOptions& options, Group& group) {
+  context.log = {};
+  context.progress = {};
+  try {
+    const TrainingTask task = task_of(context, options);
+    const Engine engine(task.engine);
+    CompileOptions compile_options = engine.compile_options;
+    compile_options.group = &group;
+    Trainer trainer(task.model, task.recipe, task.train, *engine.backend, compile_options, task.broken);
+    trainer.share();
+    trainer.run(context);
+  } catch (const Error& error) {
+    // What all ranks find (a wrong option) is said once: rank 0 ends first, and mpirun then ends this one.
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    throw error.within(fmt::format("rank {}", group.rank()));
+  }
+  Report report;
+  report.set_json(nlohmann::ordered_json::object());
+  report.silent = true;
+  return report;
+}
+
+}  // namespace
+
+Report run(const Context& context, const TrainOptions& options) {
+  const std::unique_ptr<Group> group = launched_group();
+  if (group->rank() > 0) return follow(context, options, *group);
+  return lead(context, options, group->size() > 1 ? group.get() : nullptr);
 }
 
 Command train_command() {
@@ -152,6 +198,7 @@ Command train_command() {
       "final.onnx. Ctrl-C saves; --resume goes on to the same bits.",
       {{"fovea train lenet5 mnist", "LeNet-5 on MNIST, a minute or two"},
        {"fovea train resnet20_cifar cifar10 -o resnet20 --epochs 40", "a residual network on CIFAR-10"},
+       {"mpirun -n 4 fovea train resnet20_cifar cifar10 -o resnet20", "the same on four processes or machines"},
        {"fovea train --resume -o resnet20", "go on after Ctrl-C, a crash or a power cut"}},
       run);
 }

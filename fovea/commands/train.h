@@ -16,11 +16,13 @@ struct TrainOptions {
   std::string optimiser, augment = "recipe";
   std::vector<std::string> freeze, settings;
   int64_t checkpoint_every = 0, limit = 0;
+  bool synchronised = false;
 };
 OptionList describe(TrainOptions& options);
 
 // Trains a network; what the run leaves behind is told in train/run_folder.h. Throws Error{usage} for a folder that
-// holds another run, and what the parts throw.
+// holds another run, and what the parts throw. Started by mpirun as one of several processes it trains with them: all
+// open the data, rank 0 alone touches the folder, and the other ranks' reports are silent.
 Report run(const Context& context, const TrainOptions& options);
 Command train_command();
 

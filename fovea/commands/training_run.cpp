@@ -34,12 +34,14 @@ TestResult as_test_result(const Evaluation& e) { return {e.count, e.errors, e.to
 TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask task)
     : context_(context), folder_(folder), task_(std::move(task)), engine_(task_.engine) {
   start_ = saved_ = line_ = Clock::now();
+  engine_.compile_options.group = task_.group;
   std::optional<Checkpoint> before;
   if (folder_.has_checkpoint()) before = read_checkpoint(folder_.last());
   trainer_ = std::make_unique<Trainer>(task_.model, task_.recipe, task_.train, *engine_.backend,
                                        engine_.compile_options, task_.broken);
+  if (before) trainer_->restore(*before);
+  trainer_->share();
   if (before) {
-    trainer_->restore(*before);
     best_errors_ = number(*before, "best errors", -1);
     best_step_ = number(*before, "best step", 0);
     seconds_before_ = number(*before, "run seconds", 0);

@@ -23,6 +23,7 @@ struct TrainingTask {
   EngineOptions engine;
   Broken broken = Broken::fatal;
   int64_t checkpoint_every = 0;  // steps; 0: with every evaluation, and every minute
+  Group* group = nullptr;        // the ranks that train together; null: this process alone
 };
 
 class TrainingRun {

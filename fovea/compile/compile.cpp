@@ -3,10 +3,12 @@
 #include <set>
 #include <unordered_map>
 
+#include "fovea/base/group.h"
 #include "fovea/compile/optimise.h"
 #include "fovea/compile/plan.h"
 #include "fovea/compile/program_impl.h"
 #include "fovea/ops/add.h"
+#include "fovea/ops/all_reduce.h"
 #include "fovea/ops/gate.h"
 #include "fovea/ops/input.h"
 
@@ -40,6 +42,7 @@ class Compiler {
     }
     for (const Value want : work_.wants) plan_.wants.push_back(in_layout(want, plain_layout(graph_.type(want))));
     add_carries();
+    while (!unfinished_.empty()) wait_for(unfinished_.begin()->first);
     plan_memory(plan_, options_.level >= 3);
     finish();
     return std::move(impl_);
@@ -128,6 +131,7 @@ class Compiler {
 
   // The Physical that holds v in the given layout, made by a reorder if there is none yet. Constants are prepared now.
   int in_layout(Value v, const Layout& layout) {
+    wait_for(v.node);
     auto& have = physical_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)];
     if (const auto found = have.find(layout.name); found != have.end()) return found->second;
     const Type& type = graph_.type(v);
@@ -187,8 +191,10 @@ class Compiler {
       const Value v{index, static_cast<int>(k)};
       used[k] = !all_uses_[static_cast<size_t>(index)][k].empty() || wanted.contains(v);
     }
+    check_group(node);
     const Request request{
-        graph_, index, layouts, {constant.get(), node.inputs.size()}, values, {used.get(), node.outputs.size()}};
+        graph_,        index, layouts, {constant.get(), node.inputs.size()}, values, {used.get(), node.outputs.size()},
+        options_.group};
     Answer answer = backend_.lower(request);
     require(!answer.choices.empty(), ErrorKind::internal, "no implementation for {} \"{}\"", node.op->name, node.name);
     size_t choice = 0;
@@ -220,7 +226,36 @@ class Compiler {
     step.zero_in_zero_out = node.op->zero_in_zero_out;
     step.is_add = node.op == &ops::add && graph_.shape(node.inputs[0]) == graph_.shape(node.inputs[1]);
     if (node.op == &ops::gate && first_.contains(node.inputs[1])) step.gate = first_.at(node.inputs[1]);
+    if (step.lowering.finish) unfinished_[index] = finish_of(step);
     plan_.steps.push_back(std::move(step));
+  }
+
+  void check_group(const Node& node) const {
+    if (node.op != &ops::all_reduce) return;
+    const int64_t ranks = node.attributes.as<AllReduceAttributes>().ranks,
+                  size = options_.group ? options_.group->size() : 1;
+    require(ranks == size, ErrorKind::usage, "all_reduce \"{}\" is built for {} ranks, the program is compiled for {}",
+            node.name, ranks, size);
+  }
+
+  // The step that waits for what another only starts.
+  PlannedStep finish_of(const PlannedStep& started) const {
+    PlannedStep step;
+    step.name = "wait for " + started.name;
+    step.op = started.op;
+    step.lowering.implementation = "wait";
+    step.lowering.inputs = step.lowering.outputs = started.lowering.outputs;
+    step.lowering.run = started.lowering.finish;
+    step.in = step.out = started.out;
+    return step;
+  }
+
+  // Plans the wait for a node's outputs, if it is started and not waited for: before their first use.
+  void wait_for(int node) {
+    const auto found = unfinished_.find(node);
+    if (found == unfinished_.end()) return;
+    plan_.steps.push_back(std::move(found->second));
+    unfinished_.erase(found);
   }
 
   std::vector<Type> input_types(const Node& node) const {
@@ -305,6 +340,7 @@ class Compiler {
   std::map<Value, int> first_;
   std::vector<std::vector<std::vector<Use>>> all_uses_;
   std::map<int, size_t> finished_uses_;
+  std::map<int, PlannedStep> unfinished_;  // by node: waits that nobody has needed yet
 };
 
 }  // namespace

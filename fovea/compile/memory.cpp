@@ -116,9 +116,12 @@ void arrange_in_place(Plan& plan) {
   const std::vector<Lifetime> life = value_lifetimes(plan);
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     PlannedStep& step = plan.steps[s];
+    std::vector<int> arranged;  // outputs and inputs that have their place
     for (const Lowering::InPlace& pair : step.lowering.in_place) {
       const int out = step.out[static_cast<size_t>(pair.output)], in = step.in[static_cast<size_t>(pair.input)];
       if (out < 0 || in < 0) continue;
+      if (std::count(arranged.begin(), arranged.end(), out) + std::count(arranged.begin(), arranged.end(), in) > 0)
+        continue;
       if (std::count(step.in.begin(), step.in.end(), in) > 1) continue;
       const auto [root, offset] = plan.root(in);
       const size_t bytes = at(plan, out).layout.bytes;
@@ -135,7 +138,7 @@ void arrange_in_place(Plan& plan) {
       } else {
         continue;
       }
-      break;
+      arranged.insert(arranged.end(), {out, in});
     }
   }
 }

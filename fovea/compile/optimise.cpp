@@ -35,6 +35,7 @@ Optimised optimise(const Graph& graph, std::span<const Value> wants, Weights wei
   if (options.level >= 2) take(work, fuse(work.graph, roots(work)));
   if (options.level >= 1) take(work, fold_constants(work.graph, roots(work), work.weights, variable));
   take(work, eliminate_dead_code(work.graph, roots(work)));
+  if (options.group) take(work, hoist_sums(work.graph));
   std::erase_if(work.weights, [&](const auto& entry) { return work.graph.find(entry.first) < 0; });
   return work;
 }

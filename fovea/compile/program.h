@@ -12,6 +12,8 @@
 
 namespace fovea {
 
+class Group;
+
 // After each run, the memory of `to` (an input or a parameter) holds the value of `from`: weights, momenta, an image
 // being optimised.
 struct Carry {
@@ -26,6 +28,9 @@ struct CompileOptions {
   bool bf16 = false;
   // Choose between implementations by measuring (and remember); false: the backend's first choice.
   bool tune = true;
+  // Who all_reduce goes over; its size is the ranks that the graph was built for. It outlives the program, and nobody
+  // else makes calls on it while steps run. Null: this process alone.
+  Group* group = nullptr;
   // 0: nothing but what correctness needs; 1: simplify; 2: and fuse; 3: and share memory. For finding a miscompilation.
   int level = 3;
 };
@@ -60,7 +65,7 @@ class Program {
   // Feeds inputs by name and runs all steps. Wants come back in the order given to compile, as tensors of their own.
   // Gates (boolean scalar inputs) that are fed false skip the work behind them; an input fed before keeps its value if
   // it is left out. Throws Error{usage} for an unknown name, a missing input, or a wrong type; nothing is thrown once
-  // steps run.
+  // steps run, but Error{io} when another rank of the group is gone (the carried values are then of no use).
   std::vector<Tensor> run(const std::map<std::string, Tensor>& feeds = {});
 
   // The same without copies: write into input(name), execute(), read want(i). The spans stay valid as long as the

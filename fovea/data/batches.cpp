@@ -1,4 +1,5 @@
-// Batch b of epoch e holds the samples order_e[b size .. (b + 1) size), in this order; order_e comes from (seed, e),
+// Batch b of epoch e holds the samples order_e[b size .. (b + 1) size), in this order (of a batch of n samples, share s
+// of S those from n s / S to n (s + 1) / S); order_e comes from (seed, e),
 // the augmentation of a sample from (seed, e, sample). A batch is therefore a pure function of its number, and workers
 // may make any of them at any time: each takes the smallest number nobody has taken, as long as it is less than
 // `prefetch` ahead of the one the caller takes next.
@@ -30,6 +31,8 @@ using Order = std::shared_ptr<const std::vector<int64_t>>;
 void check(const BatchOptions& options) {
   require(options.size >= 1 && options.size <= (int64_t{1} << 20), ErrorKind::usage,
           "a batch cannot have {} samples, expected 1 to {}", options.size, int64_t{1} << 20);
+  require(options.shards >= 1 && options.shards <= options.size && options.shard >= 0 && options.shard < options.shards,
+          ErrorKind::usage, "a batch of {} has no share {} of {}", options.size, options.shard, options.shards);
   require(options.prefetch >= 0 && options.prefetch <= 1024, ErrorKind::usage,
           "{} batches cannot be kept ready, expected 0 to 1024", options.prefetch);
   require(options.threads >= 1 && options.threads <= 256, ErrorKind::usage,
@@ -177,7 +180,9 @@ Batch BatchReader::State::make(int64_t number, bool parallel) {
   Batch batch;
   batch.position = position_of(number);
   const Order order = order_of(batch.position.epoch);
-  const int64_t first = batch.position.batch * options.size, last = std::min(count, first + options.size);
+  const int64_t start = batch.position.batch * options.size, whole = std::min(count - start, options.size);
+  const int64_t first = start + whole * options.shard / options.shards;
+  const int64_t last = start + whole * (options.shard + 1) / options.shards;
   std::vector<Slot> slots(static_cast<size_t>(last - first));
   const auto fill = [&](int64_t i) {
     fill_slot(batch.position.epoch, *order, first + i, slots[static_cast<size_t>(i)]);

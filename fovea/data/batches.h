@@ -17,11 +17,13 @@ enum class Broken {
 };
 
 struct BatchOptions {
-  int64_t size = 128;     // samples a batch
+  int64_t size = 128;     // samples a batch (of all shards together)
   bool shuffle = true;    // another order each epoch, else the set's own
   bool drop_last = true;  // an epoch's last batch is left out when it is not full
   Broken broken = Broken::fatal;
-  uint64_t seed = 0;  // keys the order and the augmentation
+  int64_t shards = 1;  // each batch is shared out evenly: batches have the samples of one share of `shards` …
+  int64_t shard = 0;   // … this one, from 0; all shares together are the batch, in order, with the same bits
+  uint64_t seed = 0;   // keys the order and the augmentation
   std::vector<Augmentation> augmentations;
   int64_t classes = 0;   // labels must lie in [0, classes); 0: as many as the set names, any when it names none
   int64_t prefetch = 2;  // batches kept ready, at most; 0: each is made when it is asked for, by the loops' threads
@@ -44,7 +46,7 @@ struct Batch {
 };
 
 // Endless batches, epoch after epoch. Which samples a batch has and every bit of it depend on the set, the
-// preprocessing, the options' first seven fields and `standardise`, and the position only: not on threads, prefetching,
+// preprocessing, the options' first nine fields and `standardise`, and the position only: not on threads, prefetching,
 // or whether the run was interrupted. Rows of numbers are standardised, then augmented (by noise); the preprocessing
 // does not touch them.
 class BatchReader {

@@ -29,9 +29,22 @@ struct ScoresLayer {
 
 bool is_parameter(const Graph& graph, Value v) { return v && graph.node(v).op == &ops::parameter; }
 
+// The parameter behind a weight that is only turned or reshaped (CNTK keeps 16,4,4,10 for a 256,10); `turns` are the
+// nodes between, if asked for. Not given where there is none.
+Value parameter_behind(const Graph& graph, Value v, std::vector<int>* turns = nullptr) {
+  static constexpr std::string_view kTurns[] = {"reshape", "transpose", "flatten", "squeeze", "unsqueeze", "identity"};
+  while (v && !is_parameter(graph, v)) {
+    const Node& node = graph.node(v);
+    if (std::find(std::begin(kTurns), std::end(kTurns), node.op->name) == std::end(kTurns)) return {};
+    if (turns) turns->push_back(v.node);
+    v = node.inputs[0];
+  }
+  return v;
+}
+
 // Which axis of the weight (input 1) counts outputs, for a layer whose weight is a parameter; −1: it is no such layer.
 int axis_of_outputs(const Graph& graph, const Node& node) {
-  if (node.inputs.size() < 2 || !is_parameter(graph, node.inputs[1])) return -1;
+  if (node.inputs.size() < 2 || !parameter_behind(graph, node.inputs[1])) return -1;
   const auto rank = static_cast<int>(graph.shape(node.inputs[1]).rank());
   if (node.op == &ops::conv) return 0;
   if (node.op == &ops::gemm) return node.attributes.as<GemmAttributes>().trans_b ? 0 : 1;
@@ -42,7 +55,7 @@ int axis_of_outputs(const Graph& graph, const Node& node) {
 Value classes_from(const Graph& graph, const Node& node) {
   Value result;
   for (const Value v : node.inputs) {
-    if (!v || is_parameter(graph, v) || graph.known(v)) continue;
+    if (!v || parameter_behind(graph, v) || graph.known(v)) continue;
     if (result) return {};
     result = v;
   }
@@ -77,23 +90,31 @@ ScoresLayer layer_of(const Graph& graph, const std::string& output, Value at) {
   return found;
 }
 
-// What changes in the graph: parameters with their new shapes, reshapes with the count of classes that they name.
+// What changes in the graph: parameters with their new shapes, which are used as they are from now on, not turned;
+// reshapes with the count of classes that they name.
 struct Change {
   std::map<int, Shape> parameters;
+  std::vector<int> turns;
   std::map<int, int64_t> reshapes;
 };
 
 void note(const Graph& graph, const ScoresLayer& head, int64_t classes, Change& change) {
+  const auto users = uses(graph);
   for (const int index : head.after) {
     const Node& node = graph.node(index);
     if (node.op == &ops::reshape) change.reshapes[index] = head.classes;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const Value v = node.inputs[k];
-      if (!is_parameter(graph, v)) continue;
+      const Value parameter = parameter_behind(graph, v);
+      if (!parameter) continue;
+      parameter_behind(graph, v, &change.turns);
+      require(users[static_cast<size_t>(parameter.node)][0].size() == 1, ErrorKind::unsupported,
+              "\"{}\" is the weight of several layers, so that \"{}\" cannot get another one",
+              graph.node(parameter).name, node.name);
       Shape shape = graph.shape(v);
       if (index == head.layer && k == 1) shape[head.axis] = classes;
       else std::replace(shape.begin(), shape.end(), head.classes, classes);  // a bias, a scale
-      change.parameters[v.node] = shape;
+      change.parameters[parameter.node] = shape;
     }
   }
 }
@@ -122,6 +143,7 @@ Graph changed(const Graph& graph, const Change& change, int64_t classes) {
     const Node& node = graph.node(index);
     if (const auto found = change.parameters.find(index); found != change.parameters.end())
       return {parameter(result.graph, node.name, {node.outputs[0].dtype, found->second})};
+    if (std::find(change.turns.begin(), change.turns.end(), index) != change.turns.end()) return {inputs[0]};
     if (const auto found = change.reshapes.find(index); found != change.reshapes.end())
       return {resized(result.graph, graph, node, inputs, found->second, classes)};
     return {};
@@ -149,7 +171,8 @@ Weights drawn(const Graph& graph, const Change& change, uint64_t seed) {
     for (const Value v : node.inputs) {
       if (v && !at.contains(v)) {
         const Type& type = graph.type(v);
-        at[v] = is_parameter(graph, v) ? parameter(small, graph.node(v).name, type) : input(small, "", type);
+        at[v] = is_parameter(graph, v) ? parameter(small, graph.node(v).name, type)
+                                       : input(small, fmt::format("value {}", at.size()), type);
       }
       inputs.push_back(v ? at[v] : Value{});
     }

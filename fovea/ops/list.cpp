@@ -3,6 +3,7 @@
 #include "fovea/ops/abs.h"
 #include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/add.h"
+#include "fovea/ops/all_reduce.h"
 #include "fovea/ops/and.h"
 #include "fovea/ops/arg_max.h"
 #include "fovea/ops/average_pool.h"
@@ -138,6 +139,7 @@ const Op* const kOps[] = {
     &ops::lrn,
     &ops::lrn_gradient,
     &ops::batch_norm,
+    &ops::all_reduce,
     &ops::batch_norm_training,
     &ops::batch_norm_training_gradient,
     &ops::locally_connected,

@@ -40,9 +40,21 @@ std::vector<Candidate> candidates(const Model& model) {
   return result;
 }
 
-std::string without_wildcards(std::string pattern) {
-  std::erase_if(pattern, [](char c) { return c == '*' || c == '?'; });
-  return pattern;
+// What stands before the first wildcard, without a dot at its end: "layer1" of "layer1.*".
+std::string beginning(const std::string& pattern) {
+  std::string literal = pattern.substr(0, pattern.find_first_of("*?"));
+  while (literal.ends_with('.')) literal.pop_back();
+  return literal;
+}
+
+// The candidates' names and the modules that these lie in: "layer1.0.conv1", "layer1.0", "layer1".
+std::vector<std::string> known_names(const std::vector<Candidate>& candidates) {
+  std::set<std::string> names;
+  for (const Candidate& c : candidates)
+    for (const std::string& name : c.names)
+      for (size_t end = name.size(); end != std::string::npos && end > 0; end = name.rfind('.', end - 1))
+        names.insert(name.substr(0, end));
+  return {names.begin(), names.end()};
 }
 
 }  // namespace
@@ -80,10 +92,8 @@ Frozen frozen_by(const Model& model, const std::vector<std::string>& patterns) {
       found = true;
     }
     if (found) continue;
-    std::vector<std::string> names;
-    for (const Candidate& c : all) names.insert(names.end(), c.names.begin(), c.names.end());
     fail(ErrorKind::usage, "nothing to freeze is called \"{}\"{}; layers and weights are named as `fovea layers` does",
-         pattern, did_you_mean(without_wildcards(pattern), names));
+         pattern, did_you_mean(beginning(pattern), known_names(all)));
   }
   for (const Node& node : model.graph.nodes()) {
     if (node.op != &ops::batch_norm) continue;

@@ -44,9 +44,10 @@ struct Recipe {
   DropPath drop_path;
   StochasticDepth stochastic_depth;
   double batch_norm_momentum = 0.1;
-  bool bf16 = false;          // convolutions and matrix products in bf16, weights and their updates in f32
-  double evaluate_every = 1;  // epochs between evaluations on the test set
-  double validation = 0;      // share of the training set that is kept for evaluation when there is no test set
+  bool synchronised_batch_norm = false;  // on several ranks: statistics of the whole batch, not of each rank's share
+  bool bf16 = false;                     // convolutions and matrix products in bf16, weights and their updates in f32
+  double evaluate_every = 1;             // epochs between evaluations on the test set
+  double validation = 0;  // share of the training set that is kept for evaluation when there is no test set
 };
 
 }  // namespace fovea

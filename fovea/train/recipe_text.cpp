@@ -169,7 +169,7 @@ const std::vector<RecipeKey>& recipe_keys() {
   return keys;
 }
 
-RunDescription read_run(const Bytes& file, const Recipe& defaults) {
+RunDescription read_run_description(const Bytes& file, const Recipe& defaults) {
   const TomlValue root = read_toml(file);
   const std::string label = file.label().empty() ? "recipe" : file.label();
   RunDescription run;
@@ -202,7 +202,7 @@ RunDescription read_run(const Bytes& file, const Recipe& defaults) {
 }
 
 Recipe read_recipe(std::string_view text, const std::string& file, const Recipe& defaults) {
-  return read_run(Bytes::copy(text, file), defaults).recipe;
+  return read_run_description(Bytes::copy(text, file), defaults).recipe;
 }
 
 std::string write_recipe(const Recipe& recipe) {
@@ -217,7 +217,7 @@ std::string write_recipe(const Recipe& recipe) {
   return text;
 }
 
-std::string write_run(const RunDescription& run) {
+std::string write_run_description(const RunDescription& run) {
   std::string text;
   for (const auto& [name, value] :
        {std::pair<const char*, const std::string*>("model", &run.model), {"data", &run.data}, {"test", &run.test}})

@@ -41,13 +41,13 @@ struct RunDescription {
 
 // Reads a recipe; what it does not say is as in `defaults`. Throws Error{format} naming file, line, key, what was
 // expected and what is there, with the nearest known name. A network is only read by read_network_description.
-RunDescription read_run(const Bytes& file, const Recipe& defaults = {});
+RunDescription read_run_description(const Bytes& file, const Recipe& defaults = {});
 // The same of the recipe alone. Keys that say model, data and test are allowed and passed over.
 Recipe read_recipe(std::string_view text, const std::string& file, const Recipe& defaults = {});
 
 // Text that reads back to equal bits, every setting in it. Throws Error{usage} for settings that read_recipe refuses.
 std::string write_recipe(const Recipe& recipe);
-std::string write_run(const RunDescription& run);
+std::string write_run_description(const RunDescription& run);
 
 // Applies "optimiser.kind=adam" or "schedule.steps=82,123": the value is TOML, quotes and brackets may be left out.
 // Throws Error{usage} for an unknown key, with the nearest one, and for a value out of range. Call check_recipe behind

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 
@@ -48,6 +49,12 @@ struct Trainer::State {
   int64_t errors = 0, count = 0, batches = 0;
   double seconds = 0;
   std::vector<LayerNorms> layers;
+  // Several ranks.
+  Group* group = nullptr;             // null: this process alone
+  const Context* context = nullptr;   // of the run under way
+  std::atomic<bool> stopping{false};  // what all ranks have agreed on
+
+  int64_t ranks() const { return group ? group->size() : 1; }
 
   int64_t step() const { return descent.step(); }
   double epoch(int64_t after) const {
@@ -90,10 +97,14 @@ const Preprocess& preprocess_of(const Model& model) {
 
 Trainer::Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Dataset> train, Backend& backend,
                  const CompileOptions& options, Broken broken) {
-  TrainingStep training = training_step(model, recipe);
+  Group* const group = options.group && options.group->size() > 1 ? options.group : nullptr;
+  const DataParallel parallel{.ranks = group ? group->size() : 1,
+                              .synchronised_batch_norm = recipe.synchronised_batch_norm};
+  TrainingStep training = training_step(model, recipe, parallel);
   Weights start = starting_weights(training, model.weights);
   const Preprocess how = preprocess_of(model);
   BatchOptions batches = batch_options(recipe, broken);
+  if (group) batches = share_of(batches, *group);
   fit_colours(batches.augmentations, *train);
   batches.classes = training.graph.shape(training.logits)[1];
   const std::string network = fingerprint(model);
@@ -103,6 +114,7 @@ Trainer::Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Datase
   for (const Carry& carry : training.carry) model.weights.erase(training.graph.node(carry.to).name);
   state_.reset(new State{std::move(model), recipe, backend, std::move(training), std::move(descent),
                          BatchReader(std::move(train), how, batches), network});
+  state_->group = group;
   state_->total = std::max<int64_t>(
       1, std::llround(std::ceil(recipe.epochs * static_cast<double>(state_->reader.batches_per_epoch()) - 1e-9)));
 }
@@ -117,8 +129,10 @@ MemoryInfo Trainer::memory() const { return state_->descent.program().memory(); 
 
 const std::map<std::string, Tensor>& Trainer::State::feed(int64_t step) {
   begun = Clock::now();
+  if (group) stopping = group->any(context->cancelled());  // after this step
   Batch batch = reader.next();
   fed = training.feeds(step, rate(step));
+  if (group) own_masks(fed, *group);
   fed.merge(norms_feed(look_due(step + 1)));
   fed[training.picture] = std::move(batch.pictures);
   fed[training.labels] = std::move(batch.labels);
@@ -128,7 +142,8 @@ const std::map<std::string, Tensor>& Trainer::State::feed(int64_t step) {
 Trainer::Update Trainer::State::seen(const DescentStep& now) {
   check_loss(now.watched[kTotal].at(0), now.step);
   const double loss = now.watched[kLoss].at(0);
-  const auto wrong = static_cast<int64_t>(now.watched[kErrors].at(0)), size = fed[training.labels].shape().count();
+  const auto wrong = static_cast<int64_t>(now.watched[kErrors].at(0));
+  const int64_t size = ranks() * fed[training.labels].shape().count();
   loss_sum += loss, errors += wrong, count += size, ++batches;
   seconds += std::chrono::duration<double>(Clock::now() - begun).count();
   if (look_due(now.step + 1)) layers = layer_norms(training, now.watched[kNorms]);
@@ -141,8 +156,11 @@ void Trainer::State::check_loss(double loss, int64_t step) {
   if (std::isfinite(loss) && smooth_loss <= kDiverged * (first_loss + 1)) return;
   Weights states;
   for (const std::string& name : descent.program().state_names()) states[name] = descent.program().state(name);
+  Recipe share = recipe;  // looked for by this rank alone, in its share of the batch
+  share.batch /= ranks();
   fail(ErrorKind::usage, "{}",
-       divergence_message(training, model.weights, states, fed, backend, {step + 1, loss, first_loss, rate(step)}));
+       divergence_message(group ? training_step(model, share) : training, model.weights, states, fed, backend,
+                          {step + 1, loss, first_loss, rate(step)}));
 }
 
 bool Trainer::State::look_due(int64_t after) const {
@@ -174,7 +192,12 @@ void Trainer::observe(Observer observer) {
 }
 
 void Trainer::run(const Context& context) {
-  state_->descent.run(context, state_->total, [this](int64_t step) { return state_->feed(step); });
+  State& s = *state_;
+  s.context = &context;
+  s.stopping = false;
+  Context agreed = context;
+  if (s.group) agreed.cancel = &s.stopping;
+  s.descent.run(agreed, s.total, [&s](int64_t step) { return s.feed(step); });
 }
 
 Model Trainer::model() const {
@@ -236,6 +259,18 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   s.errors = std::llround(number("errors")), s.count = std::llround(number("count"));
   s.batches = std::llround(number("batches"));
   s.first_loss = number("first loss"), s.smooth_loss = number("smooth loss");
+}
+
+void Trainer::share(int root) {
+  State& s = *state_;
+  if (!s.group) return;
+  broadcast_states(s.descent.program(), *s.group, root);
+  const BatchPosition at = s.reader.position();
+  int64_t where[] = {s.step(), at.epoch, at.batch};
+  s.group->broadcast(std::as_writable_bytes(std::span<int64_t>(where)), root);
+  if (s.group->rank() == root) return;
+  s.descent.seek(where[0]);
+  s.reader.seek({where[1], where[2]});
 }
 
 }  // namespace fovea

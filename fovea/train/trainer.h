@@ -43,15 +43,17 @@ class Trainer {
   };
 
   // Compiles the step and starts to make batches. `plan` makes it compute as a run before it did; empty: choose.
+  // options.group: the ranks that train together, each with its share of every batch; all call the same functions.
   // model: its weights are what training begins with. Throws what the parts throw.
   Trainer(Model model, const Recipe& recipe, std::shared_ptr<const Dataset> train, Backend& backend,
           const CompileOptions& options, Broken broken = Broken::fatal);
   ~Trainer();
 
-  // To be called once, before run().
+  // To be called once, before run(); on several ranks by any of them.
   void observe(Observer observer);
-  // Until all epochs are done or the context is cancelled. Throws Error{usage} when the loss is no number any more or
-  // grows beyond all measure, saying the step, the layer, and what to try; and what reading a batch throws.
+  // Until all epochs are done or the context is cancelled (of several ranks any one's: all stop at the same step).
+  // Throws Error{usage} when the loss is no number any more or grows beyond all measure, saying the step, the layer,
+  // and what to try; and what reading a batch throws.
   void run(const Context& context);
 
   int64_t step() const;   // updates done
@@ -67,6 +69,8 @@ class Trainer {
   // Goes on from there. Throws Error{usage} for a checkpoint of another network or with other settings, naming what
   // differs.
   void restore(const Checkpoint& checkpoint);
+  // Every rank goes on from where the root stands; called by all of them. Nothing with one rank.
+  void share(int root = 0);
 
   const TrainingStep& training() const;
   MemoryInfo memory() const;

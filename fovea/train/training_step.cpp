@@ -111,10 +111,10 @@ void add_update(TrainingStep& step, const std::vector<Value>& parameters,
 
 }  // namespace
 
-TrainingStep training_step(const Model& model, const Recipe& recipe) {
+TrainingStep training_step(const Model& model, const Recipe& recipe, const DataParallel& parallel) {
   require(recipe.batch > 0 && recipe.micro_batches > 0 && recipe.batch % recipe.micro_batches == 0, ErrorKind::usage,
           "a batch of {} cannot be cut into {} equal parts", recipe.batch, recipe.micro_batches);
-  const int64_t count = recipe.batch / recipe.micro_batches;
+  const int64_t count = samples_of_share(recipe.batch / recipe.micro_batches, parallel);
   const std::string& scores = model.meaning.scores;
   const Frozen frozen = frozen_by(model, recipe.freeze);
   TrainingStep step;
@@ -123,24 +123,27 @@ TrainingStep training_step(const Model& model, const Recipe& recipe) {
   step.labels = "labels";
   const Graph whole = with_gates(for_batch(model, count), scores, recipe, step);
   const std::vector<std::string> never = frozen_statistics(whole, frozen);
-  TrainingGraph training =
-      training_mode(whole, wanted(whole, scores), {.momentum = recipe.batch_norm_momentum, .frozen = frozen.norms});
+  TrainingGraph training = training_mode(whole, wanted(whole, scores),
+                                         {.momentum = recipe.batch_norm_momentum,
+                                          .frozen = frozen.norms,
+                                          .ranks = parallel.synchronised_batch_norm ? parallel.ranks : 1});
   step.dropout = static_cast<bool>(training.dropout_key);
   Graph& graph = step.graph = std::move(training.graph);
   const Value labels = input(graph, step.labels, {DType::i64, {count}});
   std::vector<Head> heads = auxiliary_heads(graph);
   for (Head& head : heads) head.weight = recipe.head_weight;
   const NetworkLoss loss = network_loss(graph, scores, labels, recipe.loss, heads);
-  step.loss = loss.main;
-  step.total = loss.total;
+  const StepCounts counts = counted_over_ranks(graph, loss, error_count(graph, loss.logits, labels), parallel);
+  step.loss = counts.loss;
+  step.errors = counts.errors;
+  step.total = counts.total;
   step.logits = loss.logits;
-  step.errors = error_count(graph, loss.logits, labels);
   const std::vector<Value> parameters = trainable(graph, training.statistics, never, frozen);
   for (const Value p : parameters) step.trained.push_back(graph.node(p).name);
   // Each part's mean weighs 1 / parts in the batch's.
   const double weight = recipe.optimiser.kind == "lbfgs" ? 1 : 1.0 / static_cast<double>(recipe.micro_batches);
   const Value seed = constant(graph, Tensor::full(graph.dtype(loss.total), graph.shape(loss.total), weight));
-  step.gradients = gradient(graph, loss.total, parameters, {}, seed);
+  step.gradients = averaged_gradients(graph, gradient(graph, loss.total, parameters, {}, seed), parallel);
   add_update(step, parameters, training.statistics);
   return step;
 }

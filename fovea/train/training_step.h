@@ -9,6 +9,7 @@
 
 #include "fovea/compile/program.h"
 #include "fovea/model/model.h"
+#include "fovea/train/data_parallel.h"
 #include "fovea/train/drop_path.h"
 #include "fovea/train/recipe.h"
 #include "fovea/transform/stochastic_depth.h"
@@ -42,11 +43,13 @@ struct TrainingStep {
 // Builds the step for recipe.batch / recipe.micro_batches samples; an update then takes that many runs, one a part.
 // The model's graph is that of inference; its weights are not looked at. Frozen parameters are not carried. Running
 // statistics are renewed by every run.
+// With several ranks it is one rank's share of it: gradients are averaged, loss and errors are those of the whole
+// batch.
 // With the optimiser "lbfgs" the graph does not update: it gives loss and gradients, and Program::set_state takes
 // weights (train/lbfgs.h); parts are the caller's to add up.
 // Throws Error{usage} when the model has no scores or its batch is fixed, when the parts do not divide the batch or
 // everything is frozen, and what the parts throw.
-TrainingStep training_step(const Model& model, const Recipe& recipe);
+TrainingStep training_step(const Model& model, const Recipe& recipe, const DataParallel& parallel = {});
 
 // What remains of a network when its training is over: residual branches scaled by their probability of survival
 // (stochastic depth), no auxiliary classifiers. Weights are the model's own.

@@ -43,4 +43,8 @@ Rewritten fold_batch_norm(const Graph& graph, std::span<const Value> wants, cons
 // conv (+ add) (+ relu) → fused_conv; channel_affine + relu → channel_affine with activation.
 Rewritten fuse(const Graph& graph, std::span<const Value> wants);
 
+// The same nodes in another order: every all_reduce stands right behind the last of its inputs, so that it is under way
+// while the nodes after it are computed.
+Rewritten hoist_sums(const Graph& graph);
+
 }  // namespace fovea

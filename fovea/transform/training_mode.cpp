@@ -1,9 +1,12 @@
 // With batch mean μ and biased variance v over M values a channel, and momentum m:
 //   running mean ← (1 − m) · running mean + m · μ,   running variance ← (1 − m) · running variance + m · v · M / (M −
 //   1)
-// (without the factor where unbiased is false); behind a gate, running ← running + gate(new − running). The key of a
-// dropout layer is the step's key plus a constant of 64 bits made from the layer's name, so that the keys of steps that
-// count up do not meet those of other layers.
+// (without the factor where unbiased is false); behind a gate, running ← running + gate(new − running).
+// Synchronised over K ranks, M = K M_r:
+//   μ = mean over ranks of Σx/M_r,  c = x − μ,  v = mean over ranks of Σc²/M_r,  y = c · scale · (v + ε)^(−1/2) + bias:
+// two sums over ranks forward and two backward. (One would do with Σx and Σx², but x² − μ² loses every digit of v where
+// |μ| is large.) The key of a dropout layer is the step's key plus a constant of 64 bits
+// made from the layer's name, so that the keys of steps that count up do not meet those of other layers.
 #include "fovea/transform/training_mode.h"
 
 #include <map>
@@ -11,11 +14,17 @@
 #include "fovea/base/error.h"
 #include "fovea/base/rng.h"
 #include "fovea/ops/add.h"
+#include "fovea/ops/all_reduce.h"
 #include "fovea/ops/batch_norm_training.h"
+#include "fovea/ops/div.h"
 #include "fovea/ops/dropout.h"
 #include "fovea/ops/gate.h"
 #include "fovea/ops/input.h"
+#include "fovea/ops/mul.h"
+#include "fovea/ops/reduce.h"
+#include "fovea/ops/reshape.h"
 #include "fovea/ops/scale.h"
+#include "fovea/ops/sqrt.h"
 #include "fovea/ops/sub.h"
 #include "fovea/transform/gated_nodes.h"
 #include "fovea/transform/rewrite.h"
@@ -61,17 +70,48 @@ class TrainingRewriter {
 
   std::vector<Value> normalised(const Node& node, std::span<const Value> inputs, Value open) {
     const Shape shape = g_.shape(inputs[0]);
-    const int64_t count = shape.count() / std::max<int64_t>(1, shape[1]);
+    const int64_t count = mode_.ranks * shape.count() / std::max<int64_t>(1, shape[1]);
     require(count > 1, ErrorKind::shape,
             "batch_norm \"{}\": {} gives one value a channel, whose variance is 0 in training; take more pictures a "
             "step, larger ones, or frozen statistics",
             node.name, to_string(shape));
+    const Normalised own = mode_.ranks > 1 ? synchronised(node, inputs) : alone(node, inputs);
+    const double values = static_cast<double>(count);
+    update(inputs[3], own.mean, 1, open);
+    update(inputs[4], own.variance, mode_.unbiased ? values / (values - 1) : 1, open);
+    return {own.y};
+  }
+
+  struct Normalised {
+    Value y, mean, variance;  // the statistics are [C]
+  };
+
+  Normalised alone(const Node& node, std::span<const Value> inputs) {
     const Value y = g_.add(ops::batch_norm_training, {inputs[0], inputs[1], inputs[2]},
                            node.attributes.as<BatchNormAttributes>(), node.name, node.origin);
-    const double values = static_cast<double>(count);
-    update(inputs[3], {y.node, 1}, 1, open);
-    update(inputs[4], {y.node, 2}, mode_.unbiased ? values / (values - 1) : 1, open);
-    return {y};
+    return {y, {y.node, 1}, {y.node, 2}};
+  }
+
+  Normalised synchronised(const Node& node, std::span<const Value> inputs) {
+    const Shape shape = g_.shape(inputs[0]);
+    Shape channel(shape.size(), 1);
+    channel[1] = shape[1];
+    Ints others = Ints{0};
+    for (int64_t axis = 2; axis < shape.rank(); ++axis) others.push_back(axis);
+    const auto over_all = [&](Value x) {  // the mean of each channel, over all ranks
+      const Value own = reduce(g_, x, {.kind = "mean", .axes = others});
+      return all_reduce(g_, own, {.kind = "mean", .ranks = mode_.ranks});
+    };
+    const auto column = [&](Value v) { return reshape(g_, v, channel); };
+    const Value mean = over_all(inputs[0]);
+    const Value centred = sub(g_, inputs[0], column(mean));
+    const Value variance = over_all(mul(g_, centred, centred));
+    const double epsilon = node.attributes.as<BatchNormAttributes>().epsilon;
+    const Value factor = div(g_, inputs[1], sqrt(g_, shift(g_, variance, epsilon)));
+    const Value y = add(g_, mul(g_, centred, column(factor)), column(inputs[2]));
+    g_.rename(y.node, node.name);
+    g_.set_origin(y.node, node.origin);
+    return {y, mean, variance};
   }
 
   // (1 − m) · running + m · factor · batch
@@ -105,6 +145,7 @@ class TrainingRewriter {
 TrainingGraph training_mode(const Graph& graph, std::span<const Value> wants, const TrainingMode& mode) {
   require(mode.momentum >= 0 && mode.momentum <= 1, ErrorKind::usage, "the momentum is {}, expected 0 to 1",
           mode.momentum);
+  require(mode.ranks >= 1, ErrorKind::usage, "{} ranks, expected at least 1", mode.ranks);
   Rewritten rewritten;
   TrainingRewriter rewriter(graph, wants, mode, rewritten.graph);
   const Replace replace = [&](int index, std::span<const Value> inputs) { return rewriter.replaced(index, inputs); };

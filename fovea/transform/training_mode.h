@@ -16,6 +16,8 @@ struct TrainingMode {
                           // the biased one (the paper's tools, ONNX)
   bool frozen_statistics = false;  // batch norms stay as they are at inference: fine-tuning with small batches
   std::set<std::string, std::less<>> frozen = {};  // names of single batch norms that do
+  int64_t ranks = 1;  // above 1: batch norms are synchronised, their statistics are those of the batches
+                      // of so many ranks together, by all_reduce; each rank's batch is of one size
 };
 
 // A running statistic of the training graph.
@@ -36,6 +38,8 @@ struct TrainingGraph {
 //     statistics' new values beside it, in nodes "<parameter>.next". Parameters that several batch norms share are
 //     updated by each in turn. Gradients with respect to these parameters are zero. A batch norm that is needed behind
 //     one gate only (see gates_behind) leaves its running statistics as they are while that gate is closed.
+//     With ranks above 1 the batch norm is written out in nodes around two all_reduces, so that its gradient is the
+//     exact one of the whole batch.
 //   - every dropout without a key given one: the input "dropout key", to be fed another number each step, mixed with
 //     the node's name, so that each layer and each step draw another mask, and equal keys equal ones. Dropout of rate 0
 //     stays as it is.

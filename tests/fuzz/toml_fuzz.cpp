@@ -16,8 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     read_network_description(file);
   } catch (const Error&) {}
   try {
-    const std::string written = write_run(read_run(file));
-    if (write_run(read_run(Bytes::copy(written))) != written) std::abort();
+    const std::string written = write_run_description(read_run_description(file));
+    if (write_run_description(read_run_description(Bytes::copy(written))) != written) std::abort();
   } catch (const Error&) {}
   return 0;
 }

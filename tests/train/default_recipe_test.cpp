@@ -111,7 +111,7 @@ TEST(Recipes, AreReadAndTheirNetworksTrain) {
     SCOPED_TRACE(entry.path().filename().string());
     ++count;
     const Bytes file = Bytes::map(entry.path());
-    const RunDescription run = read_run(file);
+    const RunDescription run = read_run_description(file);
     EXPECT_FALSE(run.data.empty());
     EXPECT_NE(run.model.empty(), run.network.empty());
     Model model;

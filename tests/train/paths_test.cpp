@@ -231,7 +231,7 @@ TEST(DropPath, OnePathAlwaysLives) {
   const PathPlan plan = drop_paths(graph, wants, paths.joins).plan;
   std::vector<int> columns(5, 0);
   int globals = 0, dropped = 0, inputs = 0;
-  constexpr int kDraws = 4000;
+  constexpr int kDraws = 1000;
   for (const char* kind : {"local", "global", "mixed"})
     for (const double rate : {0.15, 0.9, 1.0})
       for (uint64_t s = 0; s < kDraws; ++s) {
@@ -269,7 +269,7 @@ TEST(DropPath, OnePathAlwaysLives) {
     EXPECT_NEAR(columns[static_cast<size_t>(c)], kDraws / 4, 5 * std::sqrt(kDraws * 3.0 / 16));
   EXPECT_NEAR(globals, kDraws / 2, 5 * std::sqrt(kDraws / 4.0));
   // Of two inputs 0.15 − 0.15²/2 each are dropped, as one of two dropped ones comes back; of more, nearly 0.15.
-  EXPECT_NEAR(static_cast<double>(dropped) / inputs, 0.143, 0.006);
+  EXPECT_NEAR(static_cast<double>(dropped) / inputs, 0.143, 0.012);
   EXPECT_THROW(draw_paths(paths, {"lokal", 0.15}, Rng()), Error);
   EXPECT_THROW(draw_paths(paths, {"local", -0.1}, Rng()), Error);
   EXPECT_THROW(fractal_paths(build(*find_architecture("resnet18")).graph), Error);
@@ -359,32 +359,41 @@ TEST(MicroBatches, EqualTheWholeBatch) {
   for (const OptimiserSettings& optimiser : {OptimiserSettings{.weight_decay = 1e-3, .clip_norm = 0.5},
                                              OptimiserSettings{.kind = "adam", .epsilon = 1e-3}}) {
     Recipe recipe = recipe_of(12, optimiser);
+    constexpr double kRate = 0.005;
     recipe.average = 0.9;
     Trial whole(model, recipe);
     recipe.micro_batches = 3;
     Trial parts(model, recipe);
-    for (int64_t update = 0; update < 4; ++update) {
+    for (int64_t update = 0; update < 3; ++update) {
       Feeds feeds = whole.data(static_cast<uint64_t>(12 * update));
-      feeds.merge(whole.step.feeds(update, 0.02));
+      feeds.merge(whole.step.feeds(update, kRate));
+      const auto before = whole.states();
+      for (const auto& [name, value] : before) parts.program.set_state(name, value);  // so that rounding cannot grow
       const double expected = whole.program.run(feeds)[0].at(0);
       double loss = 0;
-      const auto before = parts.states();
       for (int64_t part = 0; part < 3; ++part) {
         Feeds own = parts.data(static_cast<uint64_t>(12 * update + 4 * part));
-        own.merge(parts.step.feeds(update, part, 0.02));
+        own.merge(parts.step.feeds(update, part, kRate));
         loss += parts.program.run(own)[0].at(0) / 3;
         if (part == 2) continue;
-        for (const auto& [name, value] : parts.states())
-          if (!name.starts_with("gradient of")) ASSERT_TRUE(same_bits(value, before.at(name))) << name;
+        const auto between = parts.states();
+        for (const auto& [name, value] : before) ASSERT_TRUE(same_bits(between.at(name), value)) << name;
       }
-      EXPECT_NEAR(loss, expected, 1e-5);
-    }
-    // Sums of 12 samples' gradients in another order: some ulps an update, times the rate, growing over 4 updates.
-    const auto got = parts.states();
-    for (const auto& [name, value] : whole.states()) {
-      double size = 0;
-      for (int64_t i = 0; i < value.count(); ++i) size = std::max(size, std::abs(value.at(i)));
-      EXPECT_LT(largest_difference(value, got.at(name)), 4 * 4 * 12 * 6e-8 * std::max(size, 0.02)) << name;
+      EXPECT_NEAR(loss, expected, 1e-5 * std::max(1.0, expected));
+      // The longest sums, of conv1's gradient, have 12 · 28 · 28 terms, added up in another order. Adam divides by a
+      // root of at least epsilon = 1e-3.
+      constexpr double kRounding = 12 * 28 * 28 * 6e-8;
+      double most = 0;
+      const auto got = parts.states(), states = whole.states();
+      for (const auto& [name, value] : states)
+        if (name.find(" of ") != std::string::npos && !name.starts_with("average"))
+          most = std::max(most, largest_difference(value, Tensor(DType::f32, value.shape())));
+      for (const auto& [name, value] : states) {
+        const bool moment = name.find(" of ") != std::string::npos && !name.starts_with("average");
+        const double by = moment ? most : kRate * most * (optimiser.kind == "adam" ? 1e3 : 1);
+        EXPECT_LT(largest_difference(value, got.at(name)), kRounding * by + 2e-7) << name;
+        EXPECT_FALSE(same_bits(value, before.at(name))) << name;
+      }
     }
   }
   Recipe uneven = recipe_of(10);

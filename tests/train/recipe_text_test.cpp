@@ -13,7 +13,7 @@
 namespace fovea {
 namespace {
 
-RunDescription read(const std::string& text) { return read_run(Bytes::copy(text, "r.toml")); }
+RunDescription read(const std::string& text) { return read_run_description(Bytes::copy(text, "r.toml")); }
 
 void expect_error(const std::string& text, const std::vector<std::string>& parts) {
   try {
@@ -99,9 +99,9 @@ TEST(RecipeText, ARunReadsBackWithItsNetwork) {
   EXPECT_EQ(run.recipe.epochs, 2.5);
   EXPECT_EQ(run.given, (std::vector<std::string>{"epochs", "optimiser.kind"}));
   EXPECT_EQ(read_network_description(Bytes::copy(run.network)).model.meaning.classes.size(), 0u);
-  const RunDescription again = read(write_run(run));
+  const RunDescription again = read(write_run_description(run));
   EXPECT_EQ(again.network, run.network);
-  EXPECT_EQ(write_run(again), write_run(run));
+  EXPECT_EQ(write_run_description(again), write_run_description(run));
   // The same file opens as a network.
   EXPECT_GE(read_network_description(Bytes::copy(text)).model.graph.find("linear1"), 0);
 }

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "fovea/backend/backend.h"
+#include "fovea/ops/all_reduce.h"
 
 namespace fovea {
 
@@ -9,6 +10,7 @@ Layout plain_layout(const Type& type) { return {"plain", type.bytes(), nullptr};
 
 Lowering reference_lowering(const Request& request) {
   const Node& node = request.op_node();
+  if (node.op == &ops::all_reduce && request.group) return all_reduce_lowering(request);
   Lowering lowering;
   lowering.implementation = "reference";
   std::vector<Type> input_types;
