@@ -95,6 +95,9 @@ class Backend {
   virtual Answer lower(const Request& request) = 0;
   // A conversion between two layouts of one type.
   virtual Lowering reorder(const Type& type, const Layout& from, const Layout& to) = 0;
+  // Whether a value that is carried from run to run can live in this layout: it can be converted to and from plain and
+  // is read from it by whatever else the backend prepares. Plain always can.
+  virtual bool can_live_in(const Type&, const Layout& layout) const { return layout.is_plain(); }
 };
 
 // Plain loops: every operator through its reference function, in plain layout. Never fails.

@@ -63,7 +63,7 @@ std::vector<ClassResult> worst_first(const Evaluation& result) {
 std::string class_table(const Evaluation& result, const std::vector<std::string>& names, bool all) {
   const std::vector<ClassResult> classes = worst_first(result);
   const size_t shown = all ? classes.size() : std::min(kShownClasses, classes.size());
-  Table table({{"class"}, {"pictures", true}, {"errors", true}, {"top-1", true}, {""}});
+  Table table({{"class"}, {result.rows ? "rows" : "pictures", true}, {"errors", true}, {"top-1", true}, {""}});
   for (size_t i = 0; i < shown; ++i)
     table.add({name_of(names, classes[i].index), fmt::format("{}", classes[i].count),
                fmt::format("{}", classes[i].errors), fmt::format("{:.2f} %", 100 * classes[i].top1),
@@ -113,12 +113,13 @@ std::string unseen_text(const std::vector<std::string>& unseen) {
 
 std::string result_text(const Evaluation& result, const std::vector<std::string>& names, double seconds,
                         const EvaluateOptions& options) {
+  const char* what = result.rows ? "rows" : "pictures";
   std::string text = fmt::format(
-      "{} pictures, {} errors: top-1 {} right ({:.2f} % error), top-5 {:.2f} % right, cross-entropy {:.4f}\n"
-      "in {}: {} pictures a second\n{}\n",
-      result.count, result.errors, coloured(fmt::format("{:.2f} %", 100 * result.top1), Ink::bold),
+      "{} {}, {} errors: top-1 {} right ({:.2f} % error), top-5 {:.2f} % right, cross-entropy {:.4f}\n"
+      "in {}: {} {} a second\n{}\n",
+      result.count, what, result.errors, coloured(fmt::format("{:.2f} %", 100 * result.top1), Ink::bold),
       100 * (1 - result.top1), 100 * result.top5, result.loss, short_time(seconds),
-      short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)), calibration_text(result));
+      short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)), what, calibration_text(result));
   text += class_table(result, names, options.all);
   if (!result.confusion.empty()) text += confusion_text(result, names);
   if (result.skipped.empty()) return text;

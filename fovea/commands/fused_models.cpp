@@ -172,8 +172,10 @@ void FusedModels::prepare_values(int64_t slot, const Tensor& values) {
   for (Member& member : members_) {
     const Shape& shape = member.pictures.shape();
     const int64_t each = shape.count(1, shape.rank());
-    require(values.count() == each, ErrorKind::usage, "{}: takes {} numbers a sample {}, the set's samples have {} {}",
-            member.name, each, to_string(shape), values.count(), to_string(values.shape()));
+    const Shape sample(std::vector<int64_t>(shape.begin() + 1, shape.end()));
+    require(values.count() == each, ErrorKind::usage,
+            "{}: takes {} numbers a sample ({}), the set's samples are rows of {} ({})", member.name, each,
+            to_string(sample), values.count(), to_string(values.shape()));
     const Tensor input = standardised(values, member.standardise);
     std::memcpy(member.pictures.raw() + static_cast<size_t>(slot) * input.bytes(), input.raw(), input.bytes());
   }

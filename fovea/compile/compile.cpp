@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "fovea/base/group.h"
+#include "fovea/compile/choices.h"
 #include "fovea/compile/optimise.h"
 #include "fovea/compile/plan.h"
 #include "fovea/compile/program_impl.h"
@@ -11,6 +12,7 @@
 #include "fovea/ops/all_reduce.h"
 #include "fovea/ops/gate.h"
 #include "fovea/ops/input.h"
+#include "fovea/ops/update.h"
 
 namespace fovea {
 
@@ -18,8 +20,15 @@ namespace {
 
 class Compiler {
  public:
-  Compiler(Optimised work, Backend& backend, const CompileOptions& options)
-      : work_(std::move(work)), graph_(work_.graph), backend_(backend), options_(options) {
+  // `given`: a plan to follow, or null. `states`: where carried values live, by node, if not in plain layout.
+  Compiler(Optimised work, Backend& backend, const CompileOptions& options, const Choices* given,
+           std::map<int, Layout> states = {})
+      : work_(std::move(work)),
+        graph_(work_.graph),
+        backend_(backend),
+        options_(options),
+        given_(given),
+        state_layouts_(std::move(states)) {
     physical_.resize(static_cast<size_t>(graph_.size()));
     constant_.resize(static_cast<size_t>(graph_.size()));
     for (int i = 0; i < graph_.size(); ++i) {
@@ -29,7 +38,34 @@ class Compiler {
     impl_ = std::make_unique<ProgramImpl>();
   }
 
+  // The layouts in which carried weights and what belongs to them need the fewest reorders, by node. Goes through the
+  // whole graph once without keeping anything of it.
+  std::map<int, Layout> survey() {
+    survey_ = true;
+    walk();
+    std::map<int, Layout> chosen;
+    std::map<Value, Layout> next;  // of updated values
+    for (int i = 0; i < graph_.size(); ++i)
+      if (graph_.node(i).op == &ops::update) choose_states(i, chosen, next);
+    return chosen;
+  }
+
   std::unique_ptr<ProgramImpl> compile() {
+    walk();
+    require(!given_ || given_->steps.size() == choices_.steps.size(), ErrorKind::usage,
+            "the plan has {} nodes, the graph {}: it was made for another graph", given_ ? given_->steps.size() : 0,
+            choices_.steps.size());
+    for (const Value want : work_.wants) plan_.wants.push_back(in_layout(want, plain_layout(graph_.type(want))));
+    add_carries();
+    while (!unfinished_.empty()) wait_for(unfinished_.begin()->first);
+    if (options_.level >= 3) schedule_updates(plan_);
+    plan_memory(plan_, options_.level >= 3);
+    finish();
+    return std::move(impl_);
+  }
+
+ private:
+  void walk() {
     all_uses_ = uses(graph_);
     std::set<Value> wanted(work_.wants.begin(), work_.wants.end());
     for (const Carry& carry : work_.carry) wanted.insert(carry.from);
@@ -40,15 +76,8 @@ class Compiler {
       else if (is_known(node, i)) add_known(i);
       else lower(i, wanted);
     }
-    for (const Value want : work_.wants) plan_.wants.push_back(in_layout(want, plain_layout(graph_.type(want))));
-    add_carries();
-    while (!unfinished_.empty()) wait_for(unfinished_.begin()->first);
-    plan_memory(plan_, options_.level >= 3);
-    finish();
-    return std::move(impl_);
   }
 
- private:
   // A value as it is first made: index of its Physical, or -1 when it is a constant.
   int& made(Value v) { return first_[v]; }
 
@@ -75,17 +104,74 @@ class Compiler {
 
   void add_state(int index, const Type& type) {
     const Value v{index, 0};
-    const int p = new_value(graph_.node(index).name, type, plain_layout(type), Residence::state);
-    plan_.values[static_cast<size_t>(p)].memory = impl_->states.take(type.bytes());
+    const auto found = state_layouts_.find(index);
+    const Layout layout = found == state_layouts_.end() ? plain_layout(type) : found->second;
+    const int p = new_value(graph_.node(index).name, type, layout, Residence::state);
+    if (!survey_) plan_.values[static_cast<size_t>(p)].memory = impl_->states.take(layout.bytes);
     remember(v, p);
     first_[v] = p;
+    if (layout.is_plain()) return;
+    choices_.states[graph_.node(index).name] = layout.name;
+    impl_->conversions[p] = {backend_.reorder(type, layout, plain_layout(type)),
+                             backend_.reorder(type, plain_layout(type), layout)};
+  }
+
+  // Of one update: each weight where its gradient comes from, or where the others that read it want it.
+  void choose_states(int index, std::map<int, Layout>& chosen, std::map<Value, Layout>& next) {
+    const Node& node = graph_.node(index);
+    const size_t states = update_state_count(node.attributes.as<UpdateAttributes>()), width = 2 + states;
+    int output = 0;
+    for (size_t first = kUpdateScalars; first < node.inputs.size();
+         first += width, output += 1 + static_cast<int>(states)) {
+      const Value w = node.inputs[first], g = node.inputs[first + 1];
+      const Type& type = graph_.type(w);
+      std::vector<Layout> candidates;
+      if (const auto found = next.find(g); found != next.end()) candidates.push_back(found->second);
+      else if (!constant_of(g)) candidates.push_back(plan_.values[static_cast<size_t>(first_.at(g))].layout);
+      candidates.push_back(plain_layout(type));
+      candidates.insert(candidates.end(), asked_[w].begin(), asked_[w].end());
+      std::erase_if(candidates, [&](const Layout& l) { return !backend_.can_live_in(type, l); });
+      const Layout best = choose_layout(w, candidates);
+      next[{index, output}] = best;
+      if (best.is_plain()) continue;
+      for (size_t i = first; i < first + width; ++i)
+        if (i != first + 1 && is_carried(node.inputs[i].node)) chosen[node.inputs[i].node] = best;
+    }
+  }
+
+  // The first of those from which the fewest others have to be made.
+  Layout choose_layout(Value w, const std::vector<Layout>& candidates) const {
+    if (given_) {
+      const auto found = given_->states.find(graph_.node(w).name);
+      const std::string name = found == given_->states.end() ? "plain" : found->second;
+      for (const Layout& layout : candidates)
+        if (layout.name == name) return layout;
+      fail(ErrorKind::usage, "the plan keeps \"{}\" in layout {}, which this machine has no use for",
+           graph_.node(w).name, name);
+    }
+    size_t best = 0, fewest = candidates.size();
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      std::set<std::string> made;
+      for (const Layout& other : candidates)
+        if (other.name != candidates[i].name && (!other.is_plain() || plain_is_asked(w))) made.insert(other.name);
+      if (made.size() >= fewest) continue;
+      fewest = made.size();
+      best = i;
+    }
+    return candidates[best];
+  }
+
+  bool plain_is_asked(Value w) const {
+    const auto found = asked_.find(w);
+    if (found == asked_.end()) return false;
+    return std::any_of(found->second.begin(), found->second.end(), [](const Layout& l) { return l.is_plain(); });
   }
 
   void add_input(int index) {
     const Node& node = graph_.node(index);
     add_state(index, node.outputs[0]);
     const int p = first_[{index, 0}];
-    if (const Tensor* value = graph_.known({index, 0})) {
+    if (const Tensor* value = graph_.known({index, 0}); value && !survey_) {
       std::memcpy(plan_.values[static_cast<size_t>(p)].memory, value->raw(), value->bytes());
       impl_->inputs[node.name] = {p, true};
     } else {
@@ -117,7 +203,7 @@ class Compiler {
       return;
     }
     add_state(index, graph_.node(index).outputs[0]);
-    std::memcpy(plan_.values[static_cast<size_t>(first_[{index, 0}])].memory, tensor.raw(), tensor.bytes());
+    if (!survey_) starts_.emplace_back(first_[{index, 0}], &tensor);
   }
 
   void add_known(int index) {
@@ -133,11 +219,16 @@ class Compiler {
   int in_layout(Value v, const Layout& layout) {
     wait_for(v.node);
     auto& have = physical_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)];
+    if (survey_) asked_[v].push_back(layout);
     if (const auto found = have.find(layout.name); found != have.end()) return found->second;
     const Type& type = graph_.type(v);
     const std::string& name = graph_.node(v).name;
     if (const Tensor* tensor = constant_of(v)) {
       const int p = new_value(name, type, layout, Residence::constant);
+      if (survey_) {
+        remember(v, p);
+        return p;
+      }
       Physical& prepared = plan_.values[static_cast<size_t>(p)];
       prepared.memory = impl_->weights.take(layout.bytes);
       if (layout.is_plain()) {
@@ -163,7 +254,7 @@ class Compiler {
     PlannedStep step;
     step.name = "reorder of " + name;
     step.op = "reorder";
-    step.lowering = backend_.reorder(type, plan_.values[static_cast<size_t>(from)].layout, layout);
+    if (!survey_) step.lowering = backend_.reorder(type, plan_.values[static_cast<size_t>(from)].layout, layout);
     const int to = new_value(name, type, layout, Residence::arena);
     step.in = {from};
     step.out = {to};
@@ -197,18 +288,20 @@ class Compiler {
         options_.group};
     Answer answer = backend_.lower(request);
     require(!answer.choices.empty(), ErrorKind::internal, "no implementation for {} \"{}\"", node.op->name, node.name);
-    size_t choice = 0;
-    if (answer.choices.size() > 1 && options_.tune) choice = choose_fastest(answer, input_types(node), key(node));
+    const size_t choice = choose(node, answer);
     PlannedStep step;
     step.node = index;
     step.name = node.name;
     step.op = node.op->name;
     step.lowering = std::move(answer.choices[choice]);
     step.refusals = std::move(answer.refusals);
-    for (size_t i = 0; i < node.inputs.size(); ++i)
+    if (!survey_) choices_.steps[node.name] = {step.lowering.implementation, layouts_text(step.lowering)};
+    // While surveying, what an update asks for says nothing: it takes whatever its weights live in.
+    const bool silent = survey_ && node.op == &ops::update;
+    for (size_t i = 0; i < node.inputs.size() && !silent; ++i)
       step.in.push_back(node.inputs[i] ? in_layout(node.inputs[i], step.lowering.inputs[i]) : -1);
     for (const Value input : node.inputs)
-      if (input) let_go(input, wanted);
+      if (input && !survey_) let_go(input, wanted);
     for (size_t k = 0; k < node.outputs.size(); ++k) {
       if (!used[k]) {
         step.out.push_back(-1);
@@ -258,6 +351,29 @@ class Compiler {
     unfinished_.erase(found);
   }
 
+  // Which of the choices: what the plan says, what is fastest, or the first.
+  size_t choose(const Node& node, const Answer& answer) const {
+    const auto& choices = answer.choices;
+    if (!given_) {
+      if (choices.size() == 1 || !options_.tune) return 0;
+      return choose_fastest(answer, input_types(node), key(node));
+    }
+    const auto found = given_->steps.find(node.name);
+    require(found != given_->steps.end(), ErrorKind::usage, "the plan has no {} \"{}\": it was made for another graph",
+            node.op->name, node.name);
+    const auto [implementation, layouts] = std::pair(found->second.implementation, found->second.layouts);
+    for (size_t i = 0; i < choices.size(); ++i)
+      if (choices[i].implementation == implementation && layouts_text(choices[i]) == layouts) return i;
+    // While surveying, what carried values live in is not known yet.
+    for (size_t i = 0; survey_ && i < choices.size(); ++i)
+      if (choices[i].implementation == implementation) return i;
+    std::vector<std::string> offered;
+    for (const Lowering& choice : choices)
+      offered.push_back(fmt::format("{} ({})", choice.implementation, layouts_text(choice)));
+    fail(ErrorKind::usage, "{} \"{}\": the plan says {} ({}), this machine offers {}", node.op->name, node.name,
+         implementation, layouts, fmt::join(offered, "; "));
+  }
+
   std::vector<Type> input_types(const Node& node) const {
     std::vector<Type> types;
     for (const Value input : node.inputs) types.push_back(input ? graph_.type(input) : Type{DType::f32, {0}});
@@ -279,9 +395,8 @@ class Compiler {
     work_.weights.erase(node.name);
   }
 
-  // Copies at the very end: from → the memory of to. A source that is itself overwritten by a carry is saved first.
+  // At the end of a run, from → the memory of to. A source that is itself overwritten by a carry is saved first.
   void add_carries() {
-    std::vector<std::pair<int, int>> pairs;
     for (const Carry& carry : work_.carry) {
       const Type& type = graph_.type(carry.to);
       require(graph_.type(carry.from) == type, ErrorKind::usage, "cannot carry {} into {} \"{}\"",
@@ -289,31 +404,16 @@ class Compiler {
       const int to = first_.at(carry.to);
       plan_.values[static_cast<size_t>(to)].carried = true;
       impl_->states_by_name[graph_.node(carry.to).name] = to;
-      int from = in_layout(carry.from, plain_layout(type));
+      const Layout layout = plan_.values[static_cast<size_t>(to)].layout;
+      int from = in_layout(carry.from, layout);
       if (plan_.values[static_cast<size_t>(from)].residence == Residence::state && from != to) {
-        const int saved = new_value("saved " + plan_.values[static_cast<size_t>(from)].name, type, plain_layout(type),
-                                    Residence::arena);
-        add_copy(from, saved, "save of");
+        const int saved =
+            new_value("saved " + plan_.values[static_cast<size_t>(from)].name, type, layout, Residence::arena);
+        append_copy(plan_, from, saved, "save of");
         from = saved;
       }
-      pairs.emplace_back(from, to);
+      plan_.carries.emplace_back(from, to);
     }
-    for (const auto& [from, to] : pairs)
-      if (from != to) add_copy(from, to, "carry of");
-  }
-
-  void add_copy(int from, int to, std::string_view what) {
-    PlannedStep step;
-    step.name = fmt::format("{} {}", what, plan_.values[static_cast<size_t>(to)].name);
-    step.op = "copy";
-    const size_t bytes = plan_.values[static_cast<size_t>(from)].layout.bytes;
-    step.lowering.implementation = "memcpy";
-    step.lowering.inputs = {plan_.values[static_cast<size_t>(from)].layout};
-    step.lowering.outputs = {plan_.values[static_cast<size_t>(to)].layout};
-    step.lowering.run = [bytes](const Buffers& b) { std::memcpy(b.out[0], b.in[0], bytes); };
-    step.in = {from};
-    step.out = {to};
-    plan_.steps.push_back(std::move(step));
   }
 
   void finish() {
@@ -326,13 +426,22 @@ class Compiler {
       const auto [root, offset] = plan_.root(static_cast<int>(v));
       if (plan_.values[v].parent >= 0) plan_.values[v].memory = plan_.values[static_cast<size_t>(root)].memory + offset;
     }
+    choices_.backend = backend_.fingerprint();
+    impl_->plan_text = to_text(choices_);
     impl_->build(std::move(plan_));
+    for (const auto& [value, tensor] : starts_) impl_->write_state(value, *tensor);
   }
 
   Optimised work_;
   const Graph& graph_;
   Backend& backend_;
   const CompileOptions& options_;
+  const Choices* given_;
+  std::map<int, Layout> state_layouts_;
+  bool survey_ = false;
+  std::map<Value, std::vector<Layout>> asked_;         // while surveying
+  std::vector<std::pair<int, const Tensor*>> starts_;  // what carried parameters begin with
+  Choices choices_;
   Plan plan_;
   std::unique_ptr<ProgramImpl> impl_;
   std::vector<std::vector<std::map<std::string, int>>> physical_;  // [node][output][layout name]
@@ -347,8 +456,21 @@ class Compiler {
 
 Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend,
                 const CompileOptions& options) {
+  std::optional<Choices> given;
+  if (!options.plan.empty()) {
+    given = parse_choices(options.plan);
+    require(given->backend == backend.fingerprint(), ErrorKind::usage,
+            "the plan was made by \"{}\", this is \"{}\": the same bits cannot be promised", given->backend,
+            backend.fingerprint());
+  }
+  const Choices* plan = given ? &*given : nullptr;
+  Optimised work = optimise(graph, wants, std::move(weights), options);
+  std::map<int, Layout> states;
+  const bool updates = std::any_of(work.graph.nodes().begin(), work.graph.nodes().end(),
+                                   [](const Node& node) { return node.op == &ops::update; });
+  if (updates && options.level >= 3) states = Compiler(work, backend, options, plan).survey();
   Program program;
-  program.impl_ = Compiler(optimise(graph, wants, std::move(weights), options), backend, options).compile();
+  program.impl_ = Compiler(std::move(work), backend, options, plan, std::move(states)).compile();
   return program;
 }
 

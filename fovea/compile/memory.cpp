@@ -1,5 +1,6 @@
 // Memory planning: sharing first, then lifetimes, then offsets in one arena.
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "fovea/compile/plan.h"
@@ -55,6 +56,48 @@ bool zeros_are_unread(const Plan& plan, const PlannedStep& gate) {
       if (!left_out || !step.lowering.views.empty() || !step.lowering.places.empty()) return false;
     }
   return true;
+}
+
+// The step that makes a value, or -1.
+int maker_of(const Plan& plan, int value) {
+  for (size_t s = plan.steps.size(); s-- > 0;)
+    if (std::count(plan.steps[s].out.begin(), plan.steps[s].out.end(), value) > 0) return static_cast<int>(s);
+  return -1;
+}
+
+// Whether the step that makes `from` may write it over `to`: nothing reads `to` later, nor in that step, unless the
+// step is made for it.
+bool may_overwrite(const Plan& plan, int from, int to, const std::vector<Lifetime>& life) {
+  const Physical &source = plan.values[static_cast<size_t>(from)], &target = plan.values[static_cast<size_t>(to)];
+  if (source.parent >= 0 || source.residence != Residence::arena || source.layout.name != target.layout.name ||
+      source.layout.bytes != target.layout.bytes)
+    return false;
+  const int maker = maker_of(plan, from), last = life[static_cast<size_t>(to)].last;
+  if (maker < 0 || last > maker) return false;
+  if (last < maker) return true;
+  const PlannedStep& step = plan.steps[static_cast<size_t>(maker)];
+  if (std::count(step.in.begin(), step.in.end(), to) > 1) return false;
+  return std::any_of(step.lowering.in_place.begin(), step.lowering.in_place.end(), [&](const Lowering::InPlace& pair) {
+    return step.in[static_cast<size_t>(pair.input)] == to && step.out[static_cast<size_t>(pair.output)] == from;
+  });
+}
+
+void arrange_carries(Plan& plan, bool share) {
+  const std::vector<Lifetime> life = value_lifetimes(plan);
+  std::vector<std::pair<int, int>> copied;
+  std::vector<bool> taken(plan.values.size(), false);
+  for (const auto& [from, to] : plan.carries) {
+    if (from == to) continue;
+    if (share && !taken[static_cast<size_t>(to)] && may_overwrite(plan, from, to, life)) {
+      at(plan, from).parent = to;
+      at(plan, from).offset = 0;
+      at(plan, from).residence = Residence::state;
+      taken[static_cast<size_t>(to)] = true;
+    } else {
+      copied.emplace_back(from, to);
+    }
+  }
+  for (const auto& [from, to] : copied) append_copy(plan, from, to, "carry of");
 }
 
 void arrange_views(Plan& plan) {
@@ -194,7 +237,60 @@ size_t place_pieces(std::vector<Piece>& pieces) {
 
 }  // namespace
 
+void schedule_updates(Plan& plan) {
+  const size_t count = plan.steps.size();
+  std::vector<int> maker(plan.values.size(), -1);
+  std::vector<std::vector<size_t>> readers(plan.values.size());
+  for (size_t s = 0; s < count; ++s) {
+    for (const int v : plan.steps[s].out)
+      if (v >= 0) maker[static_cast<size_t>(v)] = static_cast<int>(s);
+    for (const int v : plan.steps[s].in)
+      if (v >= 0) readers[static_cast<size_t>(v)].push_back(s);
+  }
+  std::vector<size_t> after(count);  // the last step that has to come before, for updates; others keep their order
+  const auto is_update = [&](size_t s) { return plan.steps[s].op == "update"; };
+  for (size_t s = 0; s < count; ++s) {
+    after[s] = s;
+    if (!is_update(s)) continue;
+    const PlannedStep& step = plan.steps[s];
+    size_t last = 0;
+    for (const int v : step.in)
+      if (v >= 0 && maker[static_cast<size_t>(v)] >= 0)
+        last = std::max(last, after[static_cast<size_t>(maker[static_cast<size_t>(v)])]);
+    for (const Lowering::InPlace& pair : step.lowering.in_place) {
+      const int overwritten = step.in[static_cast<size_t>(pair.input)];
+      if (overwritten < 0) continue;
+      for (const size_t reader : readers[static_cast<size_t>(overwritten)])
+        if (reader < s) last = std::max(last, after[reader]);
+    }
+    after[s] = last;
+  }
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return after[a] != after[b] ? after[a] < after[b] : is_update(a) < is_update(b);
+  });
+  std::vector<PlannedStep> steps;
+  for (const size_t s : order) steps.push_back(std::move(plan.steps[s]));
+  plan.steps = std::move(steps);
+}
+
+void append_copy(Plan& plan, int from, int to, std::string_view what) {
+  PlannedStep step;
+  step.name = fmt::format("{} {}", what, at(plan, to).name);
+  step.op = "copy";
+  const size_t bytes = at(plan, from).layout.bytes;
+  step.lowering.implementation = "memcpy";
+  step.lowering.inputs = {at(plan, from).layout};
+  step.lowering.outputs = {at(plan, to).layout};
+  step.lowering.run = [bytes](const Buffers& b) { std::memcpy(b.out[0], b.in[0], bytes); };
+  step.in = {from};
+  step.out = {to};
+  plan.steps.push_back(std::move(step));
+}
+
 void plan_memory(Plan& plan, bool share) {
+  arrange_carries(plan, share);
   if (share) {
     arrange_views(plan);
     arrange_places(plan);

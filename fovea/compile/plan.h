@@ -44,6 +44,7 @@ struct Plan {
   std::vector<Physical> values;
   std::vector<PlannedStep> steps;
   std::vector<int> wants;
+  std::vector<std::pair<int, int>> carries;  // from → to, a state: at the end of a run, `to` holds what `from` holds
   size_t arena_size = 0;
 
   // The root of a value's storage, and the value's byte offset in it.
@@ -57,9 +58,17 @@ struct Plan {
   }
 };
 
-// Arranges views, concatenations in place and in-place steps (`share` false: none of them), plans the arena, and writes
-// every arena value's offset into Physical.offset of its root. Source of the placement: greedy by size, as in Pisarchyk
-// & Lee, "Efficient memory management for deep neural net inference", 2020.
+// Moves each update of weights to right after its gradient is there and nothing else reads the weights' old values, so
+// that gradients die early and carries can be in place.
+void schedule_updates(Plan& plan);
+
+// Copies one value into another at the end of the plan: "carry of conv1.weight".
+void append_copy(Plan& plan, int from, int to, std::string_view what);
+
+// Lets carried values be produced right where they are kept, or appends copies; then arranges views, concatenations in
+// place and in-place steps (`share` false: none of them), plans the arena, and writes every arena value's offset into
+// Physical.offset of its root. Source of the placement: greedy by size, as in Pisarchyk & Lee, "Efficient memory
+// management for deep neural net inference", 2020.
 void plan_memory(Plan& plan, bool share);
 
 // Which implementation is fastest: measured once, remembered in a small file keyed by machine, operation, shapes and

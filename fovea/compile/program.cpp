@@ -165,6 +165,34 @@ Tensor ProgramImpl::window(int value) const {
   return Tensor::window(p.memory, p.type.dtype, p.type.shape);
 }
 
+Tensor ProgramImpl::read_state(int value) const {
+  const Physical& p = plan.values[static_cast<size_t>(value)];
+  Tensor result(p.type.dtype, p.type.shape);
+  if (result.bytes() == 0) return result;
+  if (const auto found = conversions.find(value); found != conversions.end()) {
+    const Block scratch(found->second.to_plain.scratch);
+    std::byte* const from[] = {p.memory};
+    std::byte* const to[] = {result.raw()};
+    found->second.to_plain.run({from, to, scratch.data()});
+  } else {
+    std::memcpy(result.raw(), p.memory, result.bytes());
+  }
+  return result;
+}
+
+void ProgramImpl::write_state(int value, const Tensor& tensor) const {
+  const Physical& p = plan.values[static_cast<size_t>(value)];
+  if (tensor.bytes() == 0) return;
+  if (const auto found = conversions.find(value); found != conversions.end()) {
+    const Block scratch(found->second.from_plain.scratch);
+    std::byte* const from[] = {const_cast<std::byte*>(tensor.raw())};
+    std::byte* const to[] = {p.memory};
+    found->second.from_plain.run({from, to, scratch.data()});
+  } else {
+    std::memcpy(p.memory, tensor.raw(), tensor.bytes());
+  }
+}
+
 namespace {
 
 Tensor owned(const Tensor& window) {
@@ -173,11 +201,10 @@ Tensor owned(const Tensor& window) {
   return result;
 }
 
-void assign(Tensor target, const Tensor& value, std::string_view name) {
-  require(value.dtype() == target.dtype() && value.shape() == target.shape(), ErrorKind::usage,
-          "\"{}\" is fed {}[{}], expected {}[{}]", name, to_string(value.dtype()), to_string(value.shape()),
-          to_string(target.dtype()), to_string(target.shape()));
-  if (value.bytes() > 0) std::memcpy(target.raw(), value.raw(), value.bytes());
+void check(const Type& type, const Tensor& value, std::string_view name) {
+  require(value.dtype() == type.dtype && value.shape() == type.shape, ErrorKind::usage,
+          "\"{}\" is fed {}[{}], expected {}", name, to_string(value.dtype()), to_string(value.shape()),
+          to_string(type));
 }
 
 }  // namespace
@@ -187,15 +214,26 @@ Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 
-Tensor Program::input(std::string_view name) {
-  const auto found = impl_->inputs.find(name);
-  if (found == impl_->inputs.end()) {
+namespace {
+
+ProgramImpl::Input& find_input(ProgramImpl& impl, std::string_view name) {
+  const auto found = impl.inputs.find(name);
+  if (found == impl.inputs.end()) {
     std::vector<std::string> names;
-    for (const auto& [known, entry] : impl_->inputs) names.push_back(known);
+    for (const auto& [known, entry] : impl.inputs) names.push_back(known);
     fail(ErrorKind::usage, "the program has no input \"{}\"; it has: {}", name, fmt::join(names, ", "));
   }
-  found->second.fed = true;
-  return impl_->window(found->second.value);
+  return found->second;
+}
+
+}  // namespace
+
+Tensor Program::input(std::string_view name) {
+  ProgramImpl::Input& found = find_input(*impl_, name);
+  require(impl_->is_plain(found.value), ErrorKind::usage,
+          "\"{}\" is carried in the backend's own layout; feed it by run() or set_state()", name);
+  found.fed = true;
+  return impl_->window(found.value);
 }
 
 void Program::execute() { impl_->execute(); }
@@ -203,7 +241,12 @@ void Program::execute() { impl_->execute(); }
 Tensor Program::want(size_t index) const { return impl_->window(impl_->plan.wants[index]); }
 
 std::vector<Tensor> Program::run(const std::map<std::string, Tensor>& feeds) {
-  for (const auto& [name, value] : feeds) assign(input(name), value, name);
+  for (const auto& [name, value] : feeds) {
+    ProgramImpl::Input& found = find_input(*impl_, name);
+    check(impl_->plan.values[static_cast<size_t>(found.value)].type, value, name);
+    impl_->write_state(found.value, value);
+    found.fed = true;
+  }
   for (const auto& [name, entry] : impl_->inputs)
     require(entry.fed || impl_->states_by_name.contains(name), ErrorKind::usage, "input \"{}\" is not fed", name);
   impl_->execute();
@@ -215,13 +258,14 @@ std::vector<Tensor> Program::run(const std::map<std::string, Tensor>& feeds) {
 Tensor Program::state(std::string_view name) const {
   const auto found = impl_->states_by_name.find(name);
   require(found != impl_->states_by_name.end(), ErrorKind::usage, "nothing named \"{}\" is carried", name);
-  return owned(impl_->window(found->second));
+  return impl_->read_state(found->second);
 }
 
 void Program::set_state(std::string_view name, const Tensor& value) {
   const auto found = impl_->states_by_name.find(name);
   require(found != impl_->states_by_name.end(), ErrorKind::usage, "nothing named \"{}\" is carried", name);
-  assign(impl_->window(found->second), value, name);
+  check(impl_->plan.values[static_cast<size_t>(found->second)].type, value, name);
+  impl_->write_state(found->second, value);
 }
 
 std::vector<std::string> Program::state_names() const {
@@ -233,6 +277,7 @@ std::vector<std::string> Program::state_names() const {
 const std::vector<StepInfo>& Program::steps() const { return impl_->infos; }
 MemoryInfo Program::memory() const { return {impl_->arena.size(), impl_->weights.size(), impl_->states.size()}; }
 void Program::profile(int runs) { impl_->profile(runs); }
+const std::string& Program::plan() const { return impl_->plan_text; }
 int Program::skipped() const { return impl_->skipped; }
 
 }  // namespace fovea

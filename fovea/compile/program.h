@@ -33,6 +33,9 @@ struct CompileOptions {
   Group* group = nullptr;
   // 0: nothing but what correctness needs; 1: simplify; 2: and fuse; 3: and share memory. For finding a miscompilation.
   int level = 3;
+  // What Program::plan() said: exactly these implementations and layouts are used again, whatever a measurement would
+  // choose now, so that the same bits are computed. Empty: choose.
+  std::string plan;
 };
 
 // One step of a program, as `explain`, `bench` and `inspect` show it.
@@ -69,7 +72,8 @@ class Program {
   std::vector<Tensor> run(const std::map<std::string, Tensor>& feeds = {});
 
   // The same without copies: write into input(name), execute(), read want(i). The spans stay valid as long as the
-  // Program.
+  // Program. A carried weight's or momentum's memory may be in an order of the backend's own: input() throws
+  // Error{usage} for it, feed it by run() or set_state().
   Tensor input(std::string_view name);
   void execute();
   Tensor want(size_t index) const;
@@ -84,6 +88,8 @@ class Program {
   MemoryInfo memory() const;
   // Runs `runs` times and fills in the median time of each step.
   void profile(int runs);
+  // The implementation and layouts of every node, and the backend with its threads, as text for CompileOptions::plan.
+  const std::string& plan() const;
   // How many steps the last execute() skipped because of closed gates.
   int skipped() const;
 
@@ -95,7 +101,8 @@ class Program {
 // Compiles what `wants` (and the carried values) need. Parameters that are not carried are bound to `weights` by name
 // and prepared now; afterwards neither graph nor weights are needed. A caller who moves its weights in saves their
 // memory: each is let go once prepared. Carried parameters start from `weights` too, carried inputs from zero or
-// set_state. Throws Error{usage} when a parameter has no weight or one of another type.
+// set_state. Throws Error{usage} when a parameter has no weight or one of another type, and
+// naming the node or the setting when options.plan cannot be followed with this graph on this machine.
 Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend,
                 const CompileOptions& options = {});
 

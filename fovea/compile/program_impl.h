@@ -20,6 +20,15 @@ class ProgramImpl {
   };
   std::map<std::string, Input, std::less<>> inputs;
   std::map<std::string, int, std::less<>> states_by_name;
+  // Of states that live in a layout of the backend's.
+  struct Conversion {
+    Lowering to_plain, from_plain;
+  };
+  std::map<int, Conversion> conversions;
+  // A carried value as the caller knows it, in plain layout; a copy.
+  Tensor read_state(int value) const;
+  void write_state(int value, const Tensor& tensor) const;
+  bool is_plain(int value) const { return plan.values[static_cast<size_t>(value)].layout.is_plain(); }
 
   // Takes the finished plan: fixes addresses and fills in what `steps()` shows.
   void build(Plan plan);
@@ -29,6 +38,7 @@ class ProgramImpl {
   Tensor window(int value) const;
 
   Plan plan;
+  std::string plan_text;
   std::vector<StepInfo> infos;
   int skipped = 0;
 

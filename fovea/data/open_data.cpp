@@ -28,11 +28,21 @@ bool exists(const std::string& path) {
   return !path.empty() && fs::exists(path, error);
 }
 
+// Where the options of a name begin: behind the shortest piece that is a file or folder, for these signs may stand in
+// their names and in those of columns.
+size_t cut_of(const std::string& text) {
+  if (exists(text)) return text.npos;
+  const size_t first = text.find_first_of("?#");
+  for (size_t cut = first; cut != text.npos; cut = text.find_first_of("?#", cut + 1))
+    if (exists(text.substr(0, cut))) return cut;
+  return first;
+}
+
 // A name and the options behind it; each is taken once, and what is left over is unknown.
 class DataName {
  public:
   explicit DataName(const std::string& text) : whole_(text), name_(text) {
-    const size_t cut = exists(text) ? text.npos : text.find_last_of("?#");
+    const size_t cut = cut_of(text);
     if (cut == text.npos) return;
     name_ = text.substr(0, cut);
     for (std::string_view rest = std::string_view(text).substr(cut + 1); !rest.empty();) {
@@ -161,8 +171,8 @@ void check_name(const std::string& name) {
   const std::string close = nearest(name, known);
   if (close.empty()) return;
   for (const std::string& k : data_names())
-    if (k.ends_with(":" + close)) fail(ErrorKind::io, "{}: no such file or folder; did you mean {}?", name, k);
-  fail(ErrorKind::io, "{}: no such file or folder; did you mean {}?", name, close);
+    if (k.ends_with(":" + close)) fail(ErrorKind::io, "{}: no such file or folder; did you mean \"{}\"?", name, k);
+  fail(ErrorKind::io, "{}: no such file or folder; did you mean \"{}\"?", name, close);
 }
 
 std::unique_ptr<Dataset> from_path(DataName& name, DatasetOptions options) {
@@ -175,6 +185,18 @@ std::unique_ptr<Dataset> from_path(DataName& name, DatasetOptions options) {
   require(!for_tables || dynamic_cast<Table*>(set.get()), ErrorKind::usage,
           "{}: label= and header= are for tables in text; this is {}", name.name(), set->description());
   return set;
+}
+
+// Whether another split of the same name is another set than the one that was opened.
+bool has_another_split(DataName name, DatasetOptions options, const Dataset& opened) {
+  options.split = options.split == "train" ? "test" : "train";
+  options.missing_allowed = true;
+  try {
+    return from_path(name, options)->description() != opened.description();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io) return false;
+    throw;
+  }
 }
 
 }  // namespace
@@ -202,11 +224,13 @@ std::unique_ptr<Dataset> open_data(const std::string& text, const DatasetOptions
   const int64_t seed = divided ? name.whole("seed", 0) : 0;
   require(!divided || (share > 0 && share < 1), ErrorKind::usage, "{}: test={}, expected a share between 0 and 1", text,
           share);
-  require(!divided || !has_splits(name.name()), ErrorKind::usage,
-          "{}: the set has a test split of its own, so test={} would divide a part of it", text, share);
-  if (name.name().starts_with(kBuiltin)) set = builtin(name.name().substr(kBuiltin.size()));
+  const bool own = name.name().starts_with(kBuiltin);
+  DataName again = name;
+  if (own) set = builtin(name.name().substr(kBuiltin.size()));
   else set = from_path(name, options);
   name.end();
+  require(!divided || own || !has_another_split(again, options, *set), ErrorKind::usage,
+          "{}: the set has splits of its own, so test={} would divide a part of it", text, share);
   if (!divided) return set;
   std::vector<Subset> parts = stratified_split(std::move(set), {1 - share, share}, static_cast<uint64_t>(seed));
   return std::make_unique<Subset>(std::move(parts[options.split == "train" ? 0 : 1]));

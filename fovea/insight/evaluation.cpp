@@ -19,10 +19,11 @@ constexpr int64_t kMaxConfusionClasses = 4096;  // the matrix then takes 128 MiB
 struct Prepared {
   std::vector<int64_t> labels;
   std::vector<std::string> broken;  // why the picture of a slot could not be read; empty: it could
+  std::vector<uint8_t> rows;        // whether a slot holds a row of numbers
 };
 Prepared prepared(const Dataset& data, BatchClassifier& network, int64_t first, int64_t count, bool skip_broken) {
-  Prepared batch{std::vector<int64_t>(static_cast<size_t>(count)),
-                 std::vector<std::string>(static_cast<size_t>(count))};
+  Prepared batch{std::vector<int64_t>(static_cast<size_t>(count)), std::vector<std::string>(static_cast<size_t>(count)),
+                 std::vector<uint8_t>(static_cast<size_t>(count))};
   const int64_t classes = network.classes();
   parallel_tasks(count, [&](int64_t slot) {
     Sample sample;
@@ -37,6 +38,7 @@ Prepared prepared(const Dataset& data, BatchClassifier& network, int64_t first, 
             "{}: has label {}, but the network scores {} classes (0 to {})", data.name(first + slot), sample.label,
             classes, classes - 1);
     batch.labels[static_cast<size_t>(slot)] = sample.label;
+    batch.rows[static_cast<size_t>(slot)] = sample.has_values();
     if (sample.has_values()) network.prepare_values(slot, sample.values);
     else network.prepare(slot, sample.image);
   });
@@ -102,6 +104,7 @@ Evaluation evaluate(const Context& context, const Dataset& data, BatchClassifier
     const std::vector<double> rows = network.log_probabilities(count);
     for (int64_t slot = 0; slot < count; ++slot) {
       std::string& broken = batch.broken[static_cast<size_t>(slot)];
+      result.rows = result.rows || batch.rows[static_cast<size_t>(slot)] != 0;
       if (broken.empty())
         score(rows.data() + slot * classes, classes, first + slot, batch.labels[static_cast<size_t>(slot)],
               options.samples, result, sums);

@@ -42,7 +42,8 @@ struct SampleResult {
 };
 
 struct Evaluation {
-  int64_t count = 0;                  // pictures that were scored
+  int64_t count = 0;                  // samples that were scored
+  bool rows = false;                  // they were rows of numbers, not pictures
   int64_t errors = 0;                 // whose best guess was wrong
   double top1 = 0, top5 = 0;          // share whose class was the best guess, among the five best; 0..1
   double loss = 0;                    // mean cross-entropy, in nats; NaN where the network gave NaN

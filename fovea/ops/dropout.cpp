@@ -1,13 +1,10 @@
 // dropout: mask[i] = u_i ≥ rate, u_i = Rng(key).uniform(i), i the row-major index; y[i] = mask[i] ? x[i]/(1 − rate) : 0
-// Without a key (inference) y = x. The gradient multiplies by the same mask and scale. Rate 0 keeps every element.
-// Source: ONNX Dropout-13; Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
-// JMLR 15, 2014.
+// Without a key (inference) y = x. The gradient is dropout of the gradient, with the same key. Rate 0 keeps every
+// element. Source: ONNX Dropout-13; Srivastava et al., "Dropout: a simple way to prevent neural networks from
+// overfitting", JMLR 15, 2014.
 #include "fovea/ops/dropout.h"
 
 #include "fovea/base/rng.h"
-#include "fovea/ops/cast.h"
-#include "fovea/ops/input.h"
-#include "fovea/ops/mul.h"
 
 namespace fovea {
 
@@ -24,15 +21,11 @@ Inferred infer(const Inference& in) {
   return std::vector<Type>{in.type(0), {DType::boolean, in.shape(0)}};
 }
 
+// The same mask and scale again, from the same key: no mask is kept.
 std::vector<Value> differentiate(const Differentiation& d) {
-  Graph& g = d.graph;
   std::vector<Value> result(d.node.inputs.size());  // the key has none, and may be missing
   if (!d.d_output()) return result;
-  result[0] = d.d_output();
-  if (!d.input(1)) return result;
-  const DType dtype = g.dtype(d.d_output());
-  const Value scale = scalar(g, 1 / (1 - d.as<DropoutAttributes>().rate), dtype);
-  result[0] = mul(g, mul(g, d.d_output(), cast(g, d.outputs[1], dtype)), scale);
+  result[0] = d.input(1) ? dropout(d.graph, d.d_output(), d.input(1), d.as<DropoutAttributes>()) : d.d_output();
   return result;
 }
 

@@ -85,9 +85,11 @@
 #include "fovea/ops/softsign.h"
 #include "fovea/ops/space_to_depth.h"
 #include "fovea/ops/split.h"
+#include "fovea/ops/spread.h"
 #include "fovea/ops/sqrt.h"
 #include "fovea/ops/squeeze.h"
 #include "fovea/ops/sub.h"
+#include "fovea/ops/sum_of_squares.h"
 #include "fovea/ops/take_switches.h"
 #include "fovea/ops/tanh.h"
 #include "fovea/ops/thresholded_relu.h"
@@ -96,6 +98,7 @@
 #include "fovea/ops/transpose.h"
 #include "fovea/ops/trilu.h"
 #include "fovea/ops/unsqueeze.h"
+#include "fovea/ops/update.h"
 #include "fovea/ops/where.h"
 #include "fovea/ops/xor.h"
 
@@ -204,6 +207,7 @@ const Op* const kOps[] = {
     &ops::transpose,
     &ops::concat,
     &ops::split,
+    &ops::spread,
     &ops::slice,
     &ops::pad,
     &ops::gather,
@@ -218,6 +222,8 @@ const Op* const kOps[] = {
     &ops::one_hot,
     &ops::trilu,
     &ops::cumsum,
+    &ops::update,
+    &ops::sum_of_squares,
 };
 }
 

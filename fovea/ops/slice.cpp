@@ -1,6 +1,6 @@
 // slice: y[p] = x[start + p · step] along the axes named. Starts and ends below 0 count from the end; then they are
 // clamped to [0, n], or to [0, n - 1] and [-1, n - 1] for a negative step. The gradient is padded with zeros; spread
-// out where a step is not 1.
+// out where a step is not 1 (ops/spread.cpp).
 // Source: ONNX Slice-13.
 #include "fovea/ops/slice.h"
 
@@ -9,7 +9,7 @@
 #include "fovea/ops/input.h"
 #include "fovea/ops/movement.h"
 #include "fovea/ops/pad.h"
-#include "fovea/ops/scatter_add.h"
+#include "fovea/ops/spread.h"
 
 namespace fovea {
 
@@ -75,19 +75,18 @@ std::vector<Value> differentiate(const Differentiation& d) {
   for (size_t i = 0; i < 4; ++i)
     if (d.input(i + 1)) lists[i] = g.known(d.input(i + 1))->to_ints();
   const auto all = cuts(shape, lists);
-  Ints begins, ends;
-  for (size_t k = 0; k < all.size(); ++k) {
-    const bool dense = all[k].step == 1;
-    begins.push_back(dense ? all[k].start : 0);
-    ends.push_back(dense ? shape[k] - all[k].start - all[k].count : 0);
+  Ints starts, steps;
+  bool dense = true;
+  for (const Cut& cut : all) {
+    // A single element is at its start, whatever the step.
+    starts.push_back(cut.count == 0 ? 0 : cut.start);
+    steps.push_back(cut.count <= 1 ? 1 : cut.step);
+    dense = dense && steps.back() == 1;
   }
-  Value result = pad(g, d.d_output(), begins, ends);
-  for (size_t k = 0; k < all.size(); ++k) {
-    if (all[k].step == 1) continue;
-    const Value indices = ints(g, stepped(all[k].count, all[k].start, all[k].step, 1));
-    result = scatter_add(g, result, indices, {.axis = static_cast<int64_t>(k), .size = shape[k]});
-  }
-  return {result};
+  if (!dense) return {spread(g, d.d_output(), {starts, steps, shape})};
+  Ints ends;
+  for (size_t k = 0; k < all.size(); ++k) ends.push_back(shape[k] - starts[k] - all[k].count);
+  return {pad(g, d.d_output(), starts, ends)};
 }
 
 void reference(const Call& call) {

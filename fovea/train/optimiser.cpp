@@ -1,12 +1,11 @@
-// sgd      g ← g + λw;  v ← μv + g;  w ← w − η·v, with Nesterov w ← w − η·(g + μv)
-// adam     g ← g + λw;  m ← β₁m + (1−β₁)g;  s ← β₂s + (1−β₂)g²;  w ← w − η/(1−β₁ᵗ) · m / (√s/√(1−β₂ᵗ) + ε)
-// adamw    w ← w − ηλw, then adam without the decay of g
-// rmsprop  g ← g + λw;  s ← αs + (1−α)g²;  v ← μv + g/(√s + ε);  w ← w − η·v
-// adagrad  g ← g + λw;  s ← s + g²;  w ← w − η·g/(√s + ε)
+// The rules themselves are the operator update: ops/update.cpp has their formulas. Here stands what belongs to a whole
+// network: which weights go together, what is carried, clipping, and the numbers of each step.
 #include "fovea/train/optimiser.h"
 
 #include <algorithm>
 #include <cmath>
+
+#include <fmt/ranges.h>
 
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
@@ -14,130 +13,103 @@
 #include "fovea/ops/div.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/min.h"
-#include "fovea/ops/mul.h"
-#include "fovea/ops/reduce.h"
 #include "fovea/ops/scale.h"
 #include "fovea/ops/sqrt.h"
-#include "fovea/ops/sub.h"
+#include "fovea/ops/sum_of_squares.h"
+#include "fovea/ops/update.h"
 
 namespace fovea {
 
 namespace {
 
-// One parameter on its way to its next value.
-struct Step {
-  Graph& graph;
-  const OptimiserSettings& settings;
-  Value w, g, rate;
-  std::vector<Carry>& carry;
+// Weights of fewer elements are updated together, in one step for all of them.
+constexpr int64_t kLarge = 1 << 14;
 
-  Value state(const std::string& what) { return input(graph, what + " of " + graph.node(w).name, graph.type(w)); }
-  void keep(Value next, Value state_input) { carry.push_back({next, state_input}); }
-  Value scalar_input(const char* name) {
-    if (const int node = graph.find(name); node >= 0) return {node, 0};
-    return input(graph, name, {graph.dtype(w), {}});
+const std::vector<std::string>& state_names(const OptimiserSettings& settings) {
+  static const std::vector<std::string> none, velocity = {"velocity"}, moments = {"first moment", "second moment"},
+                                              square = {"mean square"}, square_velocity = {"mean square", "velocity"},
+                                              sum = {"sum of squares"};
+  if (settings.kind == "sgd") return settings.momentum != 0 ? velocity : none;
+  if (settings.kind == "rmsprop") return settings.momentum != 0 ? square_velocity : square;
+  return settings.kind == "adagrad" ? sum : moments;
+}
+
+// What of the settings is the same for every weight.
+UpdateAttributes attributes_of(const OptimiserSettings& s) {
+  UpdateAttributes a{.kind = s.kind};
+  if (s.kind == "sgd" || s.kind == "rmsprop") a.momentum = s.momentum;
+  a.nesterov = s.kind == "sgd" && s.nesterov;
+  a.beta1 = s.beta1;
+  a.beta2 = s.beta2;
+  a.smoothing = s.smoothing;
+  a.epsilon = s.epsilon;
+  return a;
+}
+
+Value scalar_input(Graph& graph, const char* name, DType dtype) {
+  if (const int node = graph.find(name); node >= 0) return {node, 0};
+  return input(graph, name, {dtype, {}});
+}
+
+// Appends updates of all items, large ones each alone, small ones together, and what they carry.
+void append_updates(Graph& graph, const UpdateScalars& scalars, const std::vector<UpdateItem>& items,
+                    const UpdateAttributes& attributes, std::vector<Carry>& carry) {
+  const auto together = [&](const std::vector<UpdateItem>& some) {
+    if (some.empty()) return;
+    const std::vector<Value> next = update(graph, scalars, some, attributes);
+    size_t k = 0;
+    for (const UpdateItem& item : some) {
+      carry.push_back({next[k++], item.weight});
+      for (const Value state : item.state) carry.push_back({next[k++], state});
+    }
+  };
+  std::vector<UpdateItem> small;
+  for (const UpdateItem& item : items) {
+    if (graph.shape(item.weight).count() < kLarge) small.push_back(item);
+    else together({item});
   }
-  // decay · old + (1 − decay) · now
-  Value blend(Value old, double decay, Value now) {
-    return add(graph, scale(graph, old, decay), scale(graph, now, 1 - decay));
-  }
-  Value root(Value s) { return shift(graph, sqrt(graph, s), settings.epsilon); }
-  void move(Value by) { keep(sub(graph, w, mul(graph, by, rate)), w); }
-};
-
-void sgd(Step& s) {
-  Graph& graph = s.graph;
-  if (s.settings.momentum == 0) return s.move(s.g);
-  const Value velocity = s.state("velocity");
-  const Value next = add(graph, scale(graph, velocity, s.settings.momentum), s.g);
-  s.move(s.settings.nesterov ? add(graph, s.g, scale(graph, next, s.settings.momentum)) : next);
-  s.keep(next, velocity);
+  together(small);
 }
 
-void adam(Step& s) {
-  Graph& graph = s.graph;
-  const bool decoupled = s.settings.kind == "adamw";
-  const Value first = s.state("first moment"), second = s.state("second moment");
-  const Value m = s.blend(first, s.settings.beta1, s.g);
-  const Value v = s.blend(second, s.settings.beta2, mul(graph, s.g, s.g));
-  // `rate` is η/(1−β₁ᵗ) here and "spread" 1/√(1−β₂ᵗ): step_feeds() knows t.
-  const Value root = shift(graph, mul(graph, sqrt(graph, v), s.scalar_input("spread")), s.settings.epsilon);
-  Value from = s.w;
-  const bool decays = s.settings.weight_decay != 0 && (s.settings.decay_all || graph.shape(s.w).rank() >= 2);
-  if (decoupled && decays) from = mul(graph, s.w, s.scalar_input("shrink"));
-  s.keep(sub(graph, from, mul(graph, div(graph, m, root), s.rate)), s.w);
-  s.keep(m, first);
-  s.keep(v, second);
-}
-
-void rmsprop(Step& s) {
-  Graph& graph = s.graph;
-  const Value square = s.state("mean square");
-  const Value next = s.blend(square, s.settings.smoothing, mul(graph, s.g, s.g));
-  Value by = div(graph, s.g, s.root(next));
-  if (s.settings.momentum != 0) {
-    const Value velocity = s.state("velocity");
-    by = add(graph, scale(graph, velocity, s.settings.momentum), by);
-    s.keep(by, velocity);
-  }
-  s.move(by);
-  s.keep(next, square);
-}
-
-void adagrad(Step& s) {
-  const Value sum = s.state("sum of squares");
-  const Value next = add(s.graph, sum, mul(s.graph, s.g, s.g));
-  s.move(div(s.graph, s.g, s.root(next)));
-  s.keep(next, sum);
-}
-
-struct Rule {
-  const char* kind;
-  void (*apply)(Step&);
-};
-constexpr Rule kRules[] = {{"sgd", sgd}, {"adam", adam}, {"adamw", adam}, {"rmsprop", rmsprop}, {"adagrad", adagrad}};
-
-const Rule& rule_of(const std::string& kind) {
-  for (const Rule& rule : kRules)
-    if (kind == rule.kind) return rule;
-  fail(ErrorKind::usage, "unknown optimiser \"{}\"{}; known: sgd, adam, adamw, rmsprop, adagrad", kind,
-       did_you_mean(kind, optimiser_kinds()));
-}
-
-// Gradients scaled by min(1, most / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
-std::vector<Value> clipped(Graph& graph, std::span<const Value> gradients, double most) {
-  Value total;
-  for (const Value g : gradients) {
-    const Value square = reduce(graph, mul(graph, g, g));
-    total = total ? add(graph, total, square) : square;
-  }
+// The loss to watch, and the factor min(1, most / (norm + 1e-6)) as torch.nn.utils.clip_grad_norm_ has it. A norm that
+// is not finite makes the loss so: nothing changes then.
+void clip(Graph& graph, std::span<const Value> gradients, double most, UpdateScalars& scalars) {
   const DType dtype = graph.dtype(gradients[0]);
-  const Value share = div(graph, scalar(graph, most, dtype), shift(graph, sqrt(graph, total), 1e-6));
-  const Value factor = minimum(graph, share, scalar(graph, 1, dtype));
-  std::vector<Value> result;
-  for (const Value g : gradients) result.push_back(mul(graph, g, factor));
-  return result;
+  const Value norm = sqrt(graph, sum_of_squares(graph, gradients));
+  const Value share = div(graph, scalar(graph, most, dtype), shift(graph, norm, 1e-6));
+  scalars.factor = minimum(graph, share, scalar(graph, 1, dtype));
+  const Value nothing = scale(graph, norm, 0);
+  scalars.loss = scalars.loss ? add(graph, scalars.loss, nothing) : nothing;
 }
 
 }  // namespace
 
 std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std::span<const Value> gradients,
-                            const OptimiserSettings& settings) {
+                            const OptimiserSettings& settings, Value loss) {
   require(parameters.size() == gradients.size() && !parameters.empty(), ErrorKind::internal,
           "{} parameters with {} gradients", parameters.size(), gradients.size());
-  const Rule& rule = rule_of(settings.kind);
-  std::vector<Value> directions(gradients.begin(), gradients.end());
-  if (settings.clip_norm > 0) directions = clipped(graph, gradients, settings.clip_norm);
-  std::vector<Carry> carry;
-  const Value rate = input(graph, "rate", {graph.dtype(parameters[0]), {}});
+  require(std::find(optimiser_kinds().begin(), optimiser_kinds().end(), settings.kind) != optimiser_kinds().end(),
+          ErrorKind::usage, "unknown optimiser \"{}\"{}; known: {}", settings.kind,
+          did_you_mean(settings.kind, optimiser_kinds()), fmt::join(optimiser_kinds(), ", "));
+  const DType dtype = graph.dtype(parameters[0]);
+  UpdateScalars scalars{.rate = scalar_input(graph, "rate", dtype), .loss = loss};
+  if (settings.kind == "adam" || settings.kind == "adamw") scalars.spread = scalar_input(graph, "spread", dtype);
+  if (settings.clip_norm > 0) clip(graph, gradients, settings.clip_norm, scalars);
+  std::vector<UpdateItem> decaying, others;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Value w = parameters[i];
-    const bool decays =
-        settings.weight_decay != 0 && settings.kind != "adamw" && (settings.decay_all || graph.shape(w).rank() >= 2);
-    const Value g = decays ? add(graph, directions[i], scale(graph, w, settings.weight_decay)) : directions[i];
-    Step step{graph, settings, w, g, rate, carry};
-    rule.apply(step);
+    UpdateItem item{w, gradients[i], {}};
+    for (const std::string& what : state_names(settings))
+      item.state.push_back(input(graph, what + " of " + graph.node(w).name, graph.type(w)));
+    const bool decays = settings.weight_decay != 0 && (settings.decay_all || graph.shape(w).rank() >= 2);
+    (decays ? decaying : others).push_back(std::move(item));
   }
+  std::vector<Carry> carry;
+  UpdateAttributes attributes = attributes_of(settings);
+  append_updates(graph, scalars, others, attributes, carry);
+  if (settings.kind != "adamw") attributes.weight_decay = settings.weight_decay;
+  else if (!decaying.empty()) scalars.shrink = scalar_input(graph, "shrink", dtype);
+  append_updates(graph, scalars, decaying, attributes, carry);
   return carry;
 }
 
@@ -153,21 +125,25 @@ std::map<std::string, Tensor> step_feeds(const OptimiserSettings& settings, int6
 }
 
 const std::vector<std::string>& optimiser_kinds() {
-  static const std::vector<std::string> kinds = [] {
-    std::vector<std::string> list;
-    for (const Rule& rule : kRules) list.emplace_back(rule.kind);
-    return list;
-  }();
+  static const std::vector<std::string> kinds = {"sgd", "adam", "adamw", "rmsprop", "adagrad"};
   return kinds;
 }
 
-std::vector<Carry> moving_average(Graph& graph, std::span<const Carry> steps, double decay) {
-  std::vector<Carry> carry;
+std::vector<Carry> moving_average(Graph& graph, std::span<const Carry> steps, double decay, Value loss) {
+  std::vector<UpdateItem> items;
   for (const Carry& step : steps) {
     if (graph.node(step.to).op != &ops::parameter) continue;
-    const Value average = input(graph, "average of " + graph.node(step.to).name, graph.type(step.to));
-    carry.push_back({add(graph, scale(graph, average, decay), scale(graph, step.from, 1 - decay)), average});
+    items.push_back({input(graph, "average of " + graph.node(step.to).name, graph.type(step.to)), step.from, {}});
   }
+  std::vector<Carry> carry;
+  append_updates(graph, {.loss = loss}, items, {.kind = "average", .smoothing = decay}, carry);
+  return carry;
+}
+
+std::vector<Carry> unless_diverged(Graph& graph, std::span<const Carry> steps, Value loss) {
+  std::vector<Carry> carry;
+  for (const Carry& step : steps)
+    carry.push_back({update(graph, {.loss = loss}, {{step.to, step.from, {}}}, {.kind = "set"})[0], step.to});
   return carry;
 }
 

@@ -26,12 +26,14 @@ struct OptimiserSettings {
 
 // Appends, for each parameter w with its gradient, the nodes of its next value and state, and returns what is to be
 // carried. State tensors are inputs named "<what> of <w>", zero at the beginning. Each step is fed with step_feeds().
-// Throws Error{usage} for an unknown kind. Sources, all in PyTorch's form: Sutskever et al., ICML 2013 (momentum,
-// Nesterov); Kingma & Ba, "Adam", ICLR 2015, algorithm 1; Loshchilov & Hutter, "Decoupled weight decay regularization",
-// ICLR 2019, algorithm 2; Tieleman & Hinton, lecture 6.5, 2012 (RMSProp); Duchi, Hazan & Singer, JMLR 12, 2011
-// (Adagrad).
+// Where a `loss` is given (a scalar of the parameters' type) and is NaN or infinite, or clipped gradients have no
+// finite norm, weights and state stay as they are: a step that diverged changes nothing. Everything is done by
+// ops::update, large weights each alone as soon as their gradient is there, small ones together. Throws Error{usage}
+// for an unknown kind. Sources, all in PyTorch's form: Sutskever et al., ICML 2013 (momentum, Nesterov); Kingma & Ba,
+// "Adam", ICLR 2015, algorithm 1; Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2;
+// Tieleman & Hinton, lecture 6.5, 2012 (RMSProp); Duchi, Hazan & Singer, JMLR 12, 2011 (Adagrad).
 std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std::span<const Value> gradients,
-                            const OptimiserSettings& settings);
+                            const OptimiserSettings& settings, Value loss = {});
 
 // The scalar inputs that the rule reads at a step (from 0) with this learning rate, of the parameters' type.
 std::map<std::string, Tensor> step_feeds(const OptimiserSettings& settings, int64_t step, double rate,
@@ -41,6 +43,10 @@ const std::vector<std::string>& optimiser_kinds();
 
 // e' = decay · e + (1 − decay) · w' for the next value w' of each parameter that `steps` carries: an exponential moving
 // average, an input named "average of <w>". Its initial value is the caller's to give (the weights themselves).
-std::vector<Carry> moving_average(Graph& graph, std::span<const Carry> steps, double decay);
+// It stays as it is where a `loss` is given that is not finite.
+std::vector<Carry> moving_average(Graph& graph, std::span<const Carry> steps, double decay, Value loss = {});
+
+// The same carries (running statistics), except that a loss that is NaN or infinite leaves everything as it is.
+std::vector<Carry> unless_diverged(Graph& graph, std::span<const Carry> steps, Value loss);
 
 }  // namespace fovea

@@ -92,6 +92,8 @@ void add_update(TrainingStep& step, const std::vector<Value>& parameters,
   const Recipe& recipe = step.recipe;
   std::vector<Carry> sums, running, updates;
   for (const RunningStatistic& s : statistics) running.push_back({s.next, s.current});
+  // A step whose loss is not finite changes neither weights nor statistics.
+  running = unless_diverged(graph, running, step.total);
   if (recipe.optimiser.kind == "lbfgs") {
     for (const Value p : parameters) updates.push_back({p, p});
     step.carry = joined(std::move(updates), running);
@@ -99,9 +101,9 @@ void add_update(TrainingStep& step, const std::vector<Value>& parameters,
   }
   const bool in_parts = recipe.micro_batches > 1;
   if (in_parts) step.gradients = added_up(graph, parameters, step.gradients, sums);
-  updates = optimise(graph, parameters, step.gradients, recipe.optimiser);
+  updates = optimise(graph, parameters, step.gradients, recipe.optimiser, step.total);
   std::vector<Carry> averages;
-  if (recipe.average > 0) averages = moving_average(graph, joined(updates, running), recipe.average);
+  if (recipe.average > 0) averages = moving_average(graph, joined(updates, running), recipe.average, step.total);
   if (in_parts) {
     updates = after_last_part(graph, updates);
     averages = after_last_part(graph, averages);
@@ -119,6 +121,7 @@ TrainingStep training_step(const Model& model, const Recipe& recipe, const DataP
   const Frozen frozen = frozen_by(model, recipe.freeze);
   TrainingStep step;
   step.recipe = recipe;
+  step.frozen = frozen.parameters.size();
   step.picture = model.meaning.input;
   step.labels = "labels";
   const Graph whole = with_gates(for_batch(model, count), scores, recipe, step);
@@ -165,6 +168,23 @@ std::map<std::string, Tensor> TrainingStep::feeds(int64_t step, int64_t part, do
   if (paths)
     feeds.merge(path_feeds(path_plan, draw_paths(*paths, recipe.drop_path, rng.fork("drop-path").fork(number))));
   return feeds;
+}
+
+std::vector<std::string> TrainingStep::notes() const {
+  std::vector<std::string> lines;
+  if (!branches.empty())
+    lines.push_back(fmt::format("stochastic depth: {:.2f} of {} residual blocks live in a step, on average",
+                                expected_live(branches), branches.size()));
+  if (paths)
+    lines.push_back(fmt::format(
+        "drop-path: {}, {} joins of up to {} columns{}", recipe.drop_path.kind, paths->joins.size(), paths->deepest,
+        recipe.drop_path.kind == "global" ? std::string()
+                                          : fmt::format(", rate {} where local", recipe.drop_path.rate)));
+  if (frozen > 0) lines.push_back(fmt::format("frozen: {} parameters; {} are trained", frozen, trained.size()));
+  if (recipe.micro_batches > 1)
+    lines.push_back(fmt::format("each batch of {} in {} parts of {}", recipe.batch, recipe.micro_batches,
+                                recipe.batch / recipe.micro_batches));
+  return lines;
 }
 
 Model trained_model(Model model, const Recipe& recipe) {

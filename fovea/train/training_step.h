@@ -33,8 +33,13 @@ struct TrainingStep {
   std::map<std::string, Tensor> feeds(int64_t step, int64_t part, double rate) const;
   std::map<std::string, Tensor> feeds(int64_t step, double rate) const { return feeds(step, 0, rate); }
 
+  // What a person should know of it before it starts, a sentence each: how many blocks live in a step on average, how
+  // paths are dropped, what is frozen, in how many parts a batch is taken.
+  std::vector<std::string> notes() const;
+
   Recipe recipe;
   bool dropout = false;
+  size_t frozen = 0;                     // how many parameters are kept as they are by recipe.freeze
   std::vector<ResidualBranch> branches;  // stochastic depth: those that may be dropped
   std::optional<FractalPaths> paths;     // drop-path: the joins, and how they are fed
   PathPlan path_plan;

@@ -46,31 +46,40 @@ struct JoinInputs {
   Value share;
 };
 
-}  // namespace
-
-DroppingGraph drop_paths(const Graph& graph, std::span<const Value> wants, std::span<const PathJoin> joins) {
-  DroppingGraph result;
-  PathPlan& plan = result.plan;
+PathPlan plan_of(const Graph& graph, std::span<const Value> wants, std::span<const PathJoin> joins,
+                 const std::map<int, int>& join_at) {
+  PathPlan plan;
   plan.joins.assign(joins.begin(), joins.end());
   if (!joins.empty()) plan.dtype = graph.dtype(joins[0].output);
-  std::map<int, int> join_at;
-  std::vector<JoinInputs> fed;
-  for (size_t j = 0; j < joins.size(); ++j) {
-    require(!joins[j].inputs.empty(), ErrorKind::usage, "the join \"{}\" has no inputs", joins[j].name);
-    join_at[joins[j].output.node] = static_cast<int>(j);
-    JoinInputs& inputs = fed.emplace_back();
-    Graph& g = result.rewritten.graph;
-    for (size_t k = 0; k < joins[j].inputs.size(); ++k)
-      inputs.alive.push_back(input(g, path_name(joins[j], k), {DType::boolean, {}}));
-    inputs.share = input(g, share_name(joins[j]), {graph.dtype(joins[j].output), {}});
-  }
   for (const PathJoin& join : joins) {
+    require(!join.inputs.empty(), ErrorKind::usage, "the join \"{}\" has no inputs", join.name);
     auto& before = plan.before.emplace_back();
     for (const Value v : join.inputs) before.push_back(joins_before(graph, v, join_at));
   }
   for (const Value want : wants)
     for (const int j : joins_before(graph, want, join_at))
       if (std::find(plan.last.begin(), plan.last.end(), j) == plan.last.end()) plan.last.push_back(j);
+  return plan;
+}
+
+JoinInputs inputs_for(Graph& graph, const PathJoin& join, DType dtype) {
+  JoinInputs inputs;
+  for (size_t k = 0; k < join.inputs.size(); ++k)
+    inputs.alive.push_back(input(graph, path_name(join, k), {DType::boolean, {}}));
+  inputs.share = input(graph, share_name(join), {dtype, {}});
+  return inputs;
+}
+
+}  // namespace
+
+DroppingGraph drop_paths(const Graph& graph, std::span<const Value> wants, std::span<const PathJoin> joins) {
+  DroppingGraph result;
+  std::map<int, int> join_at;
+  for (size_t j = 0; j < joins.size(); ++j) join_at[joins[j].output.node] = static_cast<int>(j);
+  result.plan = plan_of(graph, wants, joins, join_at);
+  Rewritten whole;
+  std::vector<JoinInputs> fed;
+  for (const PathJoin& join : joins) fed.push_back(inputs_for(whole.graph, join, graph.dtype(join.output)));
 
   // The sums of the joins themselves are never needed again; dead code takes them away.
   Rewritten& rewritten = result.rewritten;
@@ -78,8 +87,6 @@ DroppingGraph drop_paths(const Graph& graph, std::span<const Value> wants, std::
   map.map_.resize(static_cast<size_t>(graph.size()));
   std::vector<Value> latest(static_cast<size_t>(graph.size()));  // output 0 of each node that was copied
   const auto mapped = [&](Value v) { return Value{latest[static_cast<size_t>(v.node)].node, v.output}; };
-  Rewritten whole;
-  std::swap(whole.graph, rewritten.graph);
   const Replace replace = [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
     const Node& node = graph.node(index);
     const auto found = join_at.find(index);

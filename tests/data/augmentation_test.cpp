@@ -34,6 +34,16 @@ std::set<std::vector<uint8_t>> outcomes(const Image& picture, const Augmentation
   return seen;
 }
 
+TEST(Augmentation, NoiseHasItsDeviation) {
+  const Image picture = grey(64, 64, std::vector<uint8_t>(4096, 128));
+  const Image noisy = once(picture, ValueNoise{0.05}, 3);
+  double sum = 0, square = 0;
+  for (const uint8_t v : noisy.samples()) sum += v - 128.0, square += (v - 128.0) * (v - 128.0);
+  const double deviation = 0.05 * 255;
+  EXPECT_NEAR(sum / 4096, 0, 5 * deviation / 64);
+  EXPECT_NEAR(std::sqrt(square / 4096), deviation, 5 * deviation / std::sqrt(2 * 4096.0));
+}
+
 TEST(Augmentation, DependsOnSeedEpochAndSample) {
   const Image picture = DrawnShapes(1, 24, 3).get(0).image;
   const auto steps = parse_augmentations("affine:shift=0.1:turn=20,elastic:34:4,colour:0.4:0.4:0.4,cutout:5");
@@ -248,7 +258,8 @@ TEST(Augmentation, TextsComeBack) {
                                "colour:0.4:0.3:0.2",
                                "pca:0.1",
                                "pca:0.1:0.0625:0.01:0.02:0.07:0.03:0.333333333333333314829616256247",
-                               "cutout:8:zero"};
+                               "cutout:8:zero",
+                               "noise:0.05"};
   for (const std::string& text : texts) {
     const auto steps = parse_augmentations(text);
     EXPECT_EQ(parse_augmentations(to_string(steps)), steps) << text;

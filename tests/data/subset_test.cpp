@@ -62,7 +62,7 @@ TEST(Subset, ReadsTheSetItIsAPartOf) {
   EXPECT_EQ(part.label(1), shapes->get(3).label);
   EXPECT_EQ(part.name(2), shapes->name(9));
   EXPECT_EQ(part.classes(), shapes->classes());
-  EXPECT_EQ(part.description(), "three");
+  EXPECT_EQ(part.description(), "drawn shapes (three)");
   EXPECT_THROW(part.get(3), Error);
   EXPECT_THROW(Subset(shapes, {10}), Error);
   EXPECT_THROW(Subset(shapes, {-1}), Error);
@@ -129,7 +129,7 @@ TEST(Split, SplitsSets) {
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].size() + parts[1].size(), 300);
   EXPECT_NEAR(static_cast<double>(parts[1].size()), 100, 1);
-  EXPECT_EQ(parts[1].description(), "part 2 of 2");
+  EXPECT_EQ(parts[1].description(), "drawn shapes (part 2 of 2)");
 }
 
 }  // namespace

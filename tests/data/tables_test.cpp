@@ -72,14 +72,14 @@ TEST(TextTable, DamageIsNamed) {
   refuses("", {"empty table"});
   refuses("a,b\n", {"t.csv"}, {"", "yes", {}, ""});
   refuses("a,b\n1,z\n", {"\"z\"", "training set"}, {"", "auto", {"x", "y"}, ""});
-  expect_error(ErrorKind::usage, {"no column \"Spezies\"", "did you mean Species"}, [] {
+  expect_error(ErrorKind::usage, {"no column \"Spezies\"", "did you mean \"Species\""}, [] {
     table("a,Species\n1,x\n", {"Spezies", "auto", {}, ""});
   });
 }
 
 class TableFiles : public WithFolder {
  protected:
-  void array(const std::string& name, const Tensor& tensor) const { write_npy(folder_ / name, tensor); }
+  void array(const std::string& name, const Tensor& tensor) const { write_file(folder_ / name, npy_bytes(tensor)); }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 };
 
@@ -87,6 +87,8 @@ TEST_F(TableFiles, OpenByPathWithOptions) {
   write("t.csv", "a,kind,b\n1,x,0\n2,y,1\n3,x,0\n4,y,0\n");
   EXPECT_EQ(open_data(path("t.csv#label=kind"))->classes(), (Names{"x", "y"}));
   EXPECT_EQ(open_data(path("t.csv#label=kind"))->features(), (Names{"a", "b"}));
+  write("c#?/t.csv", "a?,b#\n1,x\n");
+  EXPECT_EQ(open_data(path("c#?/t.csv#label=b#"))->classes(), Names{"x"});
   const auto train = open_data(path("t.csv?label=kind&test=0.5&seed=4"), {"train"}),
              test = open_data(path("t.csv?label=kind&test=0.5&seed=4"));
   std::set<float> seen;  // every row once, every class in both
@@ -126,6 +128,27 @@ TEST_F(TableFiles, ArraysBesideTheirLabels) {
   }
   fs::remove(folder_ / "y.npy");
   expect_error(ErrorKind::io, {"labels are missing", "labels.npy"}, [&] { open_data(path("x.npy")); });
+}
+
+TEST_F(TableFiles, ArchivesOfArrays) {
+  const Tensor x = Tensor::of<float>({2, 2}, {1, 2, 3, 4}), y = Tensor::ints({0, 1});
+  const auto npz = [&](const std::string& name, std::vector<std::pair<std::string, Tensor>> tensors) {
+    write_file(folder_ / name, npz_bytes(tensors));
+    return path(name);
+  };
+  const std::string split =
+      npz("split.npz", {{"x_train", x}, {"y_train", Tensor::ints({0, 4})}, {"x_test", x}, {"y_test", y}});
+  EXPECT_EQ(open_data(split, {"train"})->label(1), 4);
+  EXPECT_EQ(open_data(split)->label(1), 1);
+  EXPECT_EQ(open_data(split)->classes().size(), 5u);  // as the training set has
+  EXPECT_EQ(open_data(split, {"val"})->label(1), 1);
+  EXPECT_EQ(row(*open_data(npz("plain.npz", {{"images", x}, {"labels", y}})), 1), (std::vector<float>{3, 4}));
+  expect_error(ErrorKind::io, {"no test split", "train"}, [&] {
+    open_data(npz("half.npz", {{"train_images", x}, {"train_labels", y}}));
+  });
+  expect_error(ErrorKind::format, {"arrays are called a, b"}, [&] {
+    open_data(npz("other.npz", {{"a", x}, {"b", y}}));
+  });
 }
 
 TEST(Arrays, ShapesAndPictures) {
@@ -207,7 +230,8 @@ TEST(Statistics, OfPicturesAgreeWithTheirDefinition) {
   EXPECT_NEAR(s.covariance[2], mixed / n - sum[0] / n * sum[2] / n, 1e-12);
   // Prepared with its own statistics, the set has mean 0 and deviation 1 in every channel.
   for (const char* name : {"unit", "caffe", "grey"}) {
-    const Preprocess how = with_statistics(preset(name, 16, 16), s);
+    Preprocess how = with_statistics(preset(name, 16, 16), s);
+    how.resize = "none";
     double all = 0, squares = 0, count = 0;
     for (int64_t i = 0; i < 37; ++i) {
       const Tensor input = preprocess(set.get(i).image, how);

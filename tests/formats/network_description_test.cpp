@@ -398,6 +398,31 @@ TEST(NetworkDescription, WhatIsReadCanBeWrittenAgain) {
   EXPECT_TRUE(std::signbit(read_toml(Bytes::copy(once)).find("a")->items[1].number));
 }
 
+// Every network of docs/networks.md is read and is what the page says.
+TEST(NetworkDescription, TheExamplesOfTheDocsAreComplete) {
+  std::ifstream file(std::filesystem::path(FOVEA_SOURCE_DIR) / "docs" / "networks.md");
+  std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::vector<Model> networks;
+  const std::string fence = "```toml\n";
+  for (size_t at = page.find(fence); at != std::string::npos; at = page.find(fence, at + 1)) {
+    const size_t begin = at + fence.size();
+    networks.push_back(read(page.substr(begin, page.find("```", begin) - begin)).model);
+  }
+  ASSERT_EQ(networks.size(), 3u);
+  EXPECT_EQ(networks[0].graph.text(), read(kLenet).model.graph.text());
+  EXPECT_EQ(statistics_of(networks[1]).parameters, 269722);
+  EXPECT_EQ(networks[2].graph.outputs.size(), 2u);
+  EXPECT_EQ(to_string(networks[2].graph.shape({networks[2].graph.find("inception_b.output"), 0})), "1x128x16x16");
+}
+
+// What every layer can be asked for stands in docs/layers.md.
+TEST(NetworkDescription, TheDocsNameEveryKind) {
+  std::ifstream file(std::filesystem::path(FOVEA_SOURCE_DIR) / "docs" / "layers.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (const LayerKind& kind : layer_kinds())
+    EXPECT_NE(page.find(fmt::format("| `{}` |", kind.name)), std::string::npos) << kind.name;
+}
+
 TEST(NetworkDescription, OpensByContent) {
   const auto path = std::filesystem::temp_directory_path() / "fovea-description-test.txt";
   std::ofstream(path) << kLenet;

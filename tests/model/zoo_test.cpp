@@ -49,6 +49,7 @@ TEST(Zoo, ParametersAreExact) {
       {"lenet5_1998", 60'000},
       {"lenet5", 61'706},
       {"mlp", 785 * 300 + 301 * 100 + 101 * 10},
+      {"mlp512", 785 * 512 + 513 * 10},
       {"convnet_cifar", 3 * 9 * 12 + 12 + 16 * 16 * 12 * 10 + 10},
       {"alexnet", 61'100'840},
       {"alexnet_caffe", 60'965'224},

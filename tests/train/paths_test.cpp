@@ -187,6 +187,33 @@ TEST(StochasticDepth, AClosedBlockIsSkippedAndKeepsItsStatistics) {
   }
 }
 
+// With all blocks closed, only the norms outside of branches see the batch: the stem's and the shortcuts'; of the
+// pre-activation network the one that the first block shares with its shortcut, and the last.
+TEST(StochasticDepth, EveryKindOfBlockIsSkippedWhole) {
+  const std::pair<const char*, std::set<std::string>> networks[] = {
+      {"resnet18", {"bn1", "layer2.0.downsample.1", "layer3.0.downsample.1", "layer4.0.downsample.1"}},
+      {"resnet20_cifar_b", {"bn1", "layer2.0.shortcut.1", "layer3.0.shortcut.1"}},
+      {"preresnet110_cifar", {"layer1.0.bn1", "bn"}}};
+  for (const auto& [name, outside] : networks) {
+    SCOPED_TRACE(name);
+    Recipe recipe = recipe_of(2);
+    recipe.stochastic_depth = {"uniform", 0};
+    Trial run(small(name, 32), recipe);
+    Feeds feeds = run.data();
+    feeds.merge(run.step.feeds(0, 0.1));
+    const auto before = run.states();
+    EXPECT_TRUE(std::isfinite(run.program.run(feeds)[0].at(0)));
+    std::set<std::string> changed;
+    for (const auto& [state, value] : run.states()) {
+      const size_t at = state.find(".running_mean");
+      if (at != std::string::npos && !same_bits(before.at(state), value)) changed.insert(state.substr(0, at));
+    }
+    EXPECT_EQ(changed, outside);
+    for (const StepInfo& info : run.program.steps())
+      EXPECT_NE(info.op, "gate") << info.name << " is a copy of " << to_string(info.output);
+  }
+}
+
 // With everything alive it is the step of the plain network.
 TEST(StochasticDepth, AllAliveIsThePlainStep) {
   const Model model = small("resnet20_cifar");
@@ -217,6 +244,8 @@ TEST(StochasticDepth, WorkFollowsTheLiveBlocks) {
     run.program.run(feeds);
     return run.program.skipped();
   };
+  EXPECT_EQ(run.step.notes(),
+            std::vector<std::string>{"stochastic depth: 11.00 of 15 residual blocks live in a step, on average"});
   EXPECT_EQ(skipped({}), 0);
   const int one = skipped({3});
   EXPECT_GE(one, 12);  // two convolutions, norms and what is between, forward and backward
@@ -427,6 +456,9 @@ TEST(Freezing, FrozenLayersStayAsTheyAre) {
   EXPECT_FALSE(is_carried("layer2.0.bn1.running_mean"));
   EXPECT_FALSE(is_carried("layer3.1.bn1.weight"));
   EXPECT_TRUE(is_carried("layer3.1.bn1.running_mean"));  // its shift is still trained
+  ASSERT_EQ(run.step.notes().size(), 1u);
+  EXPECT_EQ(run.step.notes()[0],
+            fmt::format("frozen: {} parameters; {} are trained", run.step.frozen, run.step.trained.size()));
   // Nothing below the lowest trained layer is differentiated: its convolutions once forward, the others thrice.
   int gradients = 0, norms = 0;
   for (const Node& node : run.step.graph.nodes()) {

@@ -44,6 +44,7 @@ std::string lower_gate(const Request&, const CpuOptions&, std::vector<Lowering>&
 std::string lower_concat(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_split(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_slice(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_spread(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_transpose(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_pad(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_expand(const Request&, const CpuOptions&, std::vector<Lowering>&);

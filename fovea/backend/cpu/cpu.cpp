@@ -37,6 +37,7 @@ constexpr Candidate kCandidates[] = {
     {"concat", "movement", lower_concat},
     {"split", "movement", lower_split},
     {"slice", "movement", lower_slice},
+    {"spread", "movement", lower_spread},
     {"transpose", "movement", lower_transpose},
     {"expand", "movement", lower_expand},
     {"pad", "movement", lower_pad},
@@ -79,6 +80,10 @@ class CpuBackend : public Backend {
     result.inputs = {from};
     result.outputs = {to};
     return result;
+  }
+
+  bool can_live_in(const Type& type, const Layout& layout) const override {
+    return layout.is_plain() || (type.dtype == DType::f32 && is_blocked_weights(layout));
   }
 
  private:

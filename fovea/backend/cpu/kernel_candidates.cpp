@@ -15,10 +15,15 @@ constexpr std::string_view kPrepared = "fovea ", kSwitches = "fovea switches ";
 
 struct Preparation {
   std::function<void(const std::byte*, std::byte*)> prepare;
+  std::function<void(const std::byte*, const WeightOffsets&, std::byte*)> prepare_weights;
 };
 
 constexpr Candidate kCandidates[] = {
     {"gemm", "gemm_rows", lower_gemm_rows},
+    {"conv", "small_conv", lower_small_conv, true},
+    {"fused_conv", "small_conv", lower_small_conv, true},
+    {"conv_input_gradient", "small_conv", lower_small_conv_input_gradient, true},
+    {"conv_weight_gradient", "small_conv", lower_small_conv_weight_gradient, true},
     {"conv", "winograd", lower_winograd, true},
     {"fused_conv", "winograd", lower_winograd, true},
     {"conv_input_gradient", "image_gradient", lower_image_gradient, true},
@@ -38,10 +43,14 @@ constexpr Candidate kCandidates[] = {
     {"min", "elementwise", lower_binary},
     {"relu_gradient", "elementwise", lower_binary},
     {"channel_affine", "elementwise", lower_channel_affine},
+    {"lrn_gradient", "lrn_gradient", lower_lrn_gradient},
+    {"dropout", "dropout", lower_dropout},
     {"max_pool", "switches", lower_max_pool_switches},
     {"unpool", "switches", lower_unpool},
     {"take_switches", "switches", lower_take_switches},
     {"reduce", "reduce", lower_reduce_sum},
+    {"update", "update", lower_update},
+    {"sum_of_squares", "update", lower_sum_of_squares},
 };
 
 // Switches in blocks of channels or with channels last ↔ plain.
@@ -89,7 +98,14 @@ std::string kernel_name(std::string_view kernel) {
 Layout prepared_layout(std::string_view name, size_t bytes,
                        std::function<void(const std::byte* plain, std::byte* prepared)> prepare) {
   return {fmt::format("{}{}", kPrepared, name), bytes,
-          std::make_shared<const Preparation>(Preparation{std::move(prepare)})};
+          std::make_shared<const Preparation>(Preparation{std::move(prepare), {}})};
+}
+
+Layout prepared_weights_layout(
+    std::string_view name, size_t bytes,
+    std::function<void(const std::byte* weights, const WeightOffsets& offsets, std::byte* prepared)> prepare) {
+  return {fmt::format("{}{}", kPrepared, name), bytes,
+          std::make_shared<const Preparation>(Preparation{{}, std::move(prepare)})};
 }
 
 Layout padded_layout(int64_t count, int64_t block) {
@@ -117,13 +133,18 @@ std::optional<Lowering> reorder_for_kernels(const Type& type, const Layout& from
     require(!from.name.starts_with(kPrepared), ErrorKind::internal, "no way back from {} to {}", from.name, to.name);
     return std::nullopt;
   }
-  require(from.is_plain(), ErrorKind::internal, "{} is made from plain values, not from {}", to.name, from.name);
   const auto preparation = std::static_pointer_cast<const Preparation>(to.details);
+  require(from.is_plain() || (preparation->prepare_weights && is_blocked_weights(from)), ErrorKind::internal,
+          "{} is made from plain values, not from {}", to.name, from.name);
   Lowering lowering;
   lowering.implementation = "fovea prepare";
   lowering.inputs = {from};
   lowering.outputs = {to};
-  lowering.run = [preparation](const Buffers& buffers) { preparation->prepare(buffers.in[0], buffers.out[0]); };
+  if (preparation->prepare_weights)
+    lowering.run = [preparation, offsets = weight_offsets(type, from)](const Buffers& buffers) {
+      preparation->prepare_weights(buffers.in[0], offsets, buffers.out[0]);
+    };
+  else lowering.run = [preparation](const Buffers& buffers) { preparation->prepare(buffers.in[0], buffers.out[0]); };
   return lowering;
 }
 

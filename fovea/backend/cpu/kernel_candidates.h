@@ -7,6 +7,7 @@
 #include <string>
 
 #include "fovea/backend/cpu/candidates.h"
+#include "fovea/backend/cpu/layouts.h"
 
 namespace fovea::cpu {
 
@@ -16,14 +17,21 @@ std::span<const Candidate> kernel_candidates();
 std::string lower_gemm_rows(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_winograd(const Request&, const CpuOptions&,
                            std::vector<Lowering>&);  // conv, fused_conv, conv_input_gradient
+std::string lower_small_conv(const Request&, const CpuOptions&, std::vector<Lowering>&);  // conv and fused_conv
+std::string lower_small_conv_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_small_conv_input_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_channel_affine(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_lrn_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_dropout(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_max_pool_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unpool(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_take_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_reduce_sum(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_update(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_sum_of_squares(const Request&, const CpuOptions&, std::vector<Lowering>&);
 
 // "fovea winograd:avx512": a kernel and the instruction set it runs on here.
 std::string kernel_name(std::string_view kernel);
@@ -31,6 +39,10 @@ std::string kernel_name(std::string_view kernel);
 // A layout that a function makes from the plain one. `name` says everything that decides the contents.
 Layout prepared_layout(std::string_view name, size_t bytes,
                        std::function<void(const std::byte* plain, std::byte* prepared)> prepare);
+// The same for weights of rank 4, plain or in blocks of channels.
+Layout prepared_weights_layout(
+    std::string_view name, size_t bytes,
+    std::function<void(const std::byte* weights, const WeightOffsets& offsets, std::byte* prepared)> prepare);
 // A vector of `count` floats followed by zeros up to a multiple of `block`; plain where it is one already.
 Layout padded_layout(int64_t count, int64_t block);
 // i32 switches [N,C,spatial] in the order of a value of the same shape in `layout`.

@@ -38,6 +38,18 @@ Layout layout_in(Format format, const Type& type) {
   return {std::string(kNames[static_cast<size_t>(format)]), bytes, nullptr};
 }
 
+bool is_blocked_weights(const Layout& layout) {
+  if (!layout.details || layout.name.starts_with("fovea ")) return false;
+  const auto& desc = *static_cast<const onednn::Desc*>(layout.details.get());
+  return onednn::is_blocked(desc) && onednn::storage_of(desc) == onednn::Storage::f32;
+}
+
+WeightOffsets weight_offsets(const Type& type, const Layout& layout) {
+  const auto axes = onednn::axis_offsets(onednn::desc_of(type, layout));
+  require(axes.size() == 4, ErrorKind::internal, "{} has {} axes, expected 4", layout.name, axes.size());
+  return {axes[0], axes[1], axes[2], axes[3]};
+}
+
 std::vector<int64_t> physical_sizes(const Type& type, const Layout& layout) {
   const Shape& shape = type.shape;
   const Format format = format_of(layout);
@@ -57,7 +69,11 @@ Format common_format(const Request& request) {
     const Format format = format_of(request.inputs[i]);
     if (format != Format::other) ++votes[static_cast<size_t>(format)];
   }
-  return static_cast<Format>(std::max_element(votes.begin(), votes.end()) - votes.begin());
+  // Of equal votes the blocked format wins: what comes next is mostly a convolution.
+  size_t best = 0;
+  for (size_t format = 1; format < votes.size(); ++format)
+    if (votes[format] > 0 && votes[format] >= votes[best]) best = format;
+  return static_cast<Format>(best);
 }
 
 }  // namespace fovea::cpu

@@ -29,10 +29,20 @@ inline Layout layout_like(const Layout& layout, const Type& type) { return layou
 // Channels were padded to a multiple of the block: memory holds zeros beyond them, and must go on doing so.
 inline bool is_padded(const Type& type, const Layout& layout) { return layout.bytes != type.bytes(); }
 
+// One of oneDNN's own layouts of f32 weights, in blocks of channels: every element is somewhere, padding is zeros.
+bool is_blocked_weights(const Layout& layout);
+// Where the elements of a weight of rank 4 in such a layout, or plain, are: (o,i,h,w) at o[o] + i[i] + h[h] + w[w], in
+// floats.
+struct WeightOffsets {
+  std::vector<int64_t> o, i, h, w;
+};
+WeightOffsets weight_offsets(const Type& type, const Layout& layout);
+
 // The row-major sizes that a value really has in memory: {N,C,H,W}, {N,H,W,C} or {N,C/B,H,W,B}.
 std::vector<int64_t> physical_sizes(const Type& type, const Layout& layout);
 
-// The most common format among the inputs that are not constant; plain when there is none.
+// The most common format among the inputs that are not constant, blocks of channels before channels last before plain;
+// plain when there is none.
 Format common_format(const Request& request);
 
 }  // namespace fovea::cpu

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fovea/backend/cpu/boxes.h"
 #include "fovea/backend/cpu/candidates.h"
 #include "fovea/backend/cpu/copy.h"
 #include "fovea/backend/cpu/layouts.h"
@@ -60,6 +61,22 @@ Lowering view_of(const Request& request, const Layout& layout, size_t offset) {
   return lowering;
 }
 
+// A copy in blocks although channels do not begin or end with them; nothing where `moves` is no such copy.
+std::optional<Lowering> blocked_move(const Request& request, const std::vector<AxisMove>& moves) {
+  const Type &x = request.type(0), &y = request.op_node().outputs[0];
+  const Format format = format_of(request.inputs[0]);
+  if (block_of(format) == 1 || x.dtype != DType::f32) return std::nullopt;
+  Lowering lowering;
+  lowering.implementation = "copy";
+  lowering.inputs = plain_inputs(request);
+  lowering.inputs[0] = layout_in(format, x);
+  lowering.outputs = {layout_in(format, y)};
+  const auto move = BoxMove::between(x, lowering.inputs[0], y, lowering.outputs[0], moves);
+  if (!move || lowering.inputs[0].is_plain()) return std::nullopt;
+  lowering.run = [move = *move](const Buffers& b) { move(b.in[0], b.out[0]); };
+  return lowering;
+}
+
 bool element_fits(DType dtype) { return size_of(dtype) <= 8; }
 
 }  // namespace
@@ -74,8 +91,7 @@ std::string lower_view(const Request& request, const CpuOptions&, std::vector<Lo
 
 std::string lower_gate(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   if (format_of(request.inputs[0]) == Format::other) return fmt::format("the input lies in {}", request.inputs[0].name);
-  Lowering lowering = view_of(request, request.inputs[0], 0);
-  lowering.in_place = {{0, 0}};
+  Lowering lowering = view_of(request, request.inputs[0], 0);  // a view only where nobody reads a closed gate's zeros
   lowering.run = [bytes = lowering.outputs[0].bytes](const Buffers& b) {
     if (!*reinterpret_cast<const bool*>(b.in[1])) std::memset(b.out[0], 0, bytes);
     else if (b.out[0] != b.in[0]) copy_bytes(b.in[0], b.out[0], bytes);
@@ -200,9 +216,16 @@ std::string lower_slice(const Request& request, const CpuOptions&, std::vector<L
   Format format = format_of(request.inputs[0]);
   if (format == Format::other) format = Format::plain;
   const int64_t block = block_of(format);
-  if (block > 1 &&
-      (cuts[1].step != 1 || cuts[1].start % block != 0 || (cuts[1].count != x.shape[1] && cuts[1].count % block != 0)))
+  if (block > 1 && (cuts[1].step != 1 || cuts[1].start % block != 0 ||
+                    (cuts[1].count != x.shape[1] && cuts[1].count % block != 0))) {
+    std::vector<AxisMove> moves;
+    for (const Cut& cut : cuts) moves.push_back({cut.start, cut.step, 0, 1, cut.count});
+    if (auto lowering = blocked_move(request, moves)) {
+      choices.push_back(std::move(*lowering));
+      return "";
+    }
     format = Format::plain;
+  }
   const Layout x_layout = layout_in(format, x);
   Layout y_layout = layout_in(format, y);
   if (format_of(x_layout) != Format::plain && format_of(y_layout) == Format::plain) {
@@ -304,8 +327,18 @@ std::string lower_pad(const Request& request, const CpuOptions&, std::vector<Low
   }
   // Blocks stay where the channels are left alone and fill them.
   const int64_t block = block_of(format);
-  if (format == Format::other || (block > 1 && (x.shape[1] != y.shape[1] || x.shape[1] % block != 0)))
+  if (format == Format::other || (block > 1 && (x.shape[1] != y.shape[1] || x.shape[1] % block != 0))) {
+    std::vector<AxisMove> moves;
+    for (size_t k = 0; k < x.shape.size(); ++k) {
+      const int64_t first = std::max<int64_t>(0, -begin[k]), last = std::min(x.shape[k], y.shape[k] - begin[k]);
+      moves.push_back({first, 1, first + begin[k], 1, std::max<int64_t>(0, last - first)});
+    }
+    if (auto lowering = given(2) ? std::nullopt : blocked_move(request, moves)) {
+      choices.push_back(std::move(*lowering));
+      return "";
+    }
     format = Format::plain;
+  }
   Lowering lowering;
   lowering.inputs = plain_inputs(request);
   lowering.inputs[0] = layout_in(format, x);

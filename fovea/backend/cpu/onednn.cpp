@@ -136,6 +136,39 @@ std::string name_of(const Desc& desc) {
 }  // namespace
 #endif
 
+bool is_blocked(const Desc& desc) {
+#if DNNL_VERSION_MAJOR < 3
+  return desc.data.format_kind == dnnl_blocked && desc.data.extra.flags == dnnl_memory_extra_flag_none;
+#else
+  return desc.get_format_kind() == dnnl::memory::format_kind::blocked;
+#endif
+}
+
+std::vector<std::vector<int64_t>> axis_offsets(const Desc& desc) {
+#if DNNL_VERSION_MAJOR < 3
+  const auto& blocking = desc.data.format_desc.blocking;
+  const Dims strides(blocking.strides, blocking.strides + desc.data.ndims);
+  const Dims blocks(blocking.inner_blks, blocking.inner_blks + blocking.inner_nblks);
+  const Dims block_axes(blocking.inner_idxs, blocking.inner_idxs + blocking.inner_nblks);
+#else
+  const Dims strides = desc.get_strides(), blocks = desc.get_inner_blks(), block_axes = desc.get_inner_idxs();
+#endif
+  const Dims sizes = sizes_of(desc);
+  std::vector<std::vector<int64_t>> result(sizes.size());
+  for (size_t axis = 0; axis < sizes.size(); ++axis)
+    for (int64_t position = 0; position < sizes[axis]; ++position) {
+      // Innermost blocks first: what remains of the position counts whole blocks.
+      int64_t rest = position, step = 1, offset = 0;
+      for (size_t b = blocks.size(); b-- > 0; step *= blocks[b]) {
+        if (block_axes[b] != static_cast<int64_t>(axis)) continue;
+        offset += rest % blocks[b] * step;
+        rest /= blocks[b];
+      }
+      result[axis].push_back(offset + rest * strides[axis]);
+    }
+  return result;
+}
+
 Dims sizes_of(const Desc& desc) {
 #if DNNL_VERSION_MAJOR < 3
   return desc.dims();

@@ -35,6 +35,10 @@ Desc any_desc(const Dims& sizes, Storage storage = Storage::f32);
 Desc desc_in(cpu::Format format, const Dims& sizes, Storage storage = Storage::f32);
 Dims sizes_of(const Desc& desc);
 Storage storage_of(const Desc& desc);
+// Whether elements stand in strides and blocks, and not in an order of oneDNN's own.
+bool is_blocked(const Desc& desc);
+// For each axis, by how many elements each of its positions moves an element: sums of one a axis are offsets.
+std::vector<std::vector<int64_t>> axis_offsets(const Desc& desc);
 // Of an f32 value in one of our layouts or in one that a primitive chose.
 Desc desc_of(const Type& type, const Layout& layout);
 // A layout that a primitive wants: weights, their gradients, and operands in bf16. "plain" when it is row-major f32.

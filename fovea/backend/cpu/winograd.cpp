@@ -83,10 +83,12 @@ Lowering lower_with(const Request& request, const Convolution& c, Format format,
       tile, thread_count());
   Lowering lowering;
   lowering.implementation = kernel_name(fmt::format("winograd {0}x{0}", tile));
-  const Layout weights = prepared_layout(
+  const Layout weights = prepared_weights_layout(
       fmt::format("winograd {0}x{0}{1}", tile, c.adjoint ? " adjoint" : ""), plan.weight_floats * sizeof(float),
-      [plan, adjoint = c.adjoint](const std::byte* from, std::byte* to) {
-        kernels::winograd_weights(plan, reinterpret_cast<const float*>(from), adjoint, reinterpret_cast<float*>(to));
+      [plan, adjoint = c.adjoint](const std::byte* from, const WeightOffsets& at, std::byte* to) {
+        kernels::winograd_weights(plan, reinterpret_cast<const float*>(from),
+                                  {at.o.data(), at.i.data(), at.h.data(), at.w.data()}, adjoint,
+                                  reinterpret_cast<float*>(to));
       });
   lowering.inputs = {layout_in(format, c.x), weights};
   const size_t count = request.op_node().inputs.size();

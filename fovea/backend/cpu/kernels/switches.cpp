@@ -99,6 +99,61 @@ void pool_rows(const PoolShape& s, const float* x, float* y, int32_t* switches, 
   }
 }
 
+// The first of up to `left` windows of a plain row that lie inside as a whole, less than a vector of them: their
+// number. The lanes beyond repeat the last one. A single window where that is all.
+template <bool kWantSwitches>
+HWY_INLINE int64_t some_windows(const PoolShape& s, const Span& rows, const Span& columns, const float* from,
+                                int64_t left, float* y, int32_t* switches) {
+  const Floats d;
+  const Positions di;
+  const int64_t room = s.width - 1 - columns.first - (s.kernel_width - 1) * s.dilation_x;
+  const int64_t count = columns.first < 0 || room < 0 || rows.begin >= rows.end
+                            ? 1
+                            : std::min({left, room / s.stride_x + 1, int64_t{kLanes}});
+  if (count < 4) {
+    one_window(s, rows, columns, from, y, switches);
+    return 1;
+  }
+  const auto stride = static_cast<int32_t>(s.stride_x), last = static_cast<int32_t>((count - 1) * s.stride_x);
+  const auto ramp = hn::Min(hn::Mul(hn::Iota(di, 0), hn::Set(di, stride)), hn::Set(di, last));
+  float values[kLanes];
+  int32_t positions[kLanes];
+  window<kWantSwitches>(
+      s, rows, columns, [&](int64_t at) HWY_ATTR { return hn::GatherIndex(d, from + at, ramp); }, values, positions);
+  std::copy_n(values, count, y);
+  if constexpr (kWantSwitches) {
+    hn::StoreU(hn::Add(hn::LoadU(di, positions), ramp), di, positions);
+    std::copy_n(positions, count, switches);
+  }
+  return count;
+}
+
+// Neighbouring pairs, two rows of them: the usual 2×2 windows without gathering. Reads 2 · kLanes floats of each row.
+template <bool kWantSwitches>
+HWY_INLINE void pair_windows(const PoolShape& s, const Span& rows, const Span& columns, const float* from,
+                             int64_t count, float* y, int32_t* switches) {
+  const Floats d;
+  const Positions di;
+  const int64_t corner = rows.first * s.width + columns.first;
+  Vector taps[4];
+  hn::LoadInterleaved2(d, from + corner, taps[0], taps[1]);
+  hn::LoadInterleaved2(d, from + corner + s.width, taps[2], taps[3]);
+  float values[kLanes];
+  int32_t positions[kLanes];
+  window<kWantSwitches>(
+      s, rows, columns,
+      [&](int64_t at) HWY_ATTR {
+        const int64_t k = at - corner;
+        return taps[k < 2 ? k : k - s.width + 2];
+      },
+      values, positions);
+  if constexpr (kWantSwitches)
+    hn::StoreU(hn::Add(hn::LoadU(di, positions), hn::Add(hn::Iota(di, 0), hn::Iota(di, 0))), di, positions);
+  for (int64_t k = 0; k < count; ++k) y[k] = values[k];
+  if constexpr (kWantSwitches)
+    for (int64_t k = 0; k < count; ++k) switches[k] = positions[k];
+}
+
 // Rows of plain planes. Where whole vectors of windows lie inside, consecutive windows share a vector: their positions
 // are base + stride · lane, so values are gathered and switches offset by the same ramp.
 template <bool kWantSwitches>
@@ -107,6 +162,8 @@ void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* swit
   const Positions di;
   const auto ramp = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(s.stride_x)));
   const int64_t reach = (s.kernel_width - 1) * s.dilation_x;
+  const bool two_by_two = s.kernel_width == 2 && s.kernel_height == 2 && s.stride_x == 2 && s.dilation_x == 1 &&
+                          s.dilation_y == 1 && s.width >= 4;
   for (int64_t index = begin; index < end; ++index) {
     const int64_t plane = index / s.out_height, row = index % s.out_height;
     const float* from = x + plane * s.height * s.width;
@@ -115,11 +172,19 @@ void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* swit
       const Span columns = clip(column, s.stride_x, s.pad_left, s.kernel_width, s.dilation_x, s.width);
       const int64_t to = index * s.out_width + column;
       int32_t* to_switch = kWantSwitches ? switches + to : nullptr;
+      const int64_t start = rows.first * s.width + columns.first + s.width + 2 * kLanes;
+      const bool pairs = two_by_two && columns.first >= 0 && rows.end - rows.begin == 2 && columns.end == 2 &&
+                         start <= (s.planes - plane) * s.height * s.width;
+      if (pairs) {
+        const int64_t count = std::min({s.out_width - column, (s.width - columns.first) / 2, int64_t{kLanes}});
+        pair_windows<kWantSwitches>(s, rows, columns, from, count, y + to, to_switch);
+        column += count;
+        continue;
+      }
       const bool inside = columns.first >= 0 && columns.first + (kLanes - 1) * s.stride_x + reach < s.width &&
                           column + kLanes <= s.out_width && rows.begin < rows.end;
       if (!inside) {
-        one_window(s, rows, columns, from, y + to, to_switch);
-        ++column;
+        column += some_windows<kWantSwitches>(s, rows, columns, from, s.out_width - column, y + to, to_switch);
         continue;
       }
       window<kWantSwitches>(

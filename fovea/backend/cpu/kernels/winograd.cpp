@@ -224,22 +224,6 @@ HWY_EXPORT(outputs_part);
 
 namespace {
 
-// G of F(4,3) and F(6,3).
-constexpr double kG4[6][3] = {{0.25, 0, 0},
-                              {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                              {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                              {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                              {1.0 / 24, -1.0 / 12, 1.0 / 6},
-                              {0, 0, 1}};
-constexpr double kG6[8][3] = {{1, 0, 0},
-                              {-2.0 / 9, -2.0 / 9, -2.0 / 9},
-                              {-2.0 / 9, 2.0 / 9, -2.0 / 9},
-                              {1.0 / 90, 1.0 / 45, 2.0 / 45},
-                              {1.0 / 90, -1.0 / 45, 2.0 / 45},
-                              {32.0 / 45, 16.0 / 45, 8.0 / 45},
-                              {32.0 / 45, -16.0 / 45, 8.0 / 45},
-                              {0, 0, 1}};
-
 constexpr int64_t kTransformedFloats = 128 * 1024;  // of a thread's own chunk: half of a usual L2 cache
 constexpr int64_t kSharedFloats = 3 * 1024 * 1024;  // of a shared chunk: some of L3
 constexpr int64_t kProductFloats = 112 * 1024;      // of a thread's products with 32 outputs: a part of L2
@@ -284,30 +268,6 @@ WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads) {
   p.scratch_bytes = static_cast<size_t>(
       (p.shared ? inputs_floats + p.threads * products : p.threads * (inputs_floats + products)) * 4);
   return p;
-}
-
-void winograd_weights(const WinogradPlan& plan, const float* w, bool adjoint, float* transformed) {
-  const int side = plan.tile + 2;
-  const int64_t inputs = plan.input_blocks * 16, outputs = plan.output_blocks * 16;
-  const WinogradShape& s = plan.shape;
-  parallel_for(plan.input_blocks * 16, 1, [&](int64_t i) {
-    for (int64_t o = 0; o < outputs; ++o) {
-      double g[3][3] = {}, rows[8][3];
-      if (i < s.inputs && o < s.outputs)
-        for (int k = 0; k < 9; ++k)
-          g[k / 3][k % 3] = adjoint ? w[(i * s.outputs + o) * 9 + 8 - k] : w[(o * s.inputs + i) * 9 + k];
-      const auto& matrix = plan.tile == 4 ? kG4 : kG6;
-      for (int r = 0; r < side; ++r)
-        for (int c = 0; c < 3; ++c)
-          rows[r][c] = matrix[r][0] * g[0][c] + matrix[r][1] * g[1][c] + matrix[r][2] * g[2][c];
-      const int64_t wide = o / 32, width = std::min<int64_t>(32, outputs - wide * 32);
-      float* to = transformed + wide * 32 * inputs * plan.points + i * width + o % 32;
-      for (int r = 0; r < side; ++r)
-        for (int c = 0; c < side; ++c)
-          to[(r * side + c) * inputs * width] =
-              static_cast<float>(rows[r][0] * matrix[c][0] + rows[r][1] * matrix[c][1] + rows[r][2] * matrix[c][2]);
-    }
-  });
 }
 
 void winograd(const WinogradPlan& p, const float* x, const float* transformed, const float* bias, const float* residual,

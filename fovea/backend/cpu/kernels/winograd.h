@@ -41,6 +41,13 @@ WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads);
 // w [outputs,inputs,3,3] → the plan's own order: [outputs/32][points][inputs][32]. `adjoint`: w is [inputs,outputs,3,3]
 // and is flipped, which gives the gradient with respect to the input. Computed in double. Threaded.
 void winograd_weights(const WinogradPlan& plan, const float* w, bool adjoint, float* transformed);
+// The same for weights in another order: the element (o,i,h,w) of [outputs,inputs,3,3] ([inputs,outputs,3,3] if
+// adjoint) is at o[o] + i[i] + h[h] + w[w].
+struct WinogradWeightOffsets {
+  const int64_t *o, *i, *h, *w;
+};
+void winograd_weights(const WinogradPlan& plan, const float* w, const WinogradWeightOffsets& at, bool adjoint,
+                      float* transformed);
 
 // y = activation(conv(x, w) + bias + residual); bias [output_blocks·16] or null; residual as y or null. 64-byte aligned
 // scratch. Results do not depend on the number of threads. Relative error (L2) against double: below 5e-6 for tile 4,
