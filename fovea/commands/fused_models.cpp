@@ -34,16 +34,6 @@ int64_t classes_at(const Model& model, int64_t batch) {
   return *std::max_element(shape.begin() + 1, shape.end()) * batch == count ? count / batch : 0;
 }
 
-// The input that takes samples: the one for pictures, else the only one there is.
-Value data_input(const Model& model) {
-  if (!model.meaning.input.empty() && model.graph.find(model.meaning.input) >= 0) return picture_input(model);
-  std::vector<Value> free;
-  for (const Value v : model.graph.inputs())
-    if (!model.graph.node(v).attributes.as<InputAttributes>().bound) free.push_back(v);
-  if (free.size() == 1 && model.graph.shape(free[0]).rank() >= 2) return free[0];
-  return picture_input(model);
-}
-
 // The model for `batch` pictures, or as it is when its batch is fixed.
 Model rebatched(Model model, int64_t batch) {
   const int64_t own = model.graph.shape(data_input(model))[0];

@@ -184,19 +184,16 @@ Recipe with_options(Recipe recipe, const TrainOptions& options) {
   return recipe;
 }
 
-// The recipe's settings: what the options say, else the file, else what suits the network and the data.
+// The recipe's settings: those of the file, or, where it says nothing of them, what suits the network and the data;
+// with what the options say. The two are not mixed: a weight decay that suits one optimiser ruins another.
 Recipe recipe_of(const Context& context, const Asked& asked, const TrainOptions& options, const Model& model,
                  const Dataset& train) {
+  if (!asked.run.given.empty()) return with_options(asked.run.recipe, options);
   const Image first = train.get(0).image;
   const DefaultRecipe suits = default_recipe(model, {train.size(), std::min<int64_t>(first.width(), first.height())});
-  Recipe recipe = suits.recipe;
-  const std::string& name = options.model.model;
-  if (is_text_file(name)) recipe = read_run_description(Bytes::map(name), suits.recipe).recipe;
-  if (asked.run.given.empty()) {
-    context.note(fmt::format("recipe: {}", suits.source));
-    if (!suits.note.empty()) context.note(suits.note);
-  }
-  return with_options(std::move(recipe), options);
+  context.note(fmt::format("recipe: {}", suits.source));
+  if (!suits.note.empty()) context.note(suits.note);
+  return with_options(suits.recipe, options);
 }
 
 // The first lines that differ, for a message.

@@ -444,11 +444,29 @@ NetworkDescription read_network_description(const Bytes& file, const ZooOptions&
 }
 
 const std::vector<std::string>& recipe_sections() {
-  static const std::vector<std::string> names = {
-      "model",           "data",           "test",    "epochs",    "batch",       "micro_batches",       "seed",
-      "augment",         "preprocess",     "average", "freeze",    "head_weight", "batch_norm_momentum", "bf16",
-      "validation",      "evaluate_every", "loss",    "optimiser", "schedule",    "initialisation",      "drop_path",
-      "stochastic_depth"};
+  static const std::vector<std::string> names = {"model",
+                                                 "data",
+                                                 "test",
+                                                 "epochs",
+                                                 "batch",
+                                                 "micro_batches",
+                                                 "seed",
+                                                 "augment",
+                                                 "preprocess",
+                                                 "average",
+                                                 "freeze",
+                                                 "head_weight",
+                                                 "synchronised_batch_norm",
+                                                 "batch_norm_momentum",
+                                                 "bf16",
+                                                 "validation",
+                                                 "evaluate_every",
+                                                 "loss",
+                                                 "optimiser",
+                                                 "schedule",
+                                                 "initialisation",
+                                                 "drop_path",
+                                                 "stochastic_depth"};
   return names;
 }
 

@@ -93,6 +93,15 @@ Value picture_input(const Model& model) {
   return {node, 0};
 }
 
+Value data_input(const Model& model) {
+  if (!model.meaning.input.empty() && model.graph.find(model.meaning.input) >= 0) return picture_input(model);
+  std::vector<Value> free;
+  for (const Value v : model.graph.inputs())
+    if (!model.graph.node(v).attributes.as<InputAttributes>().bound) free.push_back(v);
+  if (free.size() == 1 && model.graph.shape(free[0]).rank() >= 2) return free[0];
+  return picture_input(model);
+}
+
 Value scores_output(const Model& model) {
   for (const NamedValue& output : model.graph.outputs)
     if (output.name == model.meaning.scores && !output.name.empty()) return output.value;

@@ -25,5 +25,8 @@ std::vector<std::string> complete_meaning(Model& model, const MeaningOverrides& 
 // Types of the model's picture input and of its scores. Throw Error{usage} when it has none.
 Value picture_input(const Model& model);
 Value scores_output(const Model& model);
+// The input that takes samples: the one for pictures, else the only one there is (rows of numbers). Throws
+// Error{usage}.
+Value data_input(const Model& model);
 
 }  // namespace fovea

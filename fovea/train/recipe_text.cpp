@@ -33,6 +33,8 @@ std::vector<RecipeKey> make_keys() {
       {"", "head_weight", "of each auxiliary classifier's loss", FIELD(head_weight), 0, 1e6},
       {"", "batch_norm_momentum", "share of a batch's statistics in the running ones", FIELD(batch_norm_momentum), 0,
        1},
+      {"", "synchronised_batch_norm", "under mpirun: batch norms with the statistics of the whole batch",
+       FIELD(synchronised_batch_norm)},
       {"", "bf16", "convolutions and matrix products in bf16, weights and updates in f32", FIELD(bf16)},
       {"", "evaluate_every", "epochs between evaluations", FIELD(evaluate_every), 0, 1e6},
       {"", "validation", "share of the training set kept for evaluation when there is no test set", FIELD(validation),

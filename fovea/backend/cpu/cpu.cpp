@@ -74,6 +74,7 @@ class CpuBackend : public Backend {
   }
 
   Lowering reorder(const Type& type, const Layout& from, const Layout& to) override {
+    if (is_blocked_weights(from) && prepared_from_plain_only(to)) return by_way_of_plain(type, from, to);
     if (auto ours = reorder_for_kernels(type, from, to)) return std::move(*ours);
     require(type.dtype == DType::f32, ErrorKind::internal, "no layouts but plain for {}", to_string(type));
     Lowering result = between(type, from, to);
@@ -87,6 +88,25 @@ class CpuBackend : public Backend {
   }
 
  private:
+  // Two reorders in one step, the plain values in its scratch.
+  Lowering by_way_of_plain(const Type& type, const Layout& from, const Layout& to) {
+    const Layout plain = plain_layout(type);
+    const Lowering first = reorder(type, from, plain), second = reorder(type, plain, to);
+    constexpr size_t kLine = 64;
+    const size_t values = (plain.bytes + kLine - 1) / kLine * kLine;
+    Lowering result;
+    result.implementation = second.implementation + " by way of plain";
+    result.inputs = {from};
+    result.outputs = {to};
+    result.scratch = values + std::max(first.scratch, second.scratch);
+    result.run = [first = first.run, second = second.run, values](const Buffers& buffers) {
+      std::byte* const between[] = {buffers.scratch};
+      first({buffers.in, between, buffers.scratch + values});
+      second({between, buffers.out, buffers.scratch + values});
+    };
+    return result;
+  }
+
   static Lowering between(const Type& type, const Layout& from, const Layout& to) {
     const onednn::Desc a = onednn::desc_of(type, from), b = onednn::desc_of(type, to);
     const auto sizes_a = onednn::sizes_of(a), sizes_b = onednn::sizes_of(b);

@@ -124,6 +124,11 @@ Layout switches_layout(const Type& type, const Layout& layout) {
   return {fmt::format("{}{}", kSwitches, layout.name), layout.bytes, nullptr};
 }
 
+bool prepared_from_plain_only(const Layout& layout) {
+  return layout.name.starts_with(kPrepared) &&
+         !std::static_pointer_cast<const Preparation>(layout.details)->prepare_weights;
+}
+
 std::optional<Lowering> reorder_for_kernels(const Type& type, const Layout& from, const Layout& to) {
   if (from.name.starts_with(kSwitches) || to.name.starts_with(kSwitches)) {
     require(from.is_plain() || to.is_plain(), ErrorKind::internal, "no way from {} to {}", from.name, to.name);

@@ -48,6 +48,8 @@ Layout padded_layout(int64_t count, int64_t block);
 // i32 switches [N,C,spatial] in the order of a value of the same shape in `layout`.
 Layout switches_layout(const Type& type, const Layout& layout);
 
+// Whether a layout of this file can be made from plain values only.
+bool prepared_from_plain_only(const Layout& layout);
 // The conversion to or from a layout of this file; nothing when neither is one.
 std::optional<Lowering> reorder_for_kernels(const Type& type, const Layout& from, const Layout& to);
 
