@@ -204,12 +204,16 @@ std::string difference(const std::string& before, const std::string& now) {
   return "one of them says more";
 }
 
-// Settings of a run that is gone on with come from its folder; the command line may repeat them, not change them.
-void check_same_run(const fs::path& folder, const std::string& before, const std::string& now) {
-  require(before == now, ErrorKind::usage,
+// Settings of a run that is gone on with come from its folder. The command line may repeat them and say another number
+// of epochs, nothing else.
+void check_same_run(const fs::path& folder, const TrainOptions& options, const std::string& now) {
+  RunDescription before = read_run_description(Bytes::map(folder / "run.toml"));
+  if (options.epochs > 0) before.recipe = with_epochs(std::move(before.recipe), options.epochs);
+  const std::string text = write_run_description(before);
+  require(text == now, ErrorKind::usage,
           "{}: the run was begun with other settings ({}); go on with `fovea train --resume -o {}` alone, or begin "
           "another run",
-          folder.string(), difference(before, now), folder.string());
+          folder.string(), difference(text, now), folder.string());
 }
 
 TrainingTask task_of(const Context& context, const TrainOptions& options) {
@@ -236,7 +240,7 @@ TrainingTask task_of(const Context& context, const TrainOptions& options) {
     task.model.weights = initial_weights(task.model.graph, task.recipe.seed, task.recipe.initialisation);
   measure_set(context, task.model, task.recipe, *sets.train);
   task.recipe_text = write_run_description(asked.run);
-  if (resumed) check_same_run(options.output, std::string(Bytes::map(stored).view()), task.recipe_text);
+  if (resumed) check_same_run(options.output, options, task.recipe_text);
   task.train = std::move(sets.train), task.test = std::move(sets.test);
   task.engine = options.engine;
   task.broken = options.skip_broken ? Broken::replace : Broken::fatal;

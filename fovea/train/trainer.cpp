@@ -209,7 +209,7 @@ void Trainer::run(const Context& context) {
   s.context = &context;
   s.stopping = false;
   Context between_updates = context;
-  between_updates.cancel = &s.stopping;
+  if (s.group || s.parts() > 1) between_updates.cancel = &s.stopping;
   if (context.cancelled() && !s.group) return;
   s.descent.run(between_updates, s.total * s.parts(), [&s](int64_t run) { return s.feed(run); });
 }

@@ -249,7 +249,8 @@ TEST(StochasticDepth, WorkFollowsTheLiveBlocks) {
   EXPECT_EQ(skipped({}), 0);
   const int one = skipped({3});
   EXPECT_GE(one, 12);  // two convolutions, norms and what is between, forward and backward
-  EXPECT_NEAR(skipped({1, 3, 4, 7, 12}), 5 * one, 5);
+  // Neighbours share steps: small updates are done together.
+  EXPECT_NEAR(skipped({1, 3, 4, 7, 12}), 5 * one, one / 2);
 }
 
 TEST(DropPath, OnePathAlwaysLives) {
