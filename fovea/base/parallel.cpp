@@ -16,6 +16,8 @@ int thread_count() { return omp_get_max_threads(); }
 void set_thread_count(int count) { omp_set_num_threads(count > 0 ? count : default_count); }
 
 void bind_threads() {
+  if (thread_count() == 1)
+    return;  // one thread has nothing to be kept apart from, and others may sit on the first core
   cpu_set_t inherited;
   if (sched_getaffinity(0, sizeof inherited, &inherited) != 0) return;
   std::vector<int> cores;

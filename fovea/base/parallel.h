@@ -16,7 +16,8 @@ int thread_count();
 void set_thread_count(int count);
 
 // Binds each OpenMP worker to one core of the CPU mask the process inherited, from inside a parallel region. For
-// programs, never for the library on its own. Does nothing when the mask has fewer cores than there are threads.
+// programs, never for the library on its own. Does nothing when the mask has fewer cores than there are threads,
+// nor for one thread.
 void bind_threads();
 
 // Calls body(begin, end) on contiguous, nearly equal parts of [0, count), one part a thread. The partition depends only

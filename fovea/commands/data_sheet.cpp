@@ -17,20 +17,6 @@ namespace {
 
 constexpr int kMostRows = 20, kGap = 4, kMargin = 10;
 
-// Ten colours that stay apart in print and for most eyes. Source: P. Green-Armytage's principle of a palette by
-// contrast; the values are ours.
-constexpr std::array<Rgb, 10> kPalette = {{{0xe6, 0x7e, 0x22},
-                                           {0x2f, 0x6f, 0xb7},
-                                           {0x3d, 0x9a, 0x50},
-                                           {0xc0, 0x39, 0x4b},
-                                           {0x7d, 0x4f, 0xa3},
-                                           {0x8c, 0x64, 0x48},
-                                           {0xd9, 0x6c, 0xb3},
-                                           {0x6b, 0x72, 0x7d},
-                                           {0xa8, 0xa0, 0x22},
-                                           {0x22, 0xa5, 0xb0}}};
-Rgb colour_of(int64_t label) { return kPalette[static_cast<size_t>(label) % kPalette.size()]; }
-
 // The first samples of each class, by label; `most` of each, of at most `classes` classes.
 std::map<int64_t, std::vector<int64_t>> members(const Dataset& set, int64_t most, int64_t classes) {
   std::map<int64_t, std::vector<int64_t>> found;
@@ -171,7 +157,7 @@ void draw_distribution(Image& canvas, const Axis& across, int top, int side, con
         return static_cast<float>(across.begin) +
                (static_cast<float>(bin) + 0.5f) / kBins * static_cast<float>(across.length);
       };
-      if (b + 1 < kBins) draw_line(canvas, x(b), height(b), x(b + 1), height(b + 1), colour_of(c), 1.6f);
+      if (b + 1 < kBins) draw_line(canvas, x(b), height(b), x(b + 1), height(b + 1), class_colour(c), 1.6f);
     }
 }
 
@@ -202,9 +188,9 @@ Points points_of(const Dataset& set, size_t features, const SheetOptions& option
 
 void draw_legend(Image& canvas, const Dataset& set, int y) {
   int x = kMargin;
-  for (size_t c = 0; c < std::min<size_t>(set.classes().size(), kPalette.size()); ++c) {
+  for (size_t c = 0; c < std::min<size_t>(set.classes().size(), kClassColours); ++c) {
     const std::string name = shorten_text(set.classes()[c], 160);
-    draw_dot(canvas, static_cast<float>(x + 4), static_cast<float>(y + 6), colour_of(static_cast<int64_t>(c)), 8);
+    draw_dot(canvas, static_cast<float>(x + 4), static_cast<float>(y + 6), class_colour(static_cast<int64_t>(c)), 8);
     draw_text(canvas, x + 14, y, name, paper::ink);
     x += 14 + text_width(name) + 18;
   }
@@ -239,7 +225,7 @@ Image scatter_sheet(const Dataset& set, const SetStatistics& statistics, const S
       }
       for (size_t i = 0; i < points.labels.size(); ++i)
         draw_dot(canvas, across.at(points.values[fx][i]),
-                 static_cast<float>(2 * y + side) - up.at(points.values[fy][i]), colour_of(points.labels[i]), dot);
+                 static_cast<float>(2 * y + side) - up.at(points.values[fy][i]), class_colour(points.labels[i]), dot);
       if (pairs) continue;
       const std::string name = feature_name(set, 0);
       draw_text(canvas, x + side - text_width(name) - 6, y + side - 16, name, paper::faint);

@@ -9,8 +9,10 @@
 #include "fovea/commands/fused_models.h"
 #include "fovea/data/open_data.h"
 #include "fovea/data/relabelled.h"
+#include "fovea/image/codec.h"
 #include "fovea/insight/calibration.h"
 #include "fovea/model/labels.h"
+#include "fovea/report/decision_surface.h"
 #include "fovea/report/error_sheet.h"
 #include "fovea/report/evaluation_figures.h"
 #include "fovea/report/evaluation_record.h"
@@ -137,43 +139,45 @@ OptionList describe(EvaluateOptions& o) {
   const OptionList model = describe(o.model);
   Option network = model[0];
   network.help += "; several joined by '+' are averaged";
-  return OptionList{network,
-                    {"DATA", "",
-                     "the pictures: MNIST's, CIFAR's or SVHN's files or their folder, an archive of them, a folder of "
-                     "pictures with a sub-folder a class or a list labels.csv, a list of lines \"file,class\"; rows "
-                     "of numbers: table.csv#label=NAME, arrays .npz or .npy; mnist and cifar10 when they were fetched; "
-                     "builtin:iris, drawn:glyphs and others",
-                     &o.data, true},
-                    {"--split", "NAME", "which part of the data", &o.split, false, {"test", "train", "val"}},
-                    {"--batch",
-                     "N",
-                     "pictures computed at once; 0: as many as suit the network's input",
-                     &o.batch,
-                     false,
-                     {},
-                     0,
-                     4096},
-                    {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
-                    {"--errors", "FILE", "write the sheet of errors: each wrong picture with \"true→guessed\" (PNG)",
-                     &o.errors},
-                    {"--error-order",
-                     "HOW",
-                     "the errors on the sheet: the surest first, or as they stand in the set",
-                     &o.error_order,
-                     false,
-                     {"confident", "set"}},
-                    {"--error-count",
-                     "N",
-                     "errors on the sheet at most, the surest ones",
-                     &o.error_count,
-                     false,
-                     {},
-                     1,
-                     20000},
-                    {"--all", "", "show every class, not only the worst", &o.all},
-                    {"--confusion", "", "count which classes are taken for which", &o.confusion},
-                    {"--skip-broken", "", "leave out pictures that are missing or cannot be read, and say how many",
-                     &o.skip_broken}} +
+  return OptionList{
+             network,
+             {"DATA", "",
+              "the pictures: MNIST's, CIFAR's or SVHN's files or their folder, an archive of them, a folder of "
+              "pictures with a sub-folder a class or a list labels.csv, a list of lines \"file,class\"; rows "
+              "of numbers: table.csv#label=NAME, arrays .npz or .npy; mnist and cifar10 when they were fetched; "
+              "builtin:iris, drawn:glyphs and others",
+              &o.data, true},
+             {"--split", "NAME", "which part of the data", &o.split, false, {"test", "train", "val"}},
+             {"--batch",
+              "N",
+              "pictures computed at once; 0: as many as suit the network's input",
+              &o.batch,
+              false,
+              {},
+              0,
+              4096},
+             {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
+             {"--errors", "FILE", "write the sheet of errors: each wrong picture with \"true→guessed\" (PNG)",
+              &o.errors},
+             {"--error-order",
+              "HOW",
+              "the errors on the sheet: the surest first, or as they stand in the set",
+              &o.error_order,
+              false,
+              {"confident", "set"}},
+             {"--error-count",
+              "N",
+              "errors on the sheet at most, the surest ones",
+              &o.error_count,
+              false,
+              {},
+              1,
+              20000},
+             {"--surface", "FILE", "rows of two numbers: draw which class the network sees where (PNG)", &o.surface},
+             {"--all", "", "show every class, not only the worst", &o.all},
+             {"--confusion", "", "count which classes are taken for which", &o.confusion},
+             {"--skip-broken", "", "leave out pictures that are missing or cannot be read, and say how many",
+              &o.skip_broken}} +
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
 
@@ -195,7 +199,8 @@ ModelOptions opened_run(ModelOptions options) {
 
 Report run(const Context& context, const EvaluateOptions& options) {
   std::unique_ptr<Dataset> data = open_data(options.data, {options.split, options.skip_broken});
-  if (!options.errors.empty()) require_writable_folder(std::filesystem::absolute(options.errors).parent_path());
+  for (const std::string& file : {options.errors, options.surface})
+    if (!file.empty()) require_writable_folder(std::filesystem::absolute(file).parent_path());
   FusedModels network(context, opened_run(options.model), options.engine, options.batch);
   EvaluationRecord record;
   record.model = network.meaning().name;
@@ -227,6 +232,13 @@ Report run(const Context& context, const EvaluateOptions& options) {
     report.text += fmt::format("\n{}: {}\n", coloured(printable(options.errors), Ink::bold), sheet.caption);
     json["error_sheet"] = {{"file", printable(options.errors)}, {"shown", sheet.shown}};
   }
+  if (!options.surface.empty()) {
+    const std::vector<std::byte> png = encode_png(decision_surface(network, *data));
+    writing([&] { write_file(options.surface, png); });
+    report.files.push_back(options.surface);
+    report.text += fmt::format("\n{}: the decision surface\n", coloured(printable(options.surface), Ink::bold));
+    json["surface"] = printable(options.surface);
+  }
   report.set_json(json);
   return report;
 }
@@ -245,6 +257,7 @@ Command evaluate_command() {
        {"fovea evaluate resnet.onnx cifar-10-binary.tar.gz --json", "CIFAR-10 out of its archive, for a program"},
        {"fovea evaluate a.onnx+b.onnx photos/ --limit 1000 --confusion", "two networks averaged, on own pictures"},
        {"fovea evaluate run/ mnist/ --errors errors.png", "what a training run has made, and a picture of its errors"},
+       {"fovea evaluate run drawn:spirals --surface spirals.png", "what a network of two numbers decides where"},
        {"fovea evaluate model.onnx mnist/ --preprocess mnist", "a network that was trained on 0..255, not on 0..1"}},
       run);
 }

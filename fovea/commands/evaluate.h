@@ -13,6 +13,7 @@ struct EvaluateOptions {
   std::string errors;  // where the sheet of errors goes; empty: none
   std::string error_order = "confident";
   int64_t error_count = 400;
+  std::string surface;  // where the picture of the decisions goes; empty: none
   bool all = false, confusion = false, skip_broken = false;
 };
 OptionList describe(EvaluateOptions& options);

@@ -2,12 +2,27 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "fovea/image/draw.h"
 #include "fovea/image/resize.h"
 
 namespace fovea {
+
+Rgb class_colour(int64_t label) {
+  constexpr std::array<Rgb, kClassColours> kColours = {{{0xe6, 0x7e, 0x22},
+                                                        {0x2f, 0x6f, 0xb7},
+                                                        {0x3d, 0x9a, 0x50},
+                                                        {0xc0, 0x39, 0x4b},
+                                                        {0x7d, 0x4f, 0xa3},
+                                                        {0x8c, 0x64, 0x48},
+                                                        {0xd9, 0x6c, 0xb3},
+                                                        {0x6b, 0x72, 0x7d},
+                                                        {0xa8, 0xa0, 0x22},
+                                                        {0x22, 0xa5, 0xb0}}};
+  return kColours[static_cast<uint64_t>(label) % kColours.size()];
+}
 
 namespace {
 

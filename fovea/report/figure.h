@@ -15,6 +15,10 @@ inline constexpr Rgb ink{0x1f, 0x24, 0x30}, faint{0x8a, 0x91, 0x9e}, bar{0x6b, 0
     track{0xec, 0xef, 0xf3};
 }
 
+// Ten colours that stay apart in print and for most eyes, over and over: one for each class.
+inline constexpr size_t kClassColours = 10;
+Rgb class_colour(int64_t label);
+
 struct Tile {
   Image image;
   std::string caption;
