@@ -168,7 +168,7 @@ TEST(RecipeText, SettingsByName) {
 
 TEST(RecipeText, TheNetworkReaderLetsEverySectionPass) {
   const std::vector<std::string>& allowed = recipe_sections();
-  std::set<std::string> names = {"model", "data", "test"};
+  std::set<std::string> names = {"model", "data", "test", "command"};
   for (const RecipeKey& key : recipe_keys()) names.insert(key.section.empty() ? key.name : key.section);
   EXPECT_EQ(names, std::set<std::string>(allowed.begin(), allowed.end()));
 }
