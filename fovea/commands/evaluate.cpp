@@ -222,7 +222,8 @@ Command evaluate_command() {
       "cross-entropy, and how far the network's confidence is from its accuracy. What the data is, is seen from what "
       "is "
       "there; the test split is the default where there are splits. The folder of a training run stands for "
-      "the network that it has made so far. Networks joined by '+' are averaged: each prepares the pictures in its own way, and "
+      "the network that it has made so far. Networks joined by '+' are averaged: each prepares the pictures in its own "
+      "way, and "
       "the "
       "mean of their probabilities counts.",
       {{"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},

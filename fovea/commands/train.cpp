@@ -131,15 +131,22 @@ Report run(const Context& context, const TrainOptions& options) {
 Command train_command() {
   return make_command<TrainOptions>(
       "train", "train a network on labelled pictures",
-      "Trains a network of the zoo, a network described in a TOML file, or goes on from a trained one (fine-tuning). "
-      "The "
-      "run's folder holds the recipe, the measurements, checkpoints, a report to look at, and at the end the network "
-      "as "
-      "final.onnx. Ctrl-C saves; --resume goes on to the same bits.",
+      "Trains a network of the zoo, a network described in a TOML file, or goes on from a trained one (fine-tuning): a "
+      "model file, or the folder of an earlier run. Without other options the network is trained as its paper did, or "
+      "in a safe way. The run's folder holds the recipe, the measurements, checkpoints, a report to look at, and at "
+      "the "
+      "end the network as final.onnx. Ctrl-C saves; --resume goes on to the same bits, also after kill -9.",
       {{"fovea train lenet5 mnist", "LeNet-5 on MNIST, a minute or two"},
        {"fovea train resnet20_cifar cifar10 -o resnet20 --epochs 40", "a residual network on CIFAR-10"},
-       {"mpirun -n 4 fovea train resnet20_cifar cifar10 -o resnet20", "the same on four processes or machines"},
-       {"fovea train --resume -o resnet20", "go on after Ctrl-C, a crash or a power cut"}},
+       {"fovea train --resume -o resnet20", "go on after Ctrl-C, a crash or a power cut"},
+       {"fovea train recipes/lenet5-modern.toml -o digits --seed 3", "network and recipe out of a file"},
+       {"fovea train squeezenet1_1 pictures/ --freeze 'features.?.*' --freeze 'features.10.*' --epochs 10",
+        "fine-tune to your own pictures, one folder a class: a new last layer, the first ones stay as they are"},
+       {"fovea train my.toml builtin:iris --optimiser lbfgs --epochs 20 --validation 0.3",
+        "a small table by L-BFGS, three flowers of ten kept for testing"},
+       {"fovea train resnet20_cifar cifar10 --optimiser adamw --rate 0.001 --set schedule.kind=cosine",
+        "another way to train; any setting by its name"},
+       {"mpirun -n 4 fovea train resnet20_cifar cifar10 -o resnet20", "the same on four processes or machines"}},
       run);
 }
 

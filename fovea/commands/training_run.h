@@ -14,8 +14,8 @@
 
 namespace fovea {
 
-// The trainer of a task. Where a checkpoint says how its run was computed, it is computed so again, for the same bits; a
-// note says when that cannot be. Called by all ranks of task.group, which follow the plan of rank 0; the others pass
+// The trainer of a task. Where a checkpoint says how its run was computed, it is computed so again, for the same bits;
+// a note says when that cannot be. Called by all ranks of task.group, which follow the plan of rank 0; the others pass
 // null.
 std::unique_ptr<Trainer> trainer_for(const Context& context, const TrainingTask& task, const Engine& engine,
                                      const Checkpoint* before);

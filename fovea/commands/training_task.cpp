@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "fovea/data/open_data.h"
+#include "fovea/data/relabelled.h"
 #include "fovea/data/split.h"
 #include "fovea/data/statistics.h"
 #include "fovea/formats/open.h"
@@ -144,15 +145,24 @@ Early early_settings(const Recipe& before, const TrainOptions& options) {
   return {recipe.seed, recipe.validation};
 }
 
-// Labels beyond the set's own classes, before anything is computed or written.
-void require_labels(const Dataset& set, std::string_view split) {
-  const auto classes = static_cast<int64_t>(set.classes().size());
+// Labels beyond the classes that are trained, found before anything is computed or written.
+void require_labels(const Dataset& set, size_t count, std::string_view split) {
+  const auto classes = static_cast<int64_t>(count);
   for (int64_t i = 0; classes > 0 && i < set.size(); ++i) {
     const int64_t label = set.label(i);
     require(label >= 0 && label < classes, ErrorKind::format,
-            "the {} split, {}: its label is {}, and the set has the classes 0 to {}", split, set.name(i), label,
-            classes - 1);
+            "the {} split, {}: its label is {}, and the set that is trained on has the classes 0 to {}", split,
+            set.name(i), label, classes - 1);
   }
+}
+
+// A set to test on that numbers the same names in another way.
+Set in_numbers_of(const Context& context, Set test, const Dataset& train) {
+  if (test->classes() == train.classes()) return test;
+  const auto labels = matching_classes(test->classes(), train.classes());
+  if (!labels) return test;
+  context.note("the classes of the test set are matched with those of the training set by their names");
+  return std::make_shared<Relabelled>(std::move(test), *labels, train.classes());
 }
 
 Set opened(const std::string& name, const TrainOptions& options, const std::string& split) {
@@ -301,13 +311,15 @@ TrainingTask training_task(const Context& context, TrainOptions options) {
   asked.run.command = command_of(options);
   const Early early = early_settings(asked.run.recipe, options);
   Sets sets = sets_of(context, asked.run, options, early);
-  require_labels(*sets.train, "train");
+  const size_t classes = sets.train->classes().size();
+  require_labels(*sets.train, classes, "train");
   require_every_class(*sets.train, "train");
-  require_labels(*sets.test, "test");
+  sets.test = in_numbers_of(context, std::move(sets.test), *sets.train);
+  require_labels(*sets.test, classes, "test");
   TrainingTask task;
   task.model = network(context, asked, options.model, *sets.train, early.seed);
-  asked.run.recipe = alone ? with_options(asked.run.recipe, options)
-                           : recipe_of(context, asked, options, task.model, *sets.train);
+  asked.run.recipe =
+      alone ? with_options(asked.run.recipe, options) : recipe_of(context, asked, options, task.model, *sets.train);
   task.recipe = asked.run.recipe;
   if (!task.model.meaning.trained)
     task.model.weights = initial_weights(task.model.graph, task.recipe.seed, task.recipe.initialisation);

@@ -26,8 +26,8 @@ struct TrainingTask {
 };
 
 // Reads and checks, and writes nothing. With options.resume the folder's run.toml says what the command line does not,
-// and neither may contradict it, but for --epochs. Throws Error{usage} naming what contradicts, Error{format} for labels
-// out of range, and what opening networks and data throws.
+// and neither may contradict it, but for --epochs. Throws Error{usage} naming what contradicts, Error{format} for
+// labels out of range, and what opening networks and data throws.
 TrainingTask training_task(const Context& context, TrainOptions options);
 
 }  // namespace fovea

@@ -46,7 +46,7 @@ struct State {
   // Several ranks.
   Group* group = nullptr;             // null: this process alone
   const Context* context = nullptr;   // of the run under way
-  std::atomic<bool> stopping{false};  // after the update under way, as all ranks have agreed
+  std::atomic<bool> stopping{false};  // after the update under way
 
   int64_t ranks() const { return group ? group->size() : 1; }
 
@@ -83,7 +83,6 @@ void set_initial_states(Program& program, const TrainingStep& step, const Weight
   }
 }
 
-
 class DescentTrainer : public TrainerImpl {
  public:
   DescentTrainer(Model model, const Recipe& recipe, std::shared_ptr<const Dataset> train, Backend& backend,
@@ -105,8 +104,8 @@ class DescentTrainer : public TrainerImpl {
   std::unique_ptr<State> state_;
 };
 
-DescentTrainer::DescentTrainer(Model model, const Recipe& recipe, std::shared_ptr<const Dataset> train, Backend& backend,
-                 const CompileOptions& options, Broken broken) {
+DescentTrainer::DescentTrainer(Model model, const Recipe& recipe, std::shared_ptr<const Dataset> train,
+                               Backend& backend, const CompileOptions& options, Broken broken) {
   Group* const group = options.group && options.group->size() > 1 ? options.group : nullptr;
   const DataParallel parallel{.ranks = group ? group->size() : 1,
                               .synchronised_batch_norm = recipe.synchronised_batch_norm};
@@ -133,7 +132,7 @@ const std::map<std::string, Tensor>& State::feed(int64_t run) {
   const int64_t now = run / parts(), part = run % parts();
   const bool last = part + 1 == parts();
   begun = Clock::now();
-  if (last) stopping = group ? group->any(context->cancelled()) : context->cancelled();  // after this update
+  if (last && group) stopping = group->any(context->cancelled());  // after this update, as all have agreed
   Batch batch = reader.next();
   fed = training.feeds(now, part, rate(now));
   if (group) own_masks(fed, *group);
@@ -173,8 +172,8 @@ Weights State::carried() const {
 void State::diverged(const BadStep& bad) const {
   Recipe share = recipe;  // looked for by this rank alone, in its share of the batch
   share.batch /= ranks();
-  throw Divergence(divergence_message(group ? training_step(model, share) : training, model.weights, carried(), fed,
-                                      backend, bad));
+  throw Divergence(
+      divergence_message(group ? training_step(model, share) : training, model.weights, carried(), fed, backend, bad));
 }
 
 void State::check_loss(double loss, int64_t step) const {
@@ -214,9 +213,11 @@ void DescentTrainer::observe(Trainer::Observer observer) {
   state_->descent.observe([this, observer = std::move(observer)](const DescentStep& now) {
     if (!state_->seen(now)) return;
     if (observer.step) observer.step(state_->update);
-    if (!state_->look_due(state_->update.step)) return;
-    const Look look = state_->look();
-    if (observer.epoch) observer.epoch(look);
+    if (state_->update.look) {
+      const Look look = state_->look();
+      if (observer.epoch) observer.epoch(look);
+    }
+    if (!state_->group && state_->context->cancelled()) state_->stopping = true;
   });
 }
 

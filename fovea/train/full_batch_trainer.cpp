@@ -1,6 +1,6 @@
 // Training by L-BFGS: f(w) = the mean loss of all batches + decay/2 · |w|², the same function wherever it is asked for,
-// so batches stand in the set's order and pictures are as they are. One step of the optimiser (up to 20 directions, each
-// with a line search) is one update and one epoch. What such a step has begun and not ended is not kept.
+// so batches stand in the set's order and pictures are as they are. One step of the optimiser (up to 20 directions,
+// each with a line search) is one update and one epoch. What such a step has begun and not ended is not kept.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -113,9 +113,10 @@ FullBatchTrainer::FullBatchTrainer(Model model, const Recipe& recipe, std::share
 std::vector<std::string> FullBatchTrainer::notes() const {
   std::vector<std::string> lines = training_.notes();
   const int64_t left = samples_ - batches_ * recipe_.batch;
-  lines.push_back(fmt::format(
-      "L-BFGS: each epoch is one step on the whole set, in {} batches of {}{}; pictures are not changed", batches_,
-      recipe_.batch, left > 0 ? fmt::format(" ({} samples of {} do not fill one and are left out)", left, samples_) : ""));
+  lines.push_back(
+      fmt::format("L-BFGS: each epoch is one step on the whole set, in {} batches of {}{}; pictures are not changed",
+                  batches_, recipe_.batch,
+                  left > 0 ? fmt::format(" ({} samples of {} do not fill one and are left out)", left, samples_) : ""));
   return lines;
 }
 
@@ -171,8 +172,9 @@ std::vector<LayerNorms> FullBatchTrainer::norms(std::span<const float> weights, 
 double FullBatchTrainer::evaluate(std::span<const float> weights, std::span<float> gradient) {
   const double loss = set_(weights, gradient);
   if (evaluation_++ == 0) {  // where the step begins: what is told of it
-    now_ = {step_ + 1, static_cast<double>(step_ + 1), set_.loss(), set_.errors(), batches_ * recipe_.batch,
-            recipe_.schedule.rate, false};
+    now_ = {step_ + 1,     static_cast<double>(step_ + 1), set_.loss(),
+            set_.errors(), batches_ * recipe_.batch,       recipe_.schedule.rate,
+            false};
     layers_ = norms(weights, gradient);
     if (first_loss_ < 0) first_loss_ = loss;
     if (!std::isfinite(loss)) diverged(loss, {});
@@ -181,9 +183,9 @@ double FullBatchTrainer::evaluate(std::span<const float> weights, std::span<floa
         diverged(loss, fmt::format("the {} of {} are no numbers", std::isfinite(layer.weight) ? "gradients" : "weights",
                                    layer.name));
   }
-  context_->report({"training", step_, total_,
-                    fmt::format("epoch {}/{}  loss {:.4f}  evaluation {} of the set", step_ + 1, total_, set_.loss(),
-                                evaluation_)});
+  context_->report(
+      {"training", step_, total_,
+       fmt::format("epoch {}/{}  loss {:.4f}  evaluation {} of the set", step_ + 1, total_, set_.loss(), evaluation_)});
   return loss + add_decay(weights, gradient);
 }
 

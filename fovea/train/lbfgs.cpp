@@ -266,8 +266,8 @@ void Lbfgs<T>::restore(const LbfgsState& state) {
   next.length_ = number("length"), next.scale_ = number("scale");
   const int64_t pairs = whole("pairs", static_cast<double>(settings_.history));
   for (int64_t k = 0; k < pairs; ++k)
-    next.pairs_.push_back({vector(fmt::format("change {}", k)), vector(fmt::format("step {}", k)),
-                           number(fmt::format("inverse {}", k))});
+    next.pairs_.push_back(
+        {vector(fmt::format("change {}", k)), vector(fmt::format("step {}", k)), number(fmt::format("inverse {}", k))});
   if (next.directions_ > 0) next.direction_ = vector("direction"), next.previous_gradient_ = vector("gradient");
   *this = std::move(next);
 }

@@ -224,8 +224,8 @@ std::optional<LogRecord> parse_json_line(std::string_view line) {
   if (kind == "step") return step_of(members);
   if (kind == "epoch") return epoch_of(members);
   if (kind == "resumed") return ResumedRecord{members.count("step")};
-  if (kind == "end") return RunEnd{members.count("step"), members.number("seconds"), members.text("reason"),
-                                    members.text("message")};
+  if (kind == "end")
+    return RunEnd{members.count("step"), members.number("seconds"), members.text("reason"), members.text("message")};
   return {};
 }
 

@@ -179,9 +179,8 @@ const std::vector<RecipeKey>& recipe_keys() {
 }
 
 const std::vector<std::string>& command_option_names() {
-  static const std::vector<std::string> names = {"weights", "arch",  "prototxt", "preprocess", "labels",
-                                                 "mean",    "size",  "crop",     "limit",      "skip-broken",
-                                                 "exact",   "backend"};
+  static const std::vector<std::string> names = {"weights", "arch", "prototxt", "preprocess",  "labels", "mean",
+                                                 "size",    "crop", "limit",    "skip-broken", "exact",  "backend"};
   return names;
 }
 

@@ -42,7 +42,8 @@ struct RunDescription {
 };
 
 // Options of `fovea train` that are no settings of a recipe but decide what a run computes: how its network is read and
-// its pictures are prepared. In run.toml they stand as texts under [command], so that --resume needs none of them again.
+// its pictures are prepared. In run.toml they stand as texts under [command], so that --resume needs none of them
+// again.
 const std::vector<std::string>& command_option_names();
 
 // Reads a recipe; what it does not say is as in `defaults`. Throws Error{format} naming file, line, key, what was

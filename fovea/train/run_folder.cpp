@@ -67,8 +67,8 @@ RunFolder::~RunFolder() {
 
 void RunFolder::discard() {
   std::error_code error;
-  for (const fs::path& file : {recipe(), metrics(), evaluation(), errors(), last(), best(), network(),
-                               path_ / "report.html"})
+  for (const fs::path& file :
+       {recipe(), metrics(), evaluation(), errors(), last(), best(), network(), path_ / "report.html"})
     fs::remove(file, error);
   for (const fs::path& folder : {events(), filters()}) fs::remove_all(folder, error);
 }

@@ -38,7 +38,7 @@ void take_weights(Model& model, const Checkpoint& checkpoint, const std::string&
 
 }  // namespace
 
-bool is_run_folder(const fs::path& folder) { return is_file(folder / "run.toml") && is_file(folder / "metrics.jsonl"); }
+bool is_run_folder(const fs::path& folder) { return is_file(folder / "metrics.jsonl"); }
 
 RunModel model_of_run(const fs::path& folder) {
   if (is_file(folder / "final.onnx")) return {open_model((folder / "final.onnx").string()), {}};

@@ -9,7 +9,7 @@
 
 namespace fovea {
 
-// Whether a folder is that of a run: a recipe and what belongs to it lie there.
+// Whether a folder is that of a run: its log lies there.
 bool is_run_folder(const std::filesystem::path& folder);
 
 struct RunModel {
@@ -17,9 +17,9 @@ struct RunModel {
   std::string state;  // what it is, for a person: "the network after step 1200"; empty for that of a finished run
 };
 
-// final.onnx, or network.onnx with the weights of the best checkpoint, else of the last one: their moving averages where
-// the recipe keeps such. Throws Error{usage} for a run without a checkpoint, saying what to do, Error{format} for a
-// checkpoint that is damaged or of another network, and what reading throws.
+// final.onnx, or network.onnx with the weights of the best checkpoint, else of the last one: their moving averages
+// where the recipe keeps such. Throws Error{usage} for a run without a checkpoint, saying what to do, Error{format} for
+// a checkpoint that is damaged or of another network, and what reading throws.
 RunModel model_of_run(const std::filesystem::path& folder);
 
 }  // namespace fovea

@@ -47,7 +47,6 @@ Preprocess preprocess_of(const Model& model, const Dataset& train) {
   return model.meaning.preprocess.value_or(Preprocess());
 }
 
-
 std::string not_finite(const Weights& states) {
   const auto bad = [](auto values) {
     return std::any_of(values.begin(), values.end(), [](auto x) { return !std::isfinite(x); });
