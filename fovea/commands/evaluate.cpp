@@ -181,27 +181,11 @@ OptionList describe(EvaluateOptions& o) {
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
 
-namespace {
-
-// The folder of a training run stands for the network that it made.
-ModelOptions opened_run(ModelOptions options) {
-  namespace fs = std::filesystem;
-  const fs::path folder = options.model;
-  if (!fs::is_directory(folder) || !fs::exists(folder / "metrics.jsonl")) return options;
-  const fs::path model = folder / "final.onnx";
-  require(fs::exists(model), ErrorKind::usage,
-          "{}: the run is not finished: it holds no final.onnx; go on with `fovea train --resume`", folder.string());
-  options.model = model.string();
-  return options;
-}
-
-}  // namespace
-
 Report run(const Context& context, const EvaluateOptions& options) {
   std::unique_ptr<Dataset> data = open_data(options.data, {options.split, options.skip_broken});
   for (const std::string& file : {options.errors, options.surface})
     if (!file.empty()) require_writable_folder(std::filesystem::absolute(file).parent_path());
-  FusedModels network(context, opened_run(options.model), options.engine, options.batch);
+  FusedModels network(context, options.model, options.engine, options.batch);
   EvaluationRecord record;
   record.model = network.meaning().name;
   record.data = options.data;
@@ -249,8 +233,9 @@ Command evaluate_command() {
       "Counts the errors on a data set and on each of its classes, worst first, with the top-5 score, the mean "
       "cross-entropy, and how far the network's confidence is from its accuracy. What the data is, is seen from what "
       "is "
-      "there; the test split is the default where there are splits. The folder of a finished training run stands for "
-      "the network that it made. Networks joined by '+' are averaged: each prepares the pictures in its own way, and "
+      "there; the test split is the default where there are splits. The folder of a training run stands for "
+      "the network that it has made so far. Networks joined by '+' are averaged: each prepares the pictures in its own "
+      "way, and "
       "the "
       "mean of their probabilities counts.",
       {{"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},

@@ -21,6 +21,7 @@
 #include "fovea/model/zoo/zoo.h"
 #include "fovea/ops/input.h"
 #include "fovea/report/table.h"
+#include "fovea/train/run_model.h"
 #include "fovea/train/training_step.h"
 #include "fovea/transform/respecialise.h"
 
@@ -31,8 +32,8 @@ namespace fovea {
 OptionList describe(ModelOptions& o) {
   return {
       {"MODEL", "",
-       "the network: an .onnx, .pth, .safetensors, .npz, .caffemodel or .prototxt file, or a name of the zoo "
-       "(zoo:resnet50)",
+       "the network: an .onnx, .pth, .safetensors, .npz, .caffemodel or .prototxt file, a name of the zoo "
+       "(zoo:resnet50), or the folder of a training run",
        &o.model, true},
       {"--weights", "FILE", "take the weights from this file", &o.weights},
       {"--arch", "NAME", "the zoo's name of the network that the weights belong to, instead of recognising it",
@@ -150,12 +151,20 @@ std::string meant(const Context& context, const ModelOptions& options) {
   return "zoo:" + name;
 }
 
-}  // namespace
+// The folder of a training run stands for the network that it has made so far.
+Model opened_run(const Context& context, const ModelOptions& options) {
+  require(options.weights.empty() && options.architecture.empty() && options.prototxt.empty(), ErrorKind::usage,
+          "{}: the folder of a run has a network with its weights; --weights, --arch and --prototxt do not apply",
+          options.model);
+  RunModel run = model_of_run(options.model);
+  if (!run.state.empty()) context.note(fmt::format("{}: {}", options.model, run.state));
+  return std::move(run.model);
+}
 
-Model open(const Context& context, const ModelOptions& options) {
+Model opened_file(const Context& context, const ModelOptions& options) {
   const std::string name = meant(context, options);
   const bool zoo = name.starts_with("zoo:");
-  if (!zoo) require_file(name, "a model file");
+  if (!zoo) require_file(name, "a model file, or the folder of a training run");
   if (!options.weights.empty()) require_file(options.weights, "a file of weights");
   if (!options.prototxt.empty()) require_file(options.prototxt, "a .prototxt file");
   OpenOptions how;
@@ -166,20 +175,30 @@ Model open(const Context& context, const ModelOptions& options) {
   // A crop in pixels is the network's input; the size is then that of the picture before.
   if (zoo && (options.size > 0 || options.crop > 1))
     how.zoo.height = how.zoo.width = options.crop > 1 ? std::llround(options.crop) : options.size;
-  Model model = open_model(name, how);
+  return open_model(name, how);
+}
+
+}  // namespace
+
+void take_mean(const Context& context, Model& model, const ModelOptions& options) {
+  if (options.mean.empty()) return;
+  require_file(options.mean, "a mean image");
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+          "the network takes no picture, so --mean does not apply");
+  context.note(fmt::format("{}: {}", options.mean,
+                           use_mean_image(*model.meaning.preprocess, read_binaryproto(Bytes::map(options.mean)))));
+}
+
+Model open(const Context& context, const ModelOptions& options) {
+  const bool is_run = is_run_folder(options.model);
+  Model model = is_run ? opened_run(context, options) : opened_file(context, options);
   if (model.meaning.name.empty()) model.meaning.name = fs::path(options.model).stem().string();
-  const std::string file = fs::path(options.model).filename().string();
+  const std::string file = (fs::path(options.model) / "").parent_path().filename().string();  // "run" of "run/" too
   for (const std::string& note : model.meaning.notes) context.note(fmt::format("{}: {}", file, note));
   for (const std::string& note :
        complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
     context.note(fmt::format("{}: {}", file, note));
-  if (!options.mean.empty()) {
-    require_file(options.mean, "a mean image");
-    require(model.meaning.preprocess.has_value(), ErrorKind::usage,
-            "the network takes no picture, so --mean does not apply");
-    context.note(fmt::format("{}: {}", options.mean,
-                             use_mean_image(*model.meaning.preprocess, read_binaryproto(Bytes::map(options.mean)))));
-  }
+  take_mean(context, model, options);
   if (!model.meaning.trained) context.note(fmt::format("{}: untrained, its weights are random", file));
   return model;
 }

@@ -31,9 +31,12 @@ struct EngineOptions {
 OptionList describe(EngineOptions& options);
 
 // Reads the model and completes its meaning; what had to be assumed is noted. A name of the zoo ("resnet50", where
-// there is no such file) is that network with fetched weights, else, as "zoo:resnet50", with random ones. Throws what
-// reading throws, and Error{io} for a missing file, with the name that was perhaps meant.
+// there is no such file) is that network with fetched weights, else, as "zoo:resnet50", with random ones; the folder of
+// a training run is the network that it has made so far (train/run_model.h). Throws what reading throws, and Error{io}
+// for a missing file, with the name that was perhaps meant.
 Model open(const Context& context, const ModelOptions& options);
+// What --mean says, applied and noted; nothing without it.
+void take_mean(const Context& context, Model& model, const ModelOptions& options);
 
 // A program with the backend that it came from.
 struct Engine {

@@ -261,7 +261,9 @@ std::string recipe_html(const RunContents& run) {
 std::string state_of(const RunHistory& h) {
   std::string text;
   if (h.end && h.end->reason == "finished") text = "The run is finished.";
-  else if (h.end) text = fmt::format("The run has ended at step {}: {}.", h.end->step, h.end->reason);
+  else if (h.end)
+    text = fmt::format("The run has ended at step {}: {}.{}", h.end->step, h.end->reason,
+                       h.end->message.empty() ? "" : " " + h.end->message);
   else text = "The run is under way or was interrupted.";
   if (!h.resumed.empty())
     text +=

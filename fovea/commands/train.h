@@ -12,7 +12,7 @@ struct TrainOptions {
   bool resume = false;
   bool skip_broken = false;
   // What is 0, −1 or empty is as the recipe says.
-  double epochs = 0, rate = 0;
+  double epochs = 0, rate = 0, validation = 0;
   int64_t batch = 0, seed = -1;
   std::string optimiser, augment;
   std::vector<std::string> freeze, settings;

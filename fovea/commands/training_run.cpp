@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/parallel.h"
 #include "fovea/commands/fused_models.h"
 #include "fovea/formats/onnx_write.h"
+#include "fovea/formats/open.h"
 #include "fovea/model/statistics.h"
 #include "fovea/report/table.h"
+#include "fovea/train/diagnosis.h"
 
 namespace fovea {
 
@@ -27,24 +31,98 @@ double number(const Checkpoint& checkpoint, const char* name, double otherwise) 
   return found == checkpoint.numbers.end() ? otherwise : found->second;
 }
 
+// The network with the weights that the run began with, where its folder keeps them: the file that they came from may
+// have changed, and those that are frozen stand in no checkpoint.
+Model with_first_weights(Model model, const std::filesystem::path& kept) {
+  std::error_code error;
+  if (!std::filesystem::exists(kept, error)) return model;
+  const Model first = open_model(kept.string());
+  for (auto& [name, value] : model.weights) {
+    const auto found = first.weights.find(name);
+    if (found != first.weights.end() && found->second.shape() == value.shape() &&
+        found->second.dtype() == value.dtype())
+      value = found->second;
+  }
+  return model;
+}
+
 TestResult as_test_result(const Evaluation& e) { return {e.count, e.errors, e.top1, e.top5, e.loss}; }
 
 }  // namespace
 
+namespace {
+
+// Rank 0's text on every rank.
+std::string broadcast_text(Group* group, std::string text) {
+  if (!group || group->size() == 1) return text;
+  int64_t size[] = {static_cast<int64_t>(text.size())};
+  group->broadcast(std::as_writable_bytes(std::span<int64_t>(size)));
+  text.resize(static_cast<size_t>(size[0]));
+  if (!text.empty()) group->broadcast(std::as_writable_bytes(std::span<char>(text)));
+  return text;
+}
+
+}  // namespace
+
+std::unique_ptr<Trainer> trainer_for(const Context& context, const TrainingTask& task, const Engine& engine,
+                                     const Checkpoint* before) {
+  CompileOptions options = engine.compile_options;
+  options.group = task.group;
+  options.plan = broadcast_text(task.group, before ? before->plan : std::string());
+  const auto made = [&] {
+    return std::make_unique<Trainer>(task.model, task.recipe, task.train, *engine.backend, options, task.broken);
+  };
+  if (options.plan.empty()) return made();
+  std::string why;
+  if (before && before->threads != thread_count()) {
+    why = fmt::format("it had {} threads, now there are {}", before->threads, thread_count());
+  } else {
+    try {
+      return made();
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::usage) throw;
+      why = e.message();
+    }
+  }
+  options.plan.clear();
+  std::unique_ptr<Trainer> trainer = made();
+  context.note(fmt::format(
+      "the run goes on with other algorithms than it began with, so the last bits may differ from those of an "
+      "undisturbed run: {}",
+      why));
+  return trainer;
+}
+
 TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask task)
     : context_(context), folder_(folder), task_(std::move(task)), engine_(task_.engine) {
-  start_ = saved_ = line_ = Clock::now();
-  engine_.compile_options.group = task_.group;
+  start_ = saved_ = line_ = warm_ = Clock::now();
   std::optional<Checkpoint> before;
   if (folder_.has_checkpoint()) before = read_checkpoint(folder_.last());
-  trainer_ = std::make_unique<Trainer>(task_.model, task_.recipe, task_.train, *engine_.backend,
-                                       engine_.compile_options, task_.broken);
+  if (before) {
+    require(before->model == fingerprint(task_.model), ErrorKind::usage,
+            "{}: the checkpoint is of another network than {}; begin another run with -o", folder_.last().string(),
+            task_.model.meaning.name);
+    check_sets(*before);
+    task_.model = with_first_weights(std::move(task_.model), folder_.network());
+  }
+  trainer_ = trainer_for(context_, task_, engine_, before ? &*before : nullptr);
   if (before) trainer_->restore(*before);
   trainer_->share();
+  for (const std::string& note : trainer_->notes()) context_.note(note);
+  writing([&] {
+    write_file(folder_.recipe(), task_.recipe_text);
+    std::error_code error;
+    if (!before || !std::filesystem::exists(folder_.network(), error)) write_onnx(trainer_->model(), folder_.network());
+  });
+  first_step_ = trainer_->step();
   if (before) {
     best_errors_ = number(*before, "best errors", -1);
     best_step_ = number(*before, "best step", 0);
     seconds_before_ = number(*before, "run seconds", 0);
+    loss_sum_ = number(*before, "line loss", 0);
+    wrong_ = std::llround(number(*before, "line wrong", 0));
+    seen_ = std::llround(number(*before, "line seen", 0));
+    updates_ = std::llround(number(*before, "line updates", 0));
     records_.emplace(folder_.path(), trainer_->step());
     records_->append(ResumedRecord{trainer_->step()});
   } else {
@@ -53,12 +131,24 @@ TrainingRun::TrainingRun(const Context& context, RunFolder& folder, TrainingTask
   }
 }
 
+// Another number of samples is another run: the batches would not be the same.
+void TrainingRun::check_sets(const Checkpoint& before) const {
+  const auto check = [&](const char* what, const Dataset* set) {
+    const double count = number(before, what, -1), now = set ? static_cast<double>(set->size()) : 0;
+    require(count < 0 || count == now, ErrorKind::usage,
+            "{}: the run was begun with a {} of {}, now it is {}: the data has changed", folder_.path().string(), what,
+            count, now);
+  };
+  check("train count", task_.train.get());
+  check("test count", task_.test.get());
+}
+
 double TrainingRun::seconds() const { return seconds_before_ + since(start_); }
 
 void TrainingRun::start_records() {
   RunStart start;
   start.model = task_.model.meaning.name;
-  start.data = task_.train->description();
+  start.data = task_.data;
   start.parameters = statistics_of(task_.model).parameters;
   start.train_count = task_.train->size();
   start.test_count = task_.test ? task_.test->size() : 0;
@@ -79,8 +169,8 @@ void TrainingRun::on_update(const Trainer::Update& update) {
   context_.report({"training", update.step, trainer_->steps(),
                    fmt::format("epoch {:.2f}/{:g}  loss {:.4f}  {:.2f} % right  rate {:.3g}", update.epoch,
                                task_.recipe.epochs, shown_loss_, 100 * (1 - shown_error_), update.rate)});
-  if (update.step % std::max<int64_t>(1, trainer_->steps_per_epoch() / kLinesAnEpoch) == 0 ||
-      update.step == trainer_->steps()) {
+  // What is left of a line at the end is too little to be one: the mean of a few updates.
+  if (update.step % std::max<int64_t>(1, trainer_->steps_per_epoch() / kLinesAnEpoch) == 0) {
     const auto count = static_cast<double>(std::max<int64_t>(updates_, 1));
     const auto seen = static_cast<double>(std::max<int64_t>(seen_, 1));
     records_->append(StepRecord{update.step, update.epoch, loss_sum_ / count, 1 - static_cast<double>(wrong_) / seen,
@@ -88,9 +178,23 @@ void TrainingRun::on_update(const Trainer::Update& update) {
     loss_sum_ = 0, wrong_ = seen_ = updates_ = 0;
     line_ = Clock::now();
   }
+  tell_time_left(update);
   const bool due = task_.checkpoint_every > 0 ? update.step % task_.checkpoint_every == 0
                                               : since(saved_) > kSecondsBetweenCheckpoints;
-  if (due && update.step < trainer_->steps()) save(false);
+  // A checkpoint between an update and its look at the test set would lose the look.
+  if (due && !update.look) save(false);
+}
+
+// Once, when enough has been done to know.
+void TrainingRun::tell_time_left(const Trainer::Update& update) {
+  constexpr int64_t kWarmUp = 10, kSteps = 50;
+  const int64_t done = update.step - first_step_, left = trainer_->steps() - update.step;
+  if (done == kWarmUp) warm_ = Clock::now();
+  if (done != kSteps || left < kSteps) return;
+  const double each = since(warm_) / static_cast<double>(kSteps - kWarmUp);
+  context_.note(fmt::format("{} a second; the {} steps that are left take about {}, and the tests on top of that",
+                            short_number(static_cast<double>(task_.recipe.batch) / std::max(each, 1e-9)), left,
+                            short_time(each * static_cast<double>(left))));
 }
 
 Evaluation TrainingRun::evaluate_now(const Model& model, bool samples) const {
@@ -132,6 +236,12 @@ void TrainingRun::save(bool best) {
   checkpoint.numbers["best errors"] = best_errors_;
   checkpoint.numbers["best step"] = best_step_;
   checkpoint.numbers["run seconds"] = seconds();
+  checkpoint.numbers["train count"] = static_cast<double>(task_.train->size());
+  checkpoint.numbers["test count"] = task_.test ? static_cast<double>(task_.test->size()) : 0;
+  checkpoint.numbers["line loss"] = loss_sum_;
+  checkpoint.numbers["line wrong"] = static_cast<double>(wrong_);
+  checkpoint.numbers["line seen"] = static_cast<double>(seen_);
+  checkpoint.numbers["line updates"] = static_cast<double>(updates_);
   writing([&] {
     write_checkpoint(checkpoint, folder_.last());
     if (best) write_checkpoint(checkpoint, folder_.best());
@@ -144,23 +254,32 @@ void TrainingRun::run() {
       {[this](const Trainer::Update& u) { on_update(u); }, [this](const Trainer::Look& l) { on_look(l); }});
   try {
     trainer_->run(context_);
-  } catch (const Error&) {
-    records_->append(RunEnd{trainer_->step(), seconds(), "diverged"});
+    save(false);
+  } catch (const Error& error) {
+    record_failure(error);
     throw;
   }
-  save(false);
   if (trainer_->finished()) return finish();
   records_->write_page();
   context_.note(fmt::format("stopped after step {} of {}; saved. To go on: fovea train --resume -o {}",
                             trainer_->step(), trainer_->steps(), folder_.path().string()));
 }
 
+// As far as that is still possible: the disk may be full.
+void TrainingRun::record_failure(const Error& error) {
+  const bool diverged = dynamic_cast<const Divergence*>(&error) != nullptr;
+  try {
+    records_->append(RunEnd{trainer_->step(), seconds(), diverged ? "diverged" : "failed", error.message()});
+    records_->write_page();
+  } catch (const Error&) {}
+}
+
 // The trained network comes last: where it lies, the run is finished.
 void TrainingRun::finish() {
   Model model = trainer_->model();
   auto& metadata = model.meaning.metadata;
-  metadata.emplace_back("trained_on", task_.train->description());
-  metadata.emplace_back("recipe", task_.recipe_text);
+  metadata.emplace_back("trained_on", fmt::format("{} ({})", task_.data, task_.train->description()));
+  metadata.emplace_back("recipe", task_.metadata_text);
   writing([&] {
     if (task_.test) {
       if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);

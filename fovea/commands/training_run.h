@@ -6,25 +6,19 @@
 #include <optional>
 #include <string>
 
-#include "fovea/commands/model_options.h"
 #include "fovea/commands/run_records.h"
+#include "fovea/commands/training_task.h"
 #include "fovea/insight/evaluation.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/train/trainer.h"
 
 namespace fovea {
 
-// What is run: all of it opened and checked.
-struct TrainingTask {
-  Model model;
-  Recipe recipe;
-  std::string recipe_text;  // as it stands in run.toml
-  std::shared_ptr<const Dataset> train, test;
-  EngineOptions engine;
-  Broken broken = Broken::fatal;
-  int64_t checkpoint_every = 0;  // steps; 0: with every evaluation, and every minute
-  Group* group = nullptr;        // the ranks that train together; null: this process alone
-};
+// The trainer of a task. Where a checkpoint says how its run was computed, it is computed so again, for the same bits;
+// a note says when that cannot be. Called by all ranks of task.group, which follow the plan of rank 0; the others pass
+// null.
+std::unique_ptr<Trainer> trainer_for(const Context& context, const TrainingTask& task, const Engine& engine,
+                                     const Checkpoint* before);
 
 class TrainingRun {
  public:
@@ -33,6 +27,7 @@ class TrainingRun {
 
   // Trains to the end, or until the context is cancelled: then a checkpoint holds all that was done.
   void run();
+  int64_t step() const { return trainer_->step(); }
   // The last evaluation on the test set, its errors and the run's numbers, as a report.
   Report report() const;
 
@@ -41,6 +36,9 @@ class TrainingRun {
   void on_update(const Trainer::Update& update);
   void on_look(const Trainer::Look& look);
   void save(bool best);
+  void check_sets(const Checkpoint& before) const;
+  void tell_time_left(const Trainer::Update& update);
+  void record_failure(const Error& error);
   void finish();
   void write_evaluation(const Model& model);
   Evaluation evaluate_now(const Model& model, bool samples) const;
@@ -55,6 +53,8 @@ class TrainingRun {
   std::chrono::steady_clock::time_point start_, saved_;
   double seconds_before_ = 0;  // of the run before it was resumed
   double best_errors_ = -1, best_step_ = 0;
+  int64_t first_step_ = 0;  // that this process has begun with
+  std::chrono::steady_clock::time_point warm_;
   std::optional<Evaluation> last_;
   Trainer::Look last_look_;
   // Since the last line of the log.

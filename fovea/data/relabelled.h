@@ -16,7 +16,7 @@ std::optional<std::vector<int64_t>> matching_classes(const std::vector<std::stri
 class Relabelled : public Dataset {
  public:
   // Label i of the set becomes labels[i]; `labels` has an entry for each of its classes.
-  Relabelled(std::unique_ptr<Dataset> set, std::vector<int64_t> labels, std::vector<std::string> classes)
+  Relabelled(std::shared_ptr<const Dataset> set, std::vector<int64_t> labels, std::vector<std::string> classes)
       : set_(std::move(set)), labels_(std::move(labels)), classes_(std::move(classes)) {}
 
   int64_t size() const override { return set_->size(); }
@@ -30,7 +30,7 @@ class Relabelled : public Dataset {
 
  private:
   int64_t relabelled(int64_t index, int64_t label) const;
-  std::unique_ptr<Dataset> set_;
+  std::shared_ptr<const Dataset> set_;
   std::vector<int64_t> labels_;
   std::vector<std::string> classes_;
 };

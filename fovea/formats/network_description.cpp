@@ -466,7 +466,8 @@ const std::vector<std::string>& recipe_sections() {
                                                  "schedule",
                                                  "initialisation",
                                                  "drop_path",
-                                                 "stochastic_depth"};
+                                                 "stochastic_depth",
+                                                 "command"};
   return names;
 }
 

@@ -73,7 +73,8 @@ std::string divergence_message(const TrainingStep& step, const Weights& weights,
   Weights start = weights;
   for (const auto& [name, value] : states) start[name] = value;
   const std::string what =
-      std::isfinite(bad.loss)
+      !bad.what.empty() ? bad.what
+      : std::isfinite(bad.loss)
           ? fmt::format("the loss has grown to {:.4g} (it was {:.4g} at first)", bad.loss, bad.first_loss)
           : std::string("the loss is no number");
   const std::string clip =

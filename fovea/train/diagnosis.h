@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fovea/backend/backend.h"
+#include "fovea/base/error.h"
 #include "fovea/train/training_step.h"
 
 namespace fovea {
@@ -14,6 +15,12 @@ struct BadStep {
   double loss = 0;
   double first_loss = 0;  // of the run's first batch
   double rate = 0;
+  std::string what = {};  // what was seen; empty: the loss is no number, or has grown
+};
+
+// Training went wrong by itself, not by a fault of the data, the disk or the settings' form.
+struct Divergence : Error {
+  explicit Divergence(std::string message) : Error(ErrorKind::usage, std::move(message)) {}
 };
 
 // A message for a person: the step, the first layer in the order of computation whose values or weights are no numbers

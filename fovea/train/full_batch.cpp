@@ -24,6 +24,14 @@ Program program_of(const TrainingStep& step, const Weights& start, Backend& back
 
 }  // namespace
 
+int64_t even_batch(int64_t samples, int64_t most) {
+  if (samples <= most) return samples;
+  int64_t best = most;
+  for (int64_t size = most; size > most / 2; --size)
+    if (samples % size < samples % best) best = size;
+  return best;
+}
+
 FullBatch::FullBatch(const TrainingStep& step, const Weights& start, Backend& backend, CompileOptions options,
                      int64_t batches, Feed feed)
     : step_(step),

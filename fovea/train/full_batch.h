@@ -14,6 +14,10 @@
 
 namespace fovea {
 
+// The size of equal batches of a set: at most `most` and more than half of it, so that the fewest samples are left
+// over, and the largest such; the whole set where that is not larger.
+int64_t even_batch(int64_t samples, int64_t most);
+
 class FullBatch {
  public:
   // Pictures and labels of a batch, from 0; the same ones each time.
@@ -37,6 +41,7 @@ class FullBatch {
   double loss() const { return loss_; }       // of the scores alone, mean of the last evaluation
   int64_t errors() const { return errors_; }  // wrong guesses of the last evaluation
   Program& program() { return program_; }     // for its states: weights, running statistics
+  const Program& program() const { return program_; }
 
  private:
   const TrainingStep& step_;  // the caller keeps it

@@ -210,6 +210,68 @@ double Lbfgs<T>::step(std::span<T> x, const Objective<T>& objective) {
   return begin;
 }
 
+template <class T>
+LbfgsState Lbfgs<T>::state() const {
+  LbfgsState state;
+  const auto keep = [&](const std::string& name, const Vector& values) {
+    Tensor tensor(dtype_of<T>(), {static_cast<int64_t>(values.size())});
+    std::copy(values.begin(), values.end(), tensor.data<T>().begin());
+    state.vectors[name] = std::move(tensor);
+  };
+  for (size_t k = 0; k < pairs_.size(); ++k) {
+    keep(fmt::format("change {}", k), pairs_[k].change);
+    keep(fmt::format("step {}", k), pairs_[k].step);
+    state.numbers[fmt::format("inverse {}", k)] = pairs_[k].inverse;
+  }
+  if (directions_ > 0) {
+    keep("direction", direction_);
+    keep("gradient", previous_gradient_);
+  }
+  state.numbers.insert({{"pairs", static_cast<double>(pairs_.size())},
+                        {"length", length_},
+                        {"scale", scale_},
+                        {"directions", static_cast<double>(directions_)},
+                        {"evaluations", static_cast<double>(evaluations_)}});
+  return state;
+}
+
+template <class T>
+void Lbfgs<T>::restore(const LbfgsState& state) {
+  Lbfgs next(settings_);
+  int64_t size = -1;
+  const auto number = [&](const std::string& name) {
+    const auto found = state.numbers.find(name);
+    require(found != state.numbers.end(), ErrorKind::usage, "the state of L-BFGS has no \"{}\"", name);
+    return found->second;
+  };
+  const auto whole = [&](const std::string& name, double most) {
+    const double value = number(name);
+    require(value >= 0 && value <= most && value == std::floor(value), ErrorKind::usage,
+            "the state of L-BFGS says \"{}\" is {}, expected a whole number up to {}", name, value, most);
+    return static_cast<int64_t>(value);
+  };
+  const auto vector = [&](const std::string& name) {
+    const auto found = state.vectors.find(name);
+    require(found != state.vectors.end(), ErrorKind::usage, "the state of L-BFGS has no \"{}\"", name);
+    const Tensor& tensor = found->second;
+    if (size < 0) size = tensor.shape().count();
+    require(tensor.dtype() == dtype_of<T>() && tensor.shape() == Shape{size}, ErrorKind::usage,
+            "the state of L-BFGS has \"{}\" of {}{}, expected {}[{}]", name, to_string(tensor.dtype()),
+            to_string(tensor.shape()), to_string(dtype_of<T>()), size);
+    const auto values = tensor.data<T>();
+    return Vector(values.begin(), values.end());
+  };
+  constexpr double kMostCounted = 9e15;
+  next.directions_ = whole("directions", kMostCounted), next.evaluations_ = whole("evaluations", kMostCounted);
+  next.length_ = number("length"), next.scale_ = number("scale");
+  const int64_t pairs = whole("pairs", static_cast<double>(settings_.history));
+  for (int64_t k = 0; k < pairs; ++k)
+    next.pairs_.push_back(
+        {vector(fmt::format("change {}", k)), vector(fmt::format("step {}", k)), number(fmt::format("inverse {}", k))});
+  if (next.directions_ > 0) next.direction_ = vector("direction"), next.previous_gradient_ = vector("gradient");
+  *this = std::move(next);
+}
+
 template class Lbfgs<float>;
 template class Lbfgs<double>;
 

@@ -4,8 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "fovea/tensor/tensor.h"
 
 namespace fovea {
 
@@ -17,6 +21,12 @@ struct LbfgsSettings {
   double gradient_tolerance = 1e-7;  // stop when no element of the gradient is larger
   double change_tolerance = 1e-9;    // stop when x or the function change less, or the slope is flatter
   bool line_search = false;          // lengths by strong Wolfe conditions (c1 1e-4, c2 0.9); false: always `rate`
+};
+
+// What an Lbfgs holds between steps, by name: "change 0", "step 0" … (oldest first), "direction", "gradient".
+struct LbfgsState {
+  std::map<std::string, Tensor> vectors;  // of the optimiser's type, each of x's size
+  std::map<std::string, double> numbers;
 };
 
 // f(x) and, into `gradient` of x's size, its gradient. T is float or double.
@@ -36,6 +46,11 @@ class Lbfgs {
   // Moves x by up to settings.iterations directions and returns f where it began. An objective that is not finite ends
   // the step where it stands.
   double step(std::span<T> x, const Objective<T>& objective);
+
+  // All that the next step depends on besides x, and going on from it to the same bits. restore throws Error{usage}
+  // naming what is missing or not as large as the rest; nothing has then changed.
+  LbfgsState state() const;
+  void restore(const LbfgsState& state);
 
   int64_t directions() const { return directions_; }    // so far
   int64_t evaluations() const { return evaluations_; }  // of the function, so far

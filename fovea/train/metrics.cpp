@@ -67,7 +67,9 @@ Json json_of(const EpochRecord& r) {
 Json json_of(const ResumedRecord& r) { return {{"kind", "resumed"}, {"step", r.step}}; }
 
 Json json_of(const RunEnd& r) {
-  return {{"kind", "end"}, {"step", r.step}, {"seconds", r.seconds}, {"reason", r.reason}};
+  Json json = {{"kind", "end"}, {"step", r.step}, {"seconds", r.seconds}, {"reason", r.reason}};
+  if (!r.message.empty()) json["message"] = r.message;
+  return json;
 }
 
 // ---- JSON to records -------------------------------------------------------------------------------------------
@@ -222,7 +224,8 @@ std::optional<LogRecord> parse_json_line(std::string_view line) {
   if (kind == "step") return step_of(members);
   if (kind == "epoch") return epoch_of(members);
   if (kind == "resumed") return ResumedRecord{members.count("step")};
-  if (kind == "end") return RunEnd{members.count("step"), members.number("seconds"), members.text("reason")};
+  if (kind == "end")
+    return RunEnd{members.count("step"), members.number("seconds"), members.text("reason"), members.text("message")};
   return {};
 }
 

@@ -60,7 +60,8 @@ struct ResumedRecord {
 struct RunEnd {
   int64_t step = 0;
   double seconds = 0;
-  std::string reason = "finished";  // finished, diverged
+  std::string reason = "finished";  // finished, diverged, failed
+  std::string message = {};         // what went wrong; empty for a run that has finished
 };
 
 using LogRecord = std::variant<RunStart, StepRecord, EpochRecord, ResumedRecord, RunEnd>;

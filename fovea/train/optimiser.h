@@ -13,7 +13,7 @@
 namespace fovea {
 
 struct OptimiserSettings {
-  std::string kind = "sgd";           // sgd, adam, adamw, rmsprop, adagrad
+  std::string kind = "sgd";           // sgd, adam, adamw, rmsprop, adagrad; whole trainings also by lbfgs
   double momentum = 0.9;              // sgd, rmsprop; 0: none
   bool nesterov = false;              // sgd
   double beta1 = 0.9, beta2 = 0.999;  // adam, adamw
@@ -39,6 +39,7 @@ std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std
 std::map<std::string, Tensor> step_feeds(const OptimiserSettings& settings, int64_t step, double rate,
                                          DType dtype = DType::f32);
 
+// The kinds that optimise() takes.
 const std::vector<std::string>& optimiser_kinds();
 
 // e' = decay · e + (1 − decay) · w' for the next value w' of each parameter that `steps` carries: an exponential moving

@@ -16,6 +16,13 @@ namespace {
 
 #define FIELD(member) [](Recipe& r) -> RecipeKey::Field { return &r.member; }
 
+// All ways to train: the rules that are nodes of a step, and the one that is not.
+std::vector<std::string> every_optimiser() {
+  std::vector<std::string> kinds = optimiser_kinds();
+  kinds.push_back("lbfgs");
+  return kinds;
+}
+
 std::vector<RecipeKey> make_keys() {
   const double any = 1e300;
   return {
@@ -45,7 +52,7 @@ std::vector<RecipeKey> make_keys() {
       {"loss", "margin", "hinges: by how much the right score has to lead", FIELD(loss.margin), 1e-12, 1e12},
       {"loss", "power", "hinges: 1, or 2 for squared violations", FIELD(loss.power), 1, 2},
       {"optimiser", "kind", "the rule that turns gradients into new weights", FIELD(optimiser.kind), 0, 0,
-       optimiser_kinds()},
+       every_optimiser()},
       {"optimiser", "momentum", "sgd, rmsprop", FIELD(optimiser.momentum), 0, 1},
       {"optimiser", "nesterov", "sgd: Nesterov's momentum", FIELD(optimiser.nesterov)},
       {"optimiser", "beta1", "adam, adamw: decay of the mean gradient", FIELD(optimiser.beta1), 0, 1},
@@ -171,6 +178,12 @@ const std::vector<RecipeKey>& recipe_keys() {
   return keys;
 }
 
+const std::vector<std::string>& command_option_names() {
+  static const std::vector<std::string> names = {"weights", "arch", "prototxt", "preprocess",  "labels", "mean",
+                                                 "size",    "crop", "limit",    "skip-broken", "exact",  "backend"};
+  return names;
+}
+
 RunDescription read_run_description(const Bytes& file, const Recipe& defaults) {
   const TomlValue root = read_toml(file);
   const std::string label = file.label().empty() ? "recipe" : file.label();
@@ -181,6 +194,12 @@ RunDescription read_run_description(const Bytes& file, const Recipe& defaults) {
   run.data = top.text("data", "");
   run.test = top.text("test", "");
   for (const char* name : {"network", "layer", "block"}) top.find(name);
+  if (const TomlValue* table = top.find("command")) {
+    TomlSection s(*table, label, "[command]");
+    for (const std::string& name : command_option_names())
+      if (s.has(name)) run.command[name] = s.text(name, "");
+    s.finish();
+  }
   run.network = network_part(root);
   if (!run.model.empty() && !run.network.empty())
     top.wrong("model", "the file also describes a network of its own: expected one of both");
@@ -225,6 +244,8 @@ std::string write_run_description(const RunDescription& run) {
        {std::pair<const char*, const std::string*>("model", &run.model), {"data", &run.data}, {"test", &run.test}})
     if (!value->empty()) text += fmt::format("{} = {}\n", name, toml_text(*value));
   text += write_recipe(run.recipe);
+  if (!run.command.empty()) text += "\n[command]\n";
+  for (const auto& [name, value] : run.command) text += fmt::format("{} = {}\n", name, toml_text(value));
   if (!run.network.empty()) text += "\n" + run.network;
   return text;
 }
@@ -263,6 +284,23 @@ void set_recipe(Recipe& recipe, std::string_view assignment) {
   } catch (const Error& e) { throw Error(ErrorKind::usage, fmt::format("\"{}\": {}", assignment, e.message())); }
 }
 
+namespace {
+
+// L-BFGS needs one function that stays the same, and finds its own step lengths.
+void check_lbfgs(const Recipe& recipe) {
+  constexpr const char* kHint = "(--optimiser lbfgs sets all of a recipe that it needs)";
+  require(recipe.augment.empty(), ErrorKind::usage, "augment: lbfgs takes pictures as they are, got \"{}\" {}",
+          recipe.augment, kHint);
+  require(recipe.average == 0, ErrorKind::usage, "average: lbfgs averages no weights, got {:g} {}", recipe.average,
+          kHint);
+  require(recipe.schedule.kind == "constant" && recipe.schedule.warm_up == 0 && recipe.schedule.rate > 0,
+          ErrorKind::usage, "schedule: lbfgs needs the kind \"constant\" without warm-up and a rate above 0 {}", kHint);
+  require(recipe.optimiser.clip_norm == 0, ErrorKind::usage, "optimiser.clip_norm: lbfgs clips nothing, got {:g} {}",
+          recipe.optimiser.clip_norm, kHint);
+}
+
+}  // namespace
+
 void check_recipe(const Recipe& recipe) {
   require(recipe.epochs > 0, ErrorKind::usage, "epochs: expected above 0, got {:g}", recipe.epochs);
   require(recipe.evaluate_every > 0, ErrorKind::usage, "evaluate_every: expected above 0, got {:g}",
@@ -277,6 +315,7 @@ void check_recipe(const Recipe& recipe) {
   if (schedule.kind == "multi_step")
     require(!schedule.steps.empty() && std::is_sorted(schedule.steps.begin(), schedule.steps.end()), ErrorKind::usage,
             "schedule.steps: the kind \"multi_step\" needs epochs in ascending order");
+  if (recipe.optimiser.kind == "lbfgs") check_lbfgs(recipe);
   try {
     parse_augmentations(recipe.augment);
   } catch (const Error& e) { throw e.within("augment"); }
@@ -285,6 +324,27 @@ void check_recipe(const Recipe& recipe) {
                      std::find(presets.begin(), presets.end(), recipe.preprocess) != presets.end();
   require(known, ErrorKind::usage, "preprocess: expected \"set\" or one of {}; got \"{}\"{}", fmt::join(presets, ", "),
           recipe.preprocess, did_you_mean(recipe.preprocess, presets));
+}
+
+Recipe with_optimiser(Recipe recipe, const std::string& kind) {
+  const std::vector<std::string> kinds = every_optimiser();
+  require(std::find(kinds.begin(), kinds.end(), kind) != kinds.end(), ErrorKind::usage,
+          "unknown optimiser \"{}\"{}; known: {}", kind, did_you_mean(kind, kinds), fmt::join(kinds, ", "));
+  const OptimiserSettings before = recipe.optimiser;
+  if (kind == before.kind) return recipe;
+  static const std::map<std::string, double> rates = {{"sgd", 0.05},      {"adam", 0.002},   {"adamw", 0.002},
+                                                      {"rmsprop", 0.001}, {"adagrad", 0.01}, {"lbfgs", 1}};
+  recipe.optimiser = {.kind = kind, .decay_all = before.decay_all, .clip_norm = before.clip_norm};
+  recipe.schedule.rate = rates.at(kind);
+  if (kind == "adamw") recipe.optimiser.weight_decay = 0.01;
+  else if (before.kind != "adamw") recipe.optimiser.weight_decay = before.weight_decay;
+  if (kind == "adagrad") recipe.optimiser.epsilon = 1e-10;
+  if (kind != "lbfgs") return recipe;
+  recipe.optimiser.clip_norm = 0;
+  recipe.schedule = {.kind = "constant", .rate = 1};
+  recipe.augment.clear();
+  recipe.average = 0;
+  return recipe;
 }
 
 Recipe with_epochs(Recipe recipe, double epochs) {

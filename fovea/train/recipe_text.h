@@ -5,6 +5,7 @@
 //   epochs = 40                      nesterov = true          rate = 0.4
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -35,9 +36,15 @@ struct RunDescription {
   std::string network;  // the [network], [[block]] and [[layer]] of the file as TOML; empty: not said
   std::string data;     // what it is trained on; empty: not said
   std::string test;     // what it is evaluated on; empty: the test part of `data`
+  std::map<std::string, std::string> command;  // other options that a run was begun with, see command_option_names()
   Recipe recipe;
   std::vector<std::string> given;  // full names of the recipe's keys that the file sets
 };
+
+// Options of `fovea train` that are no settings of a recipe but decide what a run computes: how its network is read and
+// its pictures are prepared. In run.toml they stand as texts under [command], so that --resume needs none of them
+// again.
+const std::vector<std::string>& command_option_names();
 
 // Reads a recipe; what it does not say is as in `defaults`. Throws Error{format} naming file, line, key, what was
 // expected and what is there, with the nearest known name. A network is only read by read_network_description.
@@ -56,6 +63,11 @@ void set_recipe(Recipe& recipe, std::string_view assignment);
 // Throws Error{usage} where settings contradict each other or are out of range: batch and micro_batches, the schedule's
 // steps, an augmentation that does not parse, an unknown preprocessing.
 void check_recipe(const Recipe& recipe);
+
+// The recipe with another optimiser: its usual rate and settings, since those of one ruin another. Decay and clipping
+// stay where they mean the same; lbfgs takes away augmentation, averaging and the schedule. The recipe as it is where
+// that is its optimiser already. Throws Error{usage} for an unknown kind.
+Recipe with_optimiser(Recipe recipe, const std::string& kind);
 
 // The recipe for another number of epochs: the schedule's steps and warm-up move in proportion.
 Recipe with_epochs(Recipe recipe, double epochs);

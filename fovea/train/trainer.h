@@ -15,6 +15,10 @@
 
 namespace fovea {
 
+class TrainerImpl;
+
+// Training is a Descent: one program, step after step. With the optimiser "lbfgs" it is not: a step asks for the loss
+// of the whole set, in its order and without augmentation, at several points, and counts as an epoch.
 class Trainer {
  public:
   // One update.
@@ -23,7 +27,8 @@ class Trainer {
     double epoch = 0;  // where the run stands, 1.5 in the middle of the second one
     double loss = 0;   // of the batch's scores
     int64_t errors = 0, count = 0;
-    double rate = 0;  // learning rate
+    double rate = 0;    // learning rate
+    bool look = false;  // the test set is looked at next
   };
 
   // What was seen since the last look at the test set.
@@ -52,8 +57,8 @@ class Trainer {
   // To be called once, before run(); on several ranks by any of them.
   void observe(Observer observer);
   // Until all epochs are done or the context is cancelled (of several ranks any one's: all stop at the same step).
-  // Throws Error{usage} when the loss is no number any more or grows beyond all measure, saying the step, the layer,
-  // and what to try; and what reading a batch throws.
+  // Throws Divergence when the loss, a weight or a gradient is no number any more or the loss grows beyond all measure,
+  // saying the step, the layer, and what to try; and what reading a batch throws.
   void run(const Context& context);
 
   int64_t step() const;   // updates done
@@ -64,7 +69,7 @@ class Trainer {
   // The network as it is now, with the average of its weights where the recipe asks for that; the graph is that of
   // inference.
   Model model() const;
-  // The state of the run between two updates.
+  // The state of the run between two updates. Throws Divergence rather than keep a value that is no number.
   Checkpoint checkpoint() const;
   // Goes on from there. Throws Error{usage} for a checkpoint of another network or with other settings, naming what
   // differs.
@@ -73,11 +78,12 @@ class Trainer {
   void share(int root = 0);
 
   const TrainingStep& training() const;
+  // What a person should know of the run before it starts, a sentence each.
+  std::vector<std::string> notes() const;
   MemoryInfo memory() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<TrainerImpl> impl_;
 };
 
 }  // namespace fovea

@@ -132,6 +132,28 @@ TEST(Lbfgs, AQuadraticTakesFewDirections) {
   for (const double v : x) EXPECT_NEAR(v, 0, 1e-4);  // pairs with s · y below 1e-10 are not kept: slow from there on
 }
 
+TEST(Lbfgs, GoesOnFromItsStateToTheSameBits) {
+  for (const char* name : {"wolfe20", "plain1", "short"}) {
+    std::vector<double> x = start_of("regression");
+    Lbfgs<double> whole(settings_of(name)), second(settings_of(name));
+    second.restore(whole.state());  // at the very beginning too
+    for (int i = 0; i < 3; ++i) whole.step(x, regression);
+    second.restore(whole.state());
+    std::vector<double> y = x;
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(whole.step(x, regression), second.step(y, regression));
+      EXPECT_EQ(x, y) << name;
+    }
+    EXPECT_EQ(whole.evaluations(), second.evaluations());
+    LbfgsState bad = whole.state();
+    bad.numbers.erase("scale");
+    EXPECT_THROW(second.restore(bad), Error);
+    bad = whole.state();
+    bad.vectors.at("direction") = Tensor(DType::f64, {2});
+    EXPECT_THROW(second.restore(bad), Error);
+  }
+}
+
 TEST(Lbfgs, StopsAtWhatIsNotFinite) {
   int calls = 0;
   const auto broken = [&](std::span<const double>, std::span<double> gradient) {
