@@ -12,6 +12,7 @@
 #include "fovea/data/open_data.h"
 #include "fovea/data/split.h"
 #include "fovea/data/statistics.h"
+#include "fovea/formats/builtin.h"
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/heads.h"
@@ -85,7 +86,10 @@ Asked asked_by(const TrainOptions& options) {
     require(!asked.run.network.empty() || !asked.run.model.empty(), ErrorKind::usage,
             "{}: describes no network and names no model", name);
   } else {
-    asked.run.model = !fs::exists(name, error) && find_architecture(name) ? "zoo:" + name : name;
+    const bool there = fs::exists(name, error);
+    asked.run.model = !there && find_architecture(name) ? "zoo:" + name : name;
+    const std::string builtin = there || asked.run.model != name ? "" : perhaps_builtin(name);
+    require(builtin.empty(), ErrorKind::usage, "{}: no such file, nor such a network in the zoo{}", name, builtin);
   }
   if (!options.data.empty()) asked.run.data = options.data;
   if (!options.test.empty()) asked.run.test = options.test;
@@ -212,6 +216,16 @@ void check_same_run(const fs::path& folder, const std::string& before, const std
           folder.string(), difference(before, now), folder.string());
 }
 
+// The recipe as the finished network tells it to others: of files and folders their names alone.
+std::string public_recipe(RunDescription run) {
+  for (std::string* name : {&run.model, &run.data, &run.test})
+    if (name->find("://") == name->npos && name->find('/') != name->npos) {
+      const fs::path path = fs::path(*name).lexically_normal();
+      *name = (path.has_filename() ? path : path.parent_path()).filename().string();
+    }
+  return write_run_description(run);
+}
+
 TrainingTask task_of(const Context& context, const TrainOptions& options) {
   const fs::path stored = fs::path(options.output) / "run.toml";
   std::error_code error;
@@ -236,6 +250,7 @@ TrainingTask task_of(const Context& context, const TrainOptions& options) {
     task.model.weights = initial_weights(task.model.graph, task.recipe.seed, task.recipe.initialisation);
   measure_set(context, task.model, task.recipe, *sets.train);
   task.recipe_text = write_run_description(asked.run);
+  task.public_recipe = public_recipe(asked.run);
   if (resumed) check_same_run(options.output, std::string(Bytes::map(stored).view()), task.recipe_text);
   task.train = std::move(sets.train), task.test = std::move(sets.test);
   task.engine = options.engine;

@@ -27,6 +27,12 @@ double number(const Checkpoint& checkpoint, const char* name, double otherwise) 
   return found == checkpoint.numbers.end() ? otherwise : found->second;
 }
 
+// Takes the place of what a file that training went on from said of itself.
+void state(Meaning& meaning, const std::string& key, std::string value) {
+  std::erase_if(meaning.metadata, [&](const auto& entry) { return entry.first == key; });
+  meaning.metadata.emplace_back(key, std::move(value));
+}
+
 TestResult as_test_result(const Evaluation& e) { return {e.count, e.errors, e.top1, e.top5, e.loss}; }
 
 }  // namespace
@@ -158,14 +164,14 @@ void TrainingRun::run() {
 // The trained network comes last: where it lies, the run is finished.
 void TrainingRun::finish() {
   Model model = trainer_->model();
-  auto& metadata = model.meaning.metadata;
-  metadata.emplace_back("trained_on", task_.train->description());
-  metadata.emplace_back("recipe", task_.recipe_text);
+  state(model.meaning, "trained_on", task_.train->description());
+  state(model.meaning, "recipe", task_.public_recipe);
+  state(model.meaning, "test", "");
   writing([&] {
     if (task_.test) {
       if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
       records_->add_evaluation(*last_, *task_.test, model.meaning.name, model.meaning.classes, seconds());
-      metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
+      state(model.meaning, "test", fmt::format("{} errors of {}", last_->errors, last_->count));
     }
     records_->append(RunEnd{trainer_->step(), seconds()});
     records_->write_page();

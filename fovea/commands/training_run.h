@@ -18,7 +18,8 @@ namespace fovea {
 struct TrainingTask {
   Model model;
   Recipe recipe;
-  std::string recipe_text;  // as it stands in run.toml
+  std::string recipe_text;    // as it stands in run.toml
+  std::string public_recipe;  // the same without paths: what the finished network says of itself
   std::shared_ptr<const Dataset> train, test;
   EngineOptions engine;
   Broken broken = Broken::fatal;
