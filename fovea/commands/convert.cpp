@@ -22,7 +22,8 @@ OptionList describe(ConvertOptions& o) {
               &o.output, true},
              {"--half", "", "store the weights as f16", &o.half},
              {"--column", "N", "of a fractal network this column alone, from 1; \"deepest\" for the last", &o.column},
-             {"--name", "NAME", "the network's name from now on", &o.name}};
+             {"--name", "NAME", "the network's name from now on", &o.name},
+             {"--licence", "TEXT", "what an ONNX file says of its licence from now on, as Apache-2.0", &o.licence}};
 }
 
 namespace {
@@ -48,9 +49,12 @@ Report run(const Context& context, const ConvertOptions& options) {
     require(!std::filesystem::is_directory(path), ErrorKind::io,
             "{}: is a folder, expected the name of a file to write", options.output);
   });
-  Model model = open(context, options.model);
+  ModelOptions how = options.model;
+  how.keep_half = path.extension() != ".caffemodel";  // weights keep their bits wherever the format can hold them
+  Model model = open(context, how);
   if (!options.column.empty()) model = with_column(std::move(model), options.column);
   if (!options.name.empty()) model.meaning.name = options.name;
+  if (!options.licence.empty()) model.meaning.licence = options.licence;
   std::vector<std::filesystem::path> files;
   writing([&] { files = save_model(model, path, {options.half}); });
   std::error_code error;
@@ -72,12 +76,14 @@ Command convert_command() {
   return make_command<ConvertOptions>(
       "convert", "writes a network or its weights in another format",
       "Reads any model that fovea reads and writes it as ONNX (opset 17) or Caffe, or its weights as a PyTorch "
-      "checkpoint, safetensors or a NumPy archive; f32 weights keep every bit. In ONNX, how pictures are prepared and "
+      "checkpoint, safetensors or a NumPy archive; weights keep every bit. In ONNX, how pictures are prepared and "
       "the class names are kept in the file's metadata, so that nobody has to guess again.",
       {{"fovea convert resnet18.pth -o resnet18.onnx", "a checkpoint becomes a network that any tool opens"},
        {"fovea convert model.onnx -o named.onnx --labels imagenet --preprocess torchvision",
         "writes what the file did not say"},
        {"fovea convert net.caffemodel -o net.safetensors --half", "the weights only, half as large"},
+       {"fovea convert run/final.onnx -o mine.onnx --half --licence CC-BY-4.0",
+        "a trained network, small, to be passed on"},
        {"fovea convert fractal.onnx --column deepest -o column.onnx", "the deepest path of a fractal network alone"},
        {"fovea convert model.onnx -o large.onnx --size 448", "the same network for larger pictures"}},
       run);

@@ -6,7 +6,7 @@ namespace fovea {
 
 struct ConvertOptions {
   ModelOptions model;
-  std::string output, name;
+  std::string output, name, licence;
   std::string column;  // of a fractal network: its number from 1, "deepest", or empty for all of it
   bool half = false;
 };

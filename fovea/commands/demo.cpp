@@ -2,163 +2,30 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "fovea/backend/cpu/cpu.h"
-#include "fovea/base/parallel.h"
+#include "fovea/commands/demo_page.h"
+#include "fovea/commands/demo_training.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/data/drawn.h"
-#include "fovea/image/codec.h"
-#include "fovea/insight/guesses.h"
-#include "fovea/model/initialise.h"
-#include "fovea/model/preprocess.h"
-#include "fovea/ops/conv.h"
-#include "fovea/ops/gemm.h"
-#include "fovea/ops/input.h"
-#include "fovea/ops/max_pool.h"
-#include "fovea/ops/reduce.h"
-#include "fovea/ops/relu.h"
-#include "fovea/ops/reshape.h"
-#include "fovea/ops/softmax_cross_entropy.h"
+#include "fovea/data/drawn_glyphs.h"
+#include "fovea/data/drawn_scenes.h"
+#include "fovea/model/stated_test.h"
 #include "fovea/report/table.h"
-#include "fovea/train/descent.h"
-#include "fovea/train/sgd.h"
-#include "fovea/transform/gradient.h"
 
 namespace fs = std::filesystem;
 
 namespace fovea {
 
 OptionList describe(DemoOptions& o) {
-  return {{"-o,--output", "DIR", "the folder for the page", &o.output},
-          {"--train", "", "train the small network on drawn shapes even when FOVEA_DATA holds a real one", &o.train},
-          {"--steps", "N", "steps of training", &o.steps, false, {}, 1, 100000},
-          {"--seed", "N", "another seed: other shapes, other weights", &o.seed, false, {}, 0, 1e9}};
+  return {{"-o,--output", "DIR", "the folder for the pages", &o.output},
+          {"--train", "", "first train a small network on drawn shapes, and look into that one too", &o.train},
+          {"--steps", "N", "steps of that training", &o.steps, false, {}, 1, 100000},
+          {"--seed", "N", "another seed: other pictures, another training", &o.seed, false, {}, 0, 1e9}};
 }
 
 namespace {
-
-constexpr int kSide = 48;
-constexpr int64_t kBatch = 32, kClasses = 6;
-
-struct LayerShape {
-  const char* name;
-  int64_t out, in, kernel;
-  bool pool;
-};
-constexpr LayerShape kLayers[] = {
-    {"edges", 16, 3, 5, true}, {"corners", 32, 16, 3, true}, {"parts", 64, 32, 3, true}, {"shapes", 64, 64, 3, false}};
-
-// Four convolutions, each with a ReLU, three of them with pooling. A shape may be anywhere: the strongest answer of
-// each unit of the last layer decides.
-Value build_network(Graph& graph, Value x) {
-  for (const LayerShape& l : kLayers) {
-    const std::string name = l.name;
-    const Value weight = parameter(graph, name + ".weight", {DType::f32, {l.out, l.in, l.kernel, l.kernel}});
-    const Value bias = parameter(graph, name + ".bias", {DType::f32, {l.out}});
-    x = conv(graph, x, weight, bias, {.pad = l.kernel / 2});
-    graph.rename(x.node, name);
-    x = relu(graph, x);
-    graph.rename(x.node, name + ".relu");
-    if (!l.pool) continue;
-    x = max_pool(graph, x, {.kernel = {2, 2}, .stride = {2, 2}});
-    graph.rename(x.node, name + ".pool");
-  }
-  const Shape shape = graph.shape(x);
-  x = max_pool(graph, x, {.kernel = {shape[2], shape[3]}});
-  graph.rename(x.node, "anywhere");
-  x = reshape(graph, x, Shape{shape[0], shape[1]});
-  graph.rename(x.node, "strongest");
-  const Value weight = parameter(graph, "classes.weight", {DType::f32, {kClasses, shape[1]}});
-  x = gemm(graph, x, weight, parameter(graph, "classes.bias", {DType::f32, {kClasses}}), {.trans_b = true});
-  graph.rename(x.node, "scores");
-  return x;
-}
-
-Preprocess how() {
-  Preprocess p = preset("signed", kSide, kSide);
-  p.resize = "stretch";
-  return p;
-}
-
-Model network_for(int64_t batch, const Weights& weights) {
-  Model model;
-  const Value x = input(model.graph, "picture", {DType::f32, {batch, 3, kSide, kSide}});
-  model.graph.outputs = {{"scores", build_network(model.graph, x)}};
-  model.weights = weights;
-  model.meaning.name = "drawn shapes";
-  model.meaning.preprocess = how();
-  model.meaning.preprocess_stated = true;
-  model.meaning.input = "picture";
-  model.meaning.scores = "scores";
-  model.meaning.classes = DrawnShapes(1, kSide, 0).classes();
-  return model;
-}
-
-struct Batch {
-  Tensor pictures, labels;
-};
-Batch batch_of(const Dataset& data, int64_t first) {
-  Batch batch{Tensor(DType::f32, {kBatch, 3, kSide, kSide}), Tensor(DType::i64, {kBatch})};
-  const auto pictures = batch.pictures.data<float>();
-  const auto labels = batch.labels.data<int64_t>();
-  constexpr size_t kEach = size_t{3} * kSide * kSide;
-  const Preprocess preparation = how();
-  parallel_for(kBatch, 1, [&](int64_t i) {
-    const Sample sample = data.get((first + i) % data.size());
-    const Tensor pixels = normalise(sample.image, preparation);
-    std::copy_n(pixels.data<float>().data(), kEach, pictures.data() + static_cast<size_t>(i) * kEach);
-    labels[static_cast<size_t>(i)] = sample.label;
-  });
-  return batch;
-}
-
-Weights trained(const Context& context, const DemoOptions& options, Backend& backend) {
-  Graph graph;
-  const Value x = input(graph, "picture", {DType::f32, {kBatch, 3, kSide, kSide}});
-  const Value labels = input(graph, "label", {DType::i64, {kBatch}});
-  const Value rate = input(graph, "rate", {DType::f32, {}});
-  const Value loss = reduce(graph, softmax_cross_entropy(graph, build_network(graph, x), labels), {.kind = "mean"});
-  const std::vector<Value> parameters = graph.parameters();
-  const std::vector<Value> gradients = gradient(graph, loss, parameters);
-  CompileOptions compile_options;
-  compile_options.carry = sgd(graph, parameters, gradients, rate, {.momentum = 0.9, .weight_decay = 1e-4});
-  const auto seed = static_cast<uint64_t>(options.seed);
-  Descent descent(graph, {loss}, initial_weights(graph, seed), backend, compile_options);
-  descent.observe(progress_observer(context, "training on drawn shapes", "loss"));
-  const DrawnShapes data(1'000'000, kSide, seed);
-  const auto steps = static_cast<double>(options.steps);
-  descent.run(context, options.steps, [&](int64_t step) -> std::map<std::string, Tensor> {
-    const Batch batch = batch_of(data, step * kBatch);
-    const double warm = std::min(1.0, static_cast<double>(step + 1) / 20), t = static_cast<double>(step) / steps;
-    const double now = 0.03 * warm * 0.5 * (1 + std::cos(3.14159265358979 * t));
-    return {{"picture", batch.pictures}, {"label", batch.labels}, {"rate", Tensor::scalar(static_cast<float>(now))}};
-  });
-  if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-  Weights weights;
-  for (const Value p : parameters) weights[graph.node(p).name] = descent.program().state(graph.node(p).name);
-  return weights;
-}
-
-// Share of right guesses on shapes that training never saw.
-double accuracy(const Weights& weights, uint64_t seed, Backend& backend) {
-  const Model model = network_for(kBatch, weights);
-  Program program = compile(model.graph, std::vector<Value>{model.graph.outputs[0].value}, weights, backend);
-  const DrawnShapes data(kBatch * 10, kSide, Rng(seed).fork("test").key());
-  int64_t right = 0;
-  for (int64_t first = 0; first < data.size(); first += kBatch) {
-    const Batch batch = batch_of(data, first);
-    const Tensor scores = program.run({{"picture", batch.pictures}})[0];
-    const auto row = scores.data<float>();
-    for (int64_t i = 0; i < kBatch; ++i) {
-      const auto begin = row.begin() + static_cast<std::ptrdiff_t>(i * kClasses);
-      right += std::max_element(begin, begin + kClasses) - begin == batch.labels.at(i);
-    }
-  }
-  return static_cast<double>(right) / static_cast<double>(data.size());
-}
 
 // A real network and photographs, where FOVEA_DATA has them.
 bool real_demo(const Context& context, const DemoOptions& options, Report& report) {
@@ -184,40 +51,118 @@ bool real_demo(const Context& context, const DemoOptions& options, Report& repor
   return true;
 }
 
+constexpr int kDrawnSide = 256;  // of the pictures for the networks that fovea carries, in pixels
+
+// What a carried network says of itself: what it is, how good it is, and how it was made.
+std::string said_of(const Meaning& meaning, const std::string& recipe) {
+  std::string text = meaning.description + ".";
+  if (const auto test = stated_test(meaning))
+    text += fmt::format(" It is wrong on {} of the {} pictures of its test set: {:.2f} % right.", test->errors,
+                        test->count, 100 * test->accuracy());
+  return text + fmt::format(" Made by {}.", recipe);
+}
+
+DemoEntry carried(const Context& context, const std::string& name, const std::string& heading, Image picture,
+                  const std::string& picture_name) {
+  DemoEntry entry;
+  entry.folder = name;
+  entry.heading = heading;
+  entry.model = open(context, {.model = "builtin:" + name});
+  entry.description = said_of(entry.model.meaning, fmt::format("recipes/builtin-{}.toml", name));
+  entry.picture = std::move(picture);
+  entry.picture_name = picture_name;
+  return entry;
+}
+
+// One of a few, chosen by the seed; the first of them for the default one.
+size_t chosen(uint64_t seed, size_t count) {
+  return static_cast<size_t>((seed + count - static_cast<uint64_t>(DemoOptions().seed) % count) % count);
+}
+
+std::vector<DemoEntry> carried_entries(const Context& context, uint64_t seed) {
+  const Rng rng = Rng(seed).fork("demo");
+  static const std::vector<std::string> kThings = {"ship", "airplane", "automobile"};
+  static constexpr int64_t kDigits[] = {7, 2, 4, 9, 5, 8, 3, 6, 0, 1};
+  const std::string& thing = kThings[chosen(seed, kThings.size())];
+  const int64_t digit = kDigits[chosen(seed, std::size(kDigits))];
+  std::vector<DemoEntry> entries;
+  entries.push_back(carried(context, "cifar10", "Things", draw_scene(thing, kDrawnSide, rng.fork("scene")),
+                            fmt::format("a drawn {}", thing)));
+  entries.push_back(carried(context, "digits", "Digits",
+                            draw_glyph(digit, {.size = kDrawnSide, .vary = 0.6, .noise = 0}, rng.fork("digit")),
+                            fmt::format("a drawn {}", digit)));
+  return entries;
+}
+
+DemoEntry shapes_entry(const Context& context, const DemoOptions& options) {
+  const auto seed = static_cast<uint64_t>(options.seed);
+  TrainedShapes trained = train_on_shapes(context, options.steps, seed);
+  constexpr int64_t kStar = 5;
+  DemoEntry entry;
+  entry.folder = "shapes";
+  entry.heading = "Shapes";
+  entry.description = fmt::format(
+      "A small network that was trained here and now, {} steps of {} drawn pictures. Of {} shapes that it "
+      "had not seen it got {:.1f} % right.",
+      options.steps, kShapesBatch, trained.count,
+      100 * (1 - static_cast<double>(trained.errors) / static_cast<double>(trained.count)));
+  entry.picture = draw_shape(kStar, kShapesSide, Rng(seed).fork("shown"));
+  entry.picture_name = "a drawn " + trained.model.meaning.classes[kStar];
+  entry.model = std::move(trained.model);
+  return entry;
+}
+
+// Looks into one network: its own page in its own folder. Returns what is said of it.
+Report look_into(const Context& context, DemoEntry& entry, const fs::path& folder) {
+  InspectOptions inspect;
+  inspect.output = (folder / entry.folder).string();
+  inspect.top = std::min<int64_t>(6, static_cast<int64_t>(entry.model.meaning.classes.size()));
+  Report report = inspect_to_folder(context, entry.model, entry.picture, entry.picture_name, inspect);
+  for (const auto& guess : report.json->at("guesses"))
+    entry.guesses.push_back({guess.at("class"), guess.at("name"), guess.at("probability"), guess.at("score")});
+  return report;
+}
+
 }  // namespace
 
 Report run(const Context& context, const DemoOptions& options) {
   require_writable_folder(options.output);
   Report report;
   if (real_demo(context, options, report)) return report;
-  const auto backend = cpu_backend();
-  const Weights weights = trained(context, options, *backend);
-  const double right = accuracy(weights, static_cast<uint64_t>(options.seed), *backend);
-  const Model model = network_for(1, weights);
-  const int64_t label = 5;
-  const Image picture = draw_shape(label, kSide, Rng(static_cast<uint64_t>(options.seed)).fork("shown"));
-  InspectOptions inspect;
-  inspect.output = options.output;
-  inspect.top = kClasses;
-  report = inspect_to_folder(context, model, picture, "a drawn " + model.meaning.classes[label], inspect);
-  report.text = fmt::format("trained {} steps of {} pictures: {:.1f} % of new shapes right\n", options.steps, kBatch,
-                            right * 100) +
-                report.text;
-  nlohmann::ordered_json json = *report.json;
-  json["steps"] = options.steps;
-  json["accuracy"] = right;
+  const fs::path folder = options.output;
+  std::vector<DemoEntry> entries;
+  if (options.train) entries.push_back(shapes_entry(context, options));
+  for (DemoEntry& entry : carried_entries(context, static_cast<uint64_t>(options.seed)))
+    entries.push_back(std::move(entry));
+  nlohmann::ordered_json json = {{"networks", nlohmann::ordered_json::array()}};
+  for (DemoEntry& entry : entries) {
+    const Report one = look_into(context, entry, folder);
+    report.files.insert(report.files.end(), one.files.begin(), one.files.end());
+    const Guess& best = entry.guesses[0];
+    report.text +=
+        fmt::format("{}: {}\n  {} in {} ({:.1f} %)\n", coloured(entry.model.meaning.name, Ink::bold), entry.description,
+                    coloured(printable(best.name), Ink::bold), entry.picture_name, best.probability * 100);
+    json["networks"].push_back(*one.json);
+  }
+  const fs::path page = folder / "index.html";
+  const std::string html = demo_page(entries);
+  writing([&] { write_file(page, std::string_view(html)); });
+  report.files.push_back(page);
+  report.text += fmt::format("the page: {}\n", coloured(page.string(), Ink::cyan));
+  json["page"] = page.string();
   report.set_json(json);
   return report;
 }
 
 Command demo_command() {
   return make_command<DemoOptions>(
-      "demo", "trains or opens a network and looks inside it",
-      "With FOVEA_DATA set to a folder that holds SqueezeNet 1.1 and photographs, inspects one of them. Otherwise "
-      "trains a small "
-      "network on drawn shapes, which takes well under a minute and needs no data, and inspects that.",
+      "demo", "looks inside trained networks that fovea carries",
+      "Draws a picture of a thing and one of a digit, lets the networks builtin:cifar10 and builtin:digits guess what "
+      "they show, and writes pages that show what is inside them: no data and no connection are needed. With --train "
+      "it also trains a small network on drawn shapes, which takes well under a minute. With FOVEA_DATA set to a "
+      "folder that holds SqueezeNet 1.1 and photographs, and without --train, inspects one of those photographs.",
       {{"fovea demo", "then open fovea-demo/index.html"},
-       {"fovea demo --train --seed 7 -o shapes", "another small network"}},
+       {"fovea demo --train --seed 7 -o shapes", "other pictures, and a network trained on the spot"}},
       run);
 }
 

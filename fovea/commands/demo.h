@@ -8,11 +8,11 @@ struct DemoOptions {
   std::string output = "fovea-demo";
   int64_t seed = 1;
   int64_t steps = 400;
-  bool train = false;  // even when the real network is there
+  bool train = false;  // a small network on drawn shapes too, even where FOVEA_DATA holds a large one
 };
 OptionList describe(DemoOptions& options);
 
-// Inspects the real network when FOVEA_DATA holds it; otherwise trains a small one on drawn shapes first.
+// Inspects SqueezeNet when FOVEA_DATA holds it; otherwise the networks that the program carries, on drawn pictures.
 Report run(const Context& context, const DemoOptions& options);
 Command demo_command();
 

@@ -13,6 +13,7 @@
 #include "fovea/image/colour.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
+#include "fovea/model/stated_test.h"
 #include "fovea/report/figure.h"
 #include "fovea/report/network_drawing.h"
 #include "fovea/report/page.h"
@@ -213,6 +214,8 @@ std::string page_html(const Model& model, const Inspection& r, const std::string
   for (const StepInfo& s : r.steps) seconds += s.seconds;
   Page page(model.meaning.name, fmt::format("What this network sees in {}, and what is inside it.", picture_name));
   page.add_fact(r.guesses[0].name, "its best guess");
+  if (const auto test = stated_test(model.meaning))
+    page.add_fact(fmt::format("{:.2f} %", 100 * test->accuracy()), "right on its test set");
   page.add_fact(short_number(static_cast<double>(r.statistics.parameters)), "parameters");
   page.add_fact(short_number(r.statistics.macs), "multiply-adds a picture");
   page.add_fact(fmt::format("{}", r.statistics.layers.size()), "layers");

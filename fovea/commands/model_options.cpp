@@ -14,6 +14,7 @@
 #include "fovea/base/rng.h"
 #include "fovea/data/fetched.h"
 #include "fovea/data/image_folder.h"
+#include "fovea/formats/builtin.h"
 #include "fovea/formats/caffe_read.h"
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
@@ -32,8 +33,8 @@ namespace fovea {
 OptionList describe(ModelOptions& o) {
   return {
       {"MODEL", "",
-       "the network: an .onnx, .pth, .safetensors, .npz, .caffemodel or .prototxt file, a name of the zoo "
-       "(zoo:resnet50), or the folder of a training run",
+       "the network: an .onnx, .pth, .safetensors, .npz, .caffemodel or .prototxt file, a trained one that fovea "
+       "carries (builtin:cifar10, builtin:digits), a name of the zoo (zoo:resnet50), or the folder of a training run",
        &o.model, true},
       {"--weights", "FILE", "take the weights from this file", &o.weights},
       {"--arch", "NAME", "the zoo's name of the network that the weights belong to, instead of recognising it",
@@ -135,11 +136,13 @@ namespace {
 std::string meant(const Context& context, const ModelOptions& options) {
   const std::string& name = options.model;
   std::error_code error;
-  if (name.starts_with("zoo:") || fs::exists(name, error)) return name;
+  if (name.starts_with("zoo:") || is_builtin(name) || fs::exists(name, error)) return name;
   if (!find_architecture(name)) {
     std::vector<std::string> names;
     for (const Architecture& a : architectures()) names.push_back(a.name);
     const bool bare = name.find_first_of("./") == std::string::npos;
+    const std::string builtin = bare ? perhaps_builtin(name) : "";
+    require(builtin.empty(), ErrorKind::usage, "{}: no such file, nor such a network in the zoo{}", name, builtin);
     require(!bare || nearest(name, names).empty(), ErrorKind::usage,
             "{}: no such file, nor such a network in the zoo{}", name, did_you_mean(name, names));
     return name;
@@ -164,7 +167,7 @@ Model opened_run(const Context& context, const ModelOptions& options) {
 Model opened_file(const Context& context, const ModelOptions& options) {
   const std::string name = meant(context, options);
   const bool zoo = name.starts_with("zoo:");
-  if (!zoo) require_file(name, "a model file, or the folder of a training run");
+  if (!zoo && !is_builtin(name)) require_file(name, "a model file, or the folder of a training run");
   if (!options.weights.empty()) require_file(options.weights, "a file of weights");
   if (!options.prototxt.empty()) require_file(options.prototxt, "a .prototxt file");
   OpenOptions how;
@@ -172,6 +175,7 @@ Model opened_file(const Context& context, const ModelOptions& options) {
   how.architecture = options.architecture;
   how.prototxt = options.prototxt;
   how.seed = context.seed;
+  how.keep_half = options.keep_half;
   // A crop in pixels is the network's input; the size is then that of the picture before.
   if (zoo && (options.size > 0 || options.crop > 1))
     how.zoo.height = how.zoo.width = options.crop > 1 ? std::llround(options.crop) : options.size;

@@ -19,6 +19,7 @@ struct ModelOptions {
   std::string preprocess, labels, mean;
   int64_t size = 0;
   double crop = 0;
+  bool keep_half = false;  // set by commands, not by an option: as OpenOptions::keep_half
 };
 OptionList describe(ModelOptions& options);
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/model/preprocess.h"
+#include "fovea/model/stated_test.h"
 #include "fovea/model/statistics.h"
 #include "fovea/report/table.h"
 
@@ -55,6 +56,42 @@ std::string totals(const Model& model, const ModelStatistics& s) {
   return text;
 }
 
+// What the file says of the network besides: what it is, how it was trained and how good it is.
+std::string said_of(const Meaning& meaning) {
+  std::string text;
+  const auto say = [&](std::string_view what, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{}: {}\n", what, printable(value));
+  };
+  if (!meaning.description.empty()) text += printable(meaning.description) + "\n";
+  say("source", meaning.source);
+  say("trained on", metadata_of(meaning, "trained_on"));
+  if (const auto test = stated_test(meaning))
+    text += fmt::format("test: {} errors of {}, {} right\n", test->errors, test->count,
+                        coloured(fmt::format("{:.2f} %", 100 * test->accuracy()), Ink::bold));
+  say("licence", meaning.licence);
+  return text.empty() ? "" : text + "\n";
+}
+
+Json meaning_json(const Meaning& meaning) {
+  Json json = {{"name", printable(meaning.name)}};
+  const auto say = [&](const char* what, const std::string& value) {
+    if (!value.empty()) json[what] = printable(value);
+  };
+  say("description", meaning.description);
+  say("source", meaning.source);
+  say("licence", meaning.licence);
+  say("trained_on", metadata_of(meaning, "trained_on"));
+  if (const auto test = stated_test(meaning))
+    json["test"] = {{"count", test->count}, {"errors", test->errors}, {"top1", test->accuracy()}};
+  const std::string recipe = metadata_of(meaning, "recipe");
+  if (!recipe.empty()) json["recipe"] = recipe;
+  if (!meaning.classes.empty()) {
+    json["classes"] = Json::array();
+    for (const std::string& name : meaning.classes) json["classes"].push_back(printable(name));
+  }
+  return json;
+}
+
 }  // namespace
 
 OptionList describe(SummaryOptions& o) {
@@ -96,7 +133,8 @@ Report summarise(const Model& model, bool all) {
                layer.macs > 0 ? short_number(layer.macs) : "", field_text(layer.receptive_field)});
   }
   Report report;
-  report.text = coloured(printable(model.meaning.name), Ink::bold) + "\n" + table.text() + "\n" + totals(model, s);
+  report.text = coloured(printable(model.meaning.name), Ink::bold) + "\n" + said_of(model.meaning) + table.text() +
+                "\n" + totals(model, s);
   if (left_out)
     report.text += fmt::format("{} nodes that only move elements are left out (--all shows them)\n", left_out);
   Json inputs = Json::array(), outputs = Json::array();
@@ -105,15 +143,16 @@ Report summarise(const Model& model, bool all) {
         {{"name", printable(model.graph.node(v).name)}, {"shape", std::vector<int64_t>(model.graph.shape(v))}});
   for (const auto& o : model.graph.outputs)
     outputs.push_back({{"name", printable(o.name)}, {"shape", std::vector<int64_t>(model.graph.shape(o.value))}});
-  report.set_json({{"name", printable(model.meaning.name)},
-                   {"parameters", s.parameters},
-                   {"macs", s.macs},
-                   {"flops", s.flops},
-                   {"weight_bytes", s.weight_bytes},
-                   {"activation_bytes", s.activation_bytes},
-                   {"inputs", inputs},
-                   {"outputs", outputs},
-                   {"layers", layers}});
+  Json json = meaning_json(model.meaning);
+  json.update({{"parameters", s.parameters},
+               {"macs", s.macs},
+               {"flops", s.flops},
+               {"weight_bytes", s.weight_bytes},
+               {"activation_bytes", s.activation_bytes},
+               {"inputs", inputs},
+               {"outputs", outputs},
+               {"layers", layers}});
+  report.set_json(json);
   return report;
 }
 
@@ -124,6 +163,7 @@ Command summary_command() {
       "the input that one "
       "of its units sees, and how far apart neighbouring units look), then the totals and the memory of a run.",
       {{"fovea summary model.onnx", "the table"},
+       {"fovea summary builtin:cifar10", "a network that fovea carries: its layers and how good it is"},
        {"fovea summary model.onnx --size 448", "the same network on pictures of 448x448"},
        {"fovea summary model.onnx --json | jq '.layers[] | select(.macs > 1e8) | .name'",
         "the names of the heavy layers"}},

@@ -46,11 +46,13 @@ Model with_first_weights(Model model, const std::filesystem::path& kept) {
   return model;
 }
 
+// Takes the place of what a file that training went on from said of itself.
+void state(Meaning& meaning, const std::string& key, std::string value) {
+  std::erase_if(meaning.metadata, [&](const auto& entry) { return entry.first == key; });
+  meaning.metadata.emplace_back(key, std::move(value));
+}
+
 TestResult as_test_result(const Evaluation& e) { return {e.count, e.errors, e.top1, e.top5, e.loss}; }
-
-}  // namespace
-
-namespace {
 
 // Rank 0's text on every rank.
 std::string broadcast_text(Group* group, std::string text) {
@@ -277,14 +279,14 @@ void TrainingRun::record_failure(const Error& error) {
 // The trained network comes last: where it lies, the run is finished.
 void TrainingRun::finish() {
   Model model = trainer_->model();
-  auto& metadata = model.meaning.metadata;
-  metadata.emplace_back("trained_on", fmt::format("{} ({})", task_.data, task_.train->description()));
-  metadata.emplace_back("recipe", task_.metadata_text);
+  state(model.meaning, "trained_on", fmt::format("{} ({})", task_.data, task_.train->description()));
+  state(model.meaning, "recipe", task_.metadata_text);
+  state(model.meaning, "test", "");
   writing([&] {
     if (task_.test) {
       if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
       records_->add_evaluation(*last_, *task_.test, model.meaning.name, model.meaning.classes, seconds());
-      metadata.emplace_back("test", fmt::format("{} errors of {}", last_->errors, last_->count));
+      state(model.meaning, "test", fmt::format("{} errors of {}", last_->errors, last_->count));
     }
     records_->append(RunEnd{trainer_->step(), seconds()});
     records_->write_page();

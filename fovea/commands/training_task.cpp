@@ -12,6 +12,7 @@
 #include "fovea/data/relabelled.h"
 #include "fovea/data/split.h"
 #include "fovea/data/statistics.h"
+#include "fovea/formats/builtin.h"
 #include "fovea/formats/open.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/heads.h"
@@ -50,7 +51,10 @@ Asked asked_by(const TrainOptions& options) {
     require(!asked.run.network.empty() || !asked.run.model.empty(), ErrorKind::usage,
             "{}: describes no network and names no model", name);
   } else {
-    asked.run.model = !fs::exists(name, error) && find_architecture(name) ? "zoo:" + name : name;
+    const bool there = fs::exists(name, error);
+    asked.run.model = !there && find_architecture(name) ? "zoo:" + name : name;
+    const std::string builtin = there || asked.run.model != name ? "" : perhaps_builtin(name);
+    require(builtin.empty(), ErrorKind::usage, "{}: no such file, nor such a network in the zoo{}", name, builtin);
   }
   if (!options.data.empty()) asked.run.data = options.data;
   if (!options.test.empty()) asked.run.test = options.test;

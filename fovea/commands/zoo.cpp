@@ -1,11 +1,13 @@
 #include "fovea/commands/zoo.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/summary.h"
+#include "fovea/formats/builtin.h"
 #include "fovea/model/statistics.h"
 #include "fovea/model/zoo/layer_count.h"
 #include "fovea/model/zoo/vgg_table.h"
@@ -72,6 +74,11 @@ Report list_of(const std::vector<const Architecture*>& chosen, const ZooCommandO
   report.text = table.text() + "\n" + refusals;
   report.text += fmt::format("{} architectures; `fovea zoo NAME` shows one layer by layer\n", list.size());
   Json result = {{"architectures", list}};
+  if (options.name.empty()) {
+    report.text += fmt::format("trained networks that fovea carries: {}; `fovea summary NAME` shows one\n",
+                               fmt::join(builtin_models(), ", "));
+    result["builtin"] = builtin_models();
+  }
   if (!refused.empty()) result["refused"] = refused;
   report.set_json(result);
   return report;
@@ -108,6 +115,8 @@ Report table_report(const std::vector<const Architecture*>& chosen, std::string_
 
 // One architecture of that name, or all of a family; all of the zoo for no name.
 std::vector<const Architecture*> chosen_by(std::string_view name) {
+  require(!is_builtin(name), ErrorKind::usage,
+          "{}: a trained network, not an architecture: `fovea summary {}` shows it", name, name);
   if (name.starts_with("zoo:")) name.remove_prefix(4);
   if (const Architecture* a = find_architecture(name)) return {a};
   std::vector<const Architecture*> chosen;
@@ -117,8 +126,9 @@ std::vector<const Architecture*> chosen_by(std::string_view name) {
     names.push_back(a.name);
     names.push_back(lower(a.family));
   }
+  const std::string builtin = perhaps_builtin(name);
   require(!chosen.empty(), ErrorKind::usage, "the zoo has no \"{}\"{} (`fovea zoo` lists it)", name,
-          did_you_mean(name, names));
+          builtin.empty() ? did_you_mean(name, names) : builtin);
   return chosen;
 }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fovea/graph/op.h"
 #include "fovea/model/preprocess.h"
@@ -13,6 +14,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kPrefix = "fovea.";
+
+// Metadata that tell of a file, not of the network in it: made anew by whoever reads the file that we write.
+bool is_of_the_file(std::string_view key) { return key == "producer" || key == "opset" || key == "free sizes"; }
 
 bool is_picture(const Type& type) {
   return type.dtype == DType::f32 && type.shape.rank() == 4 && (type.shape[1] == 1 || type.shape[1] == 3) &&
@@ -136,7 +140,8 @@ void read_meaning(const onnx::ModelProto& proto, const std::string& label, Model
         "producer", proto.producer_name() + (proto.producer_version().empty() ? "" : " " + proto.producer_version()));
   m.description = proto.doc_string();
   for (const auto& entry : proto.metadata_props())
-    if (!take(m, entry.key(), entry.value())) m.metadata.emplace_back(entry.key(), entry.value());
+    if (!take(m, entry.key(), entry.value()) && !is_of_the_file(entry.key()))
+      m.metadata.emplace_back(entry.key(), entry.value());
   const Graph& graph = model.graph;
   if (m.input.empty())
     for (const Value input : graph.inputs())
@@ -171,7 +176,9 @@ void write_meaning(const Model& model, onnx::ModelProto& proto) {
   say("fovea.scores", m.scores);
   if (m.preprocess) say("fovea.preprocess", to_json(*m.preprocess));
   if (!m.classes.empty()) say("fovea.classes", fmt::format("{}", fmt::join(m.classes, "\n")));
-  for (const auto& [key, value] : m.metadata) say(key, value);
+  std::set<std::string> said;  // ONNX allows each key once
+  for (const auto& [key, value] : m.metadata)
+    if (!is_of_the_file(key) && said.insert(key).second) say(key, value);
   proto.set_doc_string(m.description);
 }
 

@@ -2,9 +2,11 @@
 
 #include "fovea/base/error.h"
 #include "fovea/formats/archive.h"
+#include "fovea/formats/builtin.h"
 #include "fovea/formats/caffe_read.h"
 #include "fovea/formats/network_description.h"
 #include "fovea/formats/weights_file.h"
+#include "fovea/model/widened.h"
 #include "fovea/model/zoo/recognise.h"
 #include "fovea/model/zoo/zoo.h"
 
@@ -77,7 +79,13 @@ Model opened(const fs::path& path, const OpenOptions& options) {
     return join(read_caffe(Bytes::map(options.prototxt), std::nullopt, {}), weights.weights, path.string());
   }
   if (is_caffemodel(file)) return opened_caffe(file, path, options);
-  return read_onnx(file, options.onnx);
+  Model model = read_onnx(file, options.onnx);
+  return options.keep_half ? model : widened(std::move(model));
+}
+
+Model opened_builtin(const std::string& name, const OpenOptions& options) {
+  Model model = builtin_model(name);
+  return options.keep_half ? model : widened(std::move(model));
 }
 
 // The weights of any file that fovea reads.
@@ -91,7 +99,9 @@ Weights weights_of(const fs::path& path, const OpenOptions& options) {
 }  // namespace
 
 Model open_model(const std::string& name, const OpenOptions& options) {
-  Model model = name.starts_with("zoo:") ? zoo_model(name, options.zoo, options.seed) : opened(name, options);
+  Model model = name.starts_with("zoo:") ? zoo_model(name, options.zoo, options.seed)
+                : is_builtin(name)       ? opened_builtin(name, options)
+                                         : opened(name, options);
   if (options.weights.empty()) return model;
   return join(std::move(model), weights_of(options.weights, options), options.weights);
 }

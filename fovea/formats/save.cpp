@@ -31,8 +31,9 @@ Model with_half_weights(const Model& model) {
   for (const NamedValue& output : model.graph.outputs) result.graph.outputs.push_back({output.name, map(output.value)});
   for (const Value p : result.graph.parameters()) {
     if (result.graph.dtype(p) != DType::f16) continue;
-    Tensor& weight = result.weights[result.graph.node(p).name];
-    weight = weight.cast(DType::f16);
+    const std::string& name = result.graph.node(p).name;
+    Tensor& weight = result.weights[name];
+    weight = halved(name, weight);
   }
   return result;
 }

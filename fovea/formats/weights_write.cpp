@@ -24,6 +24,8 @@ Container container_of(const std::filesystem::path& path) {
   return extension == ".npz" ? Container::npz : Container::none;
 }
 
+}  // namespace
+
 Tensor halved(const std::string& name, const Tensor& tensor) {
   if (!is_float(tensor.dtype())) return tensor;
   Tensor result = tensor.cast(DType::f16);
@@ -35,8 +37,6 @@ Tensor halved(const std::string& name, const Tensor& tensor) {
             "tensor \"{}\": its value {} does not fit into f16 (up to 65504); keep f32", shown(name), was[i]);
   return result;
 }
-
-}  // namespace
 
 bool is_weights_extension(const std::filesystem::path& path) { return container_of(path) != Container::none; }
 

@@ -21,4 +21,8 @@ bool is_weights_extension(const std::filesystem::path& path);
 void write_weights(const Weights& weights, const std::vector<std::string>& order,
                    const std::map<std::string, std::string>& metadata, const std::filesystem::path& path, bool half);
 
+// The same values as f16, rounded to nearest even; tensors of no floating-point type as they are. Throws
+// Error{unsupported}, naming the tensor, for a finite value beyond ±65504.
+Tensor halved(const std::string& name, const Tensor& tensor);
+
 }  // namespace fovea

@@ -93,11 +93,18 @@ TEST_F(Program, TrainsInspectsConvertsAndAgreesWithItself) {
   ASSERT_EQ(demo.code, 0) << demo.err;
   EXPECT_EQ(demo.err, "");
   const auto json = nlohmann::json::parse(demo.out);
-  EXPECT_EQ(json.at("guesses").size(), 6u);
-  for (const char* file :
-       {"index.html", "picture.png", "saliency.png", "filters.png", "stage-1.png", "inspection.json"})
-    EXPECT_TRUE(fs::exists(folder_ / "page" / file)) << file;
-  EXPECT_EQ(read(folder_ / "page/index.html").find("http:"), std::string::npos);
+  ASSERT_EQ(json.at("networks").size(), 3u);
+  EXPECT_EQ(json.at("networks")[0].at("name"), "drawn shapes");
+  EXPECT_EQ(json.at("networks")[2].at("guesses")[0].at("name"), "7");  // builtin:digits on a drawn 7
+  const std::string page = read(folder_ / "page/index.html");
+  EXPECT_EQ(page.find("http:"), std::string::npos);
+  for (const std::string network : {"shapes", "cifar10", "digits"}) {
+    for (const char* file :
+         {"index.html", "picture.png", "saliency.png", "filters.png", "stage-1.png", "inspection.json"})
+      EXPECT_TRUE(fs::exists(folder_ / "page" / network / file)) << network << " " << file;
+    EXPECT_NE(page.find("href=\"" + network + "/index.html\""), std::string::npos) << network;
+    EXPECT_EQ(read(folder_ / "page" / network / "index.html").find("http:"), std::string::npos);
+  }
 }
 
 TEST_F(Program, UnwritableOutput) {

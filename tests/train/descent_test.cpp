@@ -8,7 +8,7 @@
 #include "fovea/ops/reduce.h"
 #include "fovea/ops/sub.h"
 #include "fovea/train/descent.h"
-#include "fovea/train/sgd.h"
+#include "fovea/train/optimiser.h"
 #include "fovea/transform/gradient.h"
 
 namespace fovea {
@@ -17,23 +17,22 @@ namespace {
 // loss = sum(curvature · (w - target)²): convex, and each number of w goes its own way.
 struct Valley {
   Graph graph;
-  Value w, rate, loss;
+  Value w, loss;
   std::vector<Carry> carry;
-  explicit Valley(const SgdSettings& settings) {
+  explicit Valley(const OptimiserSettings& settings) {
     const Type type{DType::f32, {3}};
     w = parameter(graph, "w", type);
-    rate = input(graph, "rate", {DType::f32, {}});
     const Value away = sub(graph, w, input(graph, "target", type));
     loss = reduce(graph, mul(graph, input(graph, "curvature", type), mul(graph, away, away)), {.kind = "sum"});
     const std::vector<Value> parameters = {w};
-    carry = sgd(graph, parameters, gradient(graph, loss, parameters), rate, settings);
+    carry = optimise(graph, parameters, gradient(graph, loss, parameters), settings);
   }
 };
 
 constexpr double kTarget[] = {1, -2, 0.5}, kCurvature[] = {1, 0.25, 3}, kStart[] = {4, 4, -1};
 constexpr double kRate = 0.05;
 
-std::vector<double> losses_of(const SgdSettings& settings, int64_t steps) {
+std::vector<double> losses_of(const OptimiserSettings& settings, int64_t steps) {
   Valley valley(settings);
   CompileOptions options;
   options.carry = valley.carry;
@@ -57,7 +56,7 @@ std::vector<double> losses_of(const SgdSettings& settings, int64_t steps) {
 }
 
 // v' = momentum · v + 2 · curvature · (w - target) + decay · w, w' = w - rate · v'.
-std::vector<double> losses_by_hand(const SgdSettings& settings, int64_t steps) {
+std::vector<double> losses_by_hand(const OptimiserSettings& settings, int64_t steps) {
   double w[3] = {kStart[0], kStart[1], kStart[2]}, v[3] = {};
   std::vector<double> losses;
   for (int64_t step = 0; step < steps; ++step) {
@@ -74,8 +73,8 @@ std::vector<double> losses_by_hand(const SgdSettings& settings, int64_t steps) {
 }
 
 TEST(Descent, FollowsTheStepsOfMomentum) {
-  for (const SgdSettings& settings :
-       {SgdSettings{.momentum = 0}, SgdSettings{.momentum = 0.9}, SgdSettings{.momentum = 0.5, .weight_decay = 0.1}}) {
+  for (const OptimiserSettings& settings : {OptimiserSettings{.momentum = 0}, OptimiserSettings{.momentum = 0.9},
+                                            OptimiserSettings{.momentum = 0.5, .weight_decay = 0.1}}) {
     const auto got = losses_of(settings, 25), want = losses_by_hand(settings, 25);
     ASSERT_EQ(got.size(), want.size());
     EXPECT_EQ(want[0], 9 + 9 + 6.75);
@@ -86,7 +85,7 @@ TEST(Descent, FollowsTheStepsOfMomentum) {
 }
 
 TEST(Descent, TheSameBitsAgain) {
-  const SgdSettings settings{.momentum = 0.9, .weight_decay = 0.01};
+  const OptimiserSettings settings{.momentum = 0.9, .weight_decay = 0.01};
   EXPECT_EQ(losses_of(settings, 40), losses_of(settings, 40));
 }
 

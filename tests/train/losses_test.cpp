@@ -19,7 +19,7 @@
 #include "fovea/ops/reshape.h"
 #include "fovea/ops/sigmoid.h"
 #include "fovea/ops/softmax.h"
-#include "fovea/train/sgd.h"
+#include "fovea/train/optimiser.h"
 #include "fovea/transform/gradient.h"
 #include "tests/formula.h"
 
@@ -225,7 +225,6 @@ TEST(Losses, EachTrainsAClassifier) {
   for (const std::string& kind : loss_kinds()) {
     Graph g;
     const Value in = input(g, "x", {DType::f32, x.shape()}), labels = input(g, "y", {DType::i64, y.shape()});
-    const Value rate = input(g, "rate", {DType::f32, {}});
     const std::vector<Value> w = {parameter(g, "w", {DType::f32, {2, 3}}), parameter(g, "b", {DType::f32, {3}})};
     const Value scores = gemm(g, in, w[0], w[1]);
     g.outputs.push_back({"scores", softmax(g, scores)});
@@ -234,7 +233,7 @@ TEST(Losses, EachTrainsAClassifier) {
                                       accuracy(g, loss.logits, labels)};
     CompileOptions options;
     options.tune = false;
-    options.carry = sgd(g, w, gradient(g, loss.total, w), rate, {.momentum = 0.9});
+    options.carry = optimise(g, w, gradient(g, loss.total, w), {.momentum = 0.9});
     const Weights start = {{"w", Tensor::full(DType::f32, {2, 3}, 0)}, {"b", Tensor::full(DType::f32, {3}, 0)}};
     Program program = compile(g, wants, start, *backend, options);
     std::map<std::string, Tensor> feeds = {{"x", x}, {"y", y}, {"rate", Tensor::scalar(0.1f)}};

@@ -13,7 +13,7 @@
 #include "fovea/ops/reduce.h"
 #include "fovea/ops/softmax_cross_entropy.h"
 #include "fovea/train/descent.h"
-#include "fovea/train/sgd.h"
+#include "fovea/train/optimiser.h"
 #include "fovea/transform/gradient.h"
 #include "fovea/transform/training_mode.h"
 
@@ -50,10 +50,9 @@ TEST(TrainingMode, ANetworkOfTheZooLearns) {
   int norms = 0;
   for (const Node& node : model.graph.nodes()) norms += node.op == &ops::batch_norm;
   EXPECT_EQ(statistics.size(), 2u * static_cast<size_t>(norms));
-  const Value rate = input(g, "rate", {DType::f32, {}});
   CompileOptions options;
   options.tune = false;
-  options.carry = sgd(g, trained, gradient(g, loss, trained), rate);
+  options.carry = optimise(g, trained, gradient(g, loss, trained), {});
   for (const auto& [current, next] : statistics) options.carry.push_back({next, current});
   verify(g);
 
