@@ -40,7 +40,7 @@ bool real_demo(const Context& context, const DemoOptions& options, Report& repor
     return false;
   }
   InspectOptions inspect;
-  inspect.model = {network.string(), "torchvision", "imagenet"};
+  inspect.model = {.model = network.string(), .preprocess = "torchvision", .labels = "imagenet"};
   const std::vector<fs::path> files = picture_paths({pictures.string()});
   inspect.image = files[static_cast<size_t>(options.seed) % files.size()].string();
   for (const fs::path& file : files)  // a picture that shows a lot, unless a seed asks for another
@@ -82,7 +82,7 @@ size_t chosen(uint64_t seed, size_t count) {
 std::vector<DemoEntry> carried_entries(const Context& context, uint64_t seed) {
   const Rng rng = Rng(seed).fork("demo");
   static const std::vector<std::string> kThings = {"ship", "airplane", "automobile"};
-  static constexpr int64_t kDigits[] = {7, 2, 4, 9, 5, 8, 3, 6, 0, 1};
+  static constexpr int64_t kDigits[] = {2, 7, 4, 9, 5, 8, 3, 6, 0, 1};
   const std::string& thing = kThings[chosen(seed, kThings.size())];
   const int64_t digit = kDigits[chosen(seed, std::size(kDigits))];
   std::vector<DemoEntry> entries;

@@ -94,7 +94,8 @@ void take_number(const std::string& name, const std::string& text, T& to) {
 
 // Those that the command line does not say.
 void take_command(const std::map<std::string, std::string>& said, TrainOptions& o) {
-  for (const auto& [name, value] : said) {
+  for (const auto& entry : said) {
+    const std::string &name = entry.first, &value = entry.second;
     const auto take = [&](std::string& to) {
       if (to.empty()) to = value;
     };

@@ -95,7 +95,7 @@ TEST_F(Program, TrainsInspectsConvertsAndAgreesWithItself) {
   const auto json = nlohmann::json::parse(demo.out);
   ASSERT_EQ(json.at("networks").size(), 3u);
   EXPECT_EQ(json.at("networks")[0].at("name"), "drawn shapes");
-  EXPECT_EQ(json.at("networks")[2].at("guesses")[0].at("name"), "7");  // builtin:digits on a drawn 7
+  EXPECT_EQ(json.at("networks")[2].at("guesses")[0].at("name"), "2");  // builtin:digits on a drawn 2
   const std::string page = read(folder_ / "page/index.html");
   EXPECT_EQ(page.find("http:"), std::string::npos);
   for (const std::string network : {"shapes", "cifar10", "digits"}) {

@@ -34,6 +34,19 @@ TEST(ZooCommand, ListsEveryArchitecture) {
   EXPECT_TRUE(found);
 }
 
+TEST(ZooCommand, NamesTheNetworksThatAreCarried) {
+  EXPECT_EQ(json_of({})["builtin"], Json({"builtin:cifar10", "builtin:digits"}));
+  ZooCommandOptions options;
+  for (const auto& [name, hint] : {std::pair{"digits", "did you mean \"builtin:digits\"?"},
+                                   std::pair{"builtin:digits", "`fovea summary builtin:digits`"}}) {
+    options.name = name;
+    try {
+      run(Context{}, options);
+      ADD_FAILURE() << name;
+    } catch (const Error& e) { EXPECT_NE(e.message().find(hint), std::string::npos) << e.message(); }
+  }
+}
+
 TEST(ZooCommand, ShowsAFamilyOrOneNetwork) {
   ZooCommandOptions options;
   options.name = "vgg";
