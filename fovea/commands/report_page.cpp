@@ -93,15 +93,16 @@ std::string loss_chart(const RunHistory& h) {
 
 std::string accuracy_chart(const RunHistory& h) {
   Chart chart{"accuracy", "epoch", {}, Notation::percent, false, {}, {}, ""};
+  // Where there are few classes, being among the best five says nothing.
+  const bool few = std::any_of(h.epochs.begin(), h.epochs.end(),
+                               [](const EpochRecord& r) { return r.test && r.test->top5 >= 0.995; });
   chart.curves = with_points(
       {curve(
            "training, step by step", h.steps, [](const StepRecord& r) -> Number { return r.accuracy; }, true),
        curve("training", h.epochs, [](const EpochRecord& r) -> Number { return r.train_accuracy; }),
        curve("test", h.epochs, [](const EpochRecord& r) -> Number { return r.test ? Number(r.test->top1) : Number(); }),
-       curve("test, among the best five", h.epochs, [](const EpochRecord& r) -> Number {
-         // Says nothing where there are few classes.
-         return r.test && r.test->top5 < 0.995 ? Number(r.test->top5) : Number();
-       })});
+       curve("test, among the best five", h.epochs,
+             [few](const EpochRecord& r) -> Number { return r.test && !few ? Number(r.test->top5) : Number(); })});
   // What is compared are the epochs; the steps before the first one would press them against the upper edge.
   double low = INFINITY, high = -INFINITY;
   for (const EpochRecord& e : h.epochs)

@@ -205,6 +205,7 @@ Evaluation TrainingRun::evaluate_now(const Model& model, bool samples) const {
 }
 
 void TrainingRun::on_look(const Trainer::Look& look) {
+  const Clock::time_point begin = Clock::now();
   EpochRecord record;
   record.step = look.step, record.epoch = look.epoch, record.rate = look.rate;
   record.train_loss = look.loss;
@@ -229,7 +230,7 @@ void TrainingRun::on_look(const Trainer::Look& look) {
                             100 * record.train_accuracy, test, short_time(record.seconds)));
   if (look.step < trainer_->steps()) save(best);
   else if (best) save(true);
-  line_ = Clock::now();  // the test set's time is not the training's
+  line_ += Clock::now() - begin;  // the test set's time is not the training's
 }
 
 void TrainingRun::save(bool best) {

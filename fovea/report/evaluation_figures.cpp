@@ -163,7 +163,8 @@ std::string reliability_html(const Calibration& calibration) {
       "class=\"base\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"{}\" y=\"{}\" class=\"left\">{}</text><text "
       "x=\"{}\" y=\"{}\" class=\"below\">confidence of the guess; below: how many pictures</text></g></svg><div "
       "class=\"legend\"><span><i style=\"background:var(--accent)\"></i>share that is right</span><span><i "
-      "style=\"background:var(--warm);opacity:.6\"></i>gap to the confidence</span></div></figure>",
+      "style=\"box-shadow:inset 0 0 0 2px var(--warm);background:none\"></i>gap to the "
+      "confidence</span></div></figure>",
       kWidth, kHeight, axes, bars, kLeft, y(0), kLeft + kSide, y(1), kLeft, kLeft + kSide, kTop + kSide + kGap + kLow,
       kTop + kSide + kGap + kLow, kLeft - 6, kTop + kSide + kGap + 9, most, kLeft + kSide / 2, kHeight - 6);
 }

@@ -1,8 +1,10 @@
 // Training forms of networks: paths that are dropped, batches in parts, layers that are frozen.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/backend/reference/evaluate.h"
@@ -247,10 +249,20 @@ TEST(StochasticDepth, WorkFollowsTheLiveBlocks) {
   EXPECT_EQ(run.step.notes(),
             std::vector<std::string>{"stochastic depth: 11.00 of 15 residual blocks live in a step, on average"});
   EXPECT_EQ(skipped({}), 0);
-  const int one = skipped({3});
-  EXPECT_GE(one, 12);  // two convolutions, norms and what is between, forward and backward
-  // Neighbours share steps: small updates are done together.
-  EXPECT_NEAR(skipped({1, 3, 4, 7, 12}), 5 * one, one / 2);
+  std::vector<int> alone;
+  std::set<size_t> every;
+  for (size_t k = 0; k < run.step.branches.size(); ++k) alone.push_back(skipped({k})), every.insert(k);
+  EXPECT_GE(*std::min_element(alone.begin(), alone.end()), 12);  // two convolutions, norms and what is between, twice
+  // Blocks share no other steps than updates of small weights, which are skipped when all their blocks are: what
+  // several blocks leave out together is at least the sum, and at most the sum and all shared steps.
+  const int shared = skipped(every) - std::accumulate(alone.begin(), alone.end(), 0);
+  EXPECT_GE(shared, 0);
+  EXPECT_LE(shared, 15);
+  int sum = 0;
+  for (const size_t k : {1, 3, 4, 7, 12}) sum += alone[k];
+  const int together = skipped({1, 3, 4, 7, 12});
+  EXPECT_GE(together, sum);
+  EXPECT_LE(together, sum + shared);
 }
 
 TEST(DropPath, OnePathAlwaysLives) {
