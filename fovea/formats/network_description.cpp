@@ -486,6 +486,8 @@ Initialisation read_initialisation(const TomlValue& file, const std::string& lab
   how.kind = s.choice("kind", how.kind, initialisation_kinds());
   how.fan = s.choice("fan", how.fan, {"in", "out", "mean"});
   how.gain = s.number("gain", how.gain, 1e-9, 1e9);
+  how.identity = s.has("identity") ? s.texts("identity") : how.identity;
+  how.whiten = s.has("whiten") ? s.texts("whiten") : how.whiten;
   how.residual_scale = s.choice("residual_scale", how.residual_scale, {"auto", "one", "zero", "depth"});
   s.finish();
   return how;

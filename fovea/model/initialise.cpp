@@ -13,6 +13,7 @@
 #include "fovea/base/nearest.h"
 #include "fovea/base/parallel.h"
 #include "fovea/base/rng.h"
+#include "fovea/base/wildcard.h"
 #include "fovea/graph/op.h"
 #include "fovea/model/orthogonal.h"
 #include "fovea/model/residual_blocks.h"
@@ -154,6 +155,39 @@ void draw_orthogonal(std::span<float> data, const LayerWeights& weights, double 
   }
 }
 
+// Each group's first outputs pass its inputs on.
+void pass_maps_on(Tensor& weight, int64_t groups) {
+  const Shape& s = weight.shape();  // O, I/g, window
+  const int64_t outputs = s[0] / std::max<int64_t>(1, groups), inputs = s[1], window = s.count(2, s.rank());
+  int64_t middle = 0;
+  for (int64_t axis = 2; axis < static_cast<int64_t>(s.rank()); ++axis) middle = middle * s[axis] + s[axis] / 2;
+  const auto data = weight.data<float>();
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t o = 0; o < std::min(outputs, inputs); ++o) {
+      const auto filter =
+          data.subspan(static_cast<size_t>((g * outputs + o) * inputs * window), static_cast<size_t>(inputs * window));
+      std::fill(filter.begin(), filter.end(), 0.0f);
+      filter[static_cast<size_t>(o * window + middle)] = 1;
+    }
+}
+
+// Sees to it that every pattern speaks of a weight.
+void check_patterns(const Graph& graph, const std::vector<std::string>& patterns) {
+  const auto users = uses(graph);
+  for (const std::string& pattern : patterns) {
+    std::vector<std::string> names;
+    bool found = false;
+    for (const Value p : graph.parameters()) {
+      const auto& readers = users[static_cast<size_t>(p.node)][0];
+      if (readers.empty() || readers[0].input != 1 || graph.node(readers[0].node).op->name != "conv") continue;
+      names.push_back(graph.node(p).name);
+      found = found || fits(pattern, names.back());
+    }
+    require(found, ErrorKind::usage, "initialisation.identity: no convolution's weight is called \"{}\"{}", pattern,
+            did_you_mean(pattern, names));
+  }
+}
+
 }  // namespace
 
 const std::vector<std::string>& initialisation_kinds() {
@@ -169,6 +203,7 @@ Weights initial_weights(const Graph& graph, uint64_t seed, const Initialisation&
   const Kind& kind = checked(how);
   const std::map<int, double> factors = branch_factors(graph, how.residual_scale);
   Weights weights;
+  check_patterns(graph, how.identity);
   const auto users = uses(graph);
   for (const Value p : graph.parameters()) {
     const Node& node = graph.node(p);
@@ -184,6 +219,8 @@ Weights initial_weights(const Graph& graph, uint64_t seed, const Initialisation&
     if (!start.layer) std::fill(data.begin(), data.end(), static_cast<float>(factor * start.mean));
     else if (kind.draw == Kind::orthogonal) draw_orthogonal(data, start.weights, factor * how.gain, rng);
     else draw(data, kind, factor * deviation_of(start.weights, kind, how), rng);
+    const bool convolves = start.layer && graph.node(readers[0].node).op == &ops::conv;
+    if (convolves && fits_any(how.identity, node.name)) pass_maps_on(value, groups_of(graph.node(readers[0].node)));
     weights[node.name] = node.outputs[0].dtype == DType::f32 ? value : value.cast(node.outputs[0].dtype);
   }
   return weights;

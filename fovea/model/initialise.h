@@ -31,6 +31,14 @@ struct Initialisation {
   //          identity function in deep networks", NeurIPS 2020: a network normalised in training does the same itself
   //   auto   depth above 60 blocks, which otherwise leave f32 when run untrained; else one, as published
   std::string residual_scale = "auto";
+  // Patterns (* and ?) of names of convolutions' weights whose first outputs begin as their inputs: output o < I is
+  // map o of the input (of its group), taken at the window's middle; further outputs are drawn as any other. Source:
+  // Zagoruyko & Komodakis, "DiracNets", 2017; Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU", 2024, 3.3.
+  std::vector<std::string> identity;
+  // Patterns of names of the weights of convolutions that see the pictures: they begin as filters that whiten the
+  // training set's patches. Only training knows that set: initial_weights() draws them as any other, see
+  // train/whitening.h.
+  std::vector<std::string> whiten;
 };
 
 // he_normal, he_uniform, xavier_normal, xavier_uniform, lecun_normal, lecun_uniform, orthogonal.
@@ -40,7 +48,8 @@ const std::vector<std::string>& initialisation_kinds();
 // above, biases 0, scales of normalisations 1, their shifts and running means 0, their running variances 1; slopes of
 // PReLU 0.25; biases of a highway layer's transform gate −2 (Srivastava et al., "Training very deep networks", NIPS
 // 2015, section 2.2). Each depends on the seed, its own name and how the graph uses it, not on the number of threads.
-// Throws Error{usage} with the nearest name for an unknown kind, and for a gain out of range.
+// Throws Error{usage} with the nearest name for an unknown kind, for a gain out of range, and for a pattern of
+// `identity` that fits no convolution's weight.
 Weights initial_weights(const Graph& graph, uint64_t seed, const Initialisation& how = {});
 
 }  // namespace fovea

@@ -4,6 +4,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
+#include "fovea/base/wildcard.h"
 #include "fovea/model/layers.h"
 #include "fovea/ops/batch_norm.h"
 #include "fovea/ops/input.h"
@@ -58,27 +59,6 @@ std::vector<std::string> known_names(const std::vector<Candidate>& candidates) {
 }
 
 }  // namespace
-
-// The last * is where a dead end goes back to, one character further: no recursion, at most |pattern| · |name| steps.
-bool fits(std::string_view pattern, std::string_view name) {
-  size_t p = 0, n = 0, star = std::string_view::npos, retry = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      retry = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p;
-      ++n;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      n = ++retry;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 Frozen frozen_by(const Model& model, const std::vector<std::string>& patterns) {
   Frozen frozen;

@@ -15,9 +15,6 @@ struct Frozen {
   std::set<std::string, std::less<>> norms;       // batch norms that keep their statistics, and use them
 };
 
-// Whether a whole name fits a pattern in which * stands for any text, also none, and ? for one character.
-bool fits(std::string_view pattern, std::string_view name);
-
 // What the patterns freeze. A pattern fits a parameter by its name ("layer1.0.conv1.weight"), or all parameters of a
 // layer by any of the layer's names ("layer1.*", "conv1_1"). A batch norm is frozen with all of its parameters. Throws
 // Error{usage} for a pattern that fits nothing with parameters, naming the nearest.

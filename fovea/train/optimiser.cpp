@@ -95,21 +95,32 @@ std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std
   UpdateScalars scalars{.rate = scalar_input(graph, "rate", dtype), .loss = loss};
   if (settings.kind == "adam" || settings.kind == "adamw") scalars.spread = scalar_input(graph, "spread", dtype);
   if (settings.clip_norm > 0) clip(graph, gradients, settings.clip_norm, scalars);
-  std::vector<UpdateItem> decaying, others;
+  // Those that decay and those that do not, matrices and vectors.
+  struct Group {
+    bool decays = false, vectors = false;
+    std::vector<UpdateItem> items;
+  };
+  Group groups[] = {{false, false, {}}, {false, true, {}}, {true, false, {}}, {true, true, {}}};
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Value w = parameters[i];
     UpdateItem item{w, gradients[i], {}};
     for (const std::string& what : state_names(settings))
       item.state.push_back(input(graph, what + " of " + graph.node(w).name, graph.type(w)));
-    const bool decays = settings.weight_decay != 0 && (settings.decay_all || graph.shape(w).rank() >= 2);
-    (decays ? decaying : others).push_back(std::move(item));
+    const bool vector = graph.shape(w).rank() < 2,
+               decays = settings.weight_decay != 0 && (settings.decay_all || !vector);
+    const bool other_rate = vector && settings.bias_factor != 1;
+    groups[2 * static_cast<size_t>(decays) + static_cast<size_t>(other_rate)].items.push_back(std::move(item));
   }
   std::vector<Carry> carry;
-  UpdateAttributes attributes = attributes_of(settings);
-  append_updates(graph, scalars, others, attributes, carry);
-  if (settings.kind != "adamw") attributes.weight_decay = settings.weight_decay;
-  else if (!decaying.empty()) scalars.shrink = scalar_input(graph, "shrink", dtype);
-  append_updates(graph, scalars, decaying, attributes, carry);
+  const Value rate = scalars.rate;
+  for (const Group& group : groups) {
+    if (group.items.empty()) continue;
+    UpdateAttributes attributes = attributes_of(settings);
+    scalars.rate = group.vectors ? scale(graph, rate, settings.bias_factor) : rate;
+    if (group.decays && settings.kind == "adamw") scalars.shrink = scalar_input(graph, "shrink", dtype);
+    else if (group.decays) attributes.weight_decay = settings.weight_decay / (group.vectors ? settings.bias_factor : 1);
+    append_updates(graph, scalars, group.items, attributes, carry);
+  }
   return carry;
 }
 

@@ -21,7 +21,9 @@ struct OptimiserSettings {
   double epsilon = 1e-8;              // added to the root; 1e-10 is usual for adagrad
   double weight_decay = 0;            // added to the gradient as decay · w; adamw: w shrinks by rate · decay
   bool decay_all = true;              // false: only weights of rank 2 and more decay, not biases and scales of norms
-  double clip_norm = 0;  // above 0: gradients are scaled down to this Euclidean norm of all of them together
+  double bias_factor = 1;  // factor of the rate for what has rank 1 or less: biases, scales and shifts of norms; where
+                           // those decay, they shrink no faster for it
+  double clip_norm = 0;    // above 0: gradients are scaled down to this Euclidean norm of all of them together
 };
 
 // Appends, for each parameter w with its gradient, the nodes of its next value and state, and returns what is to be
@@ -29,7 +31,8 @@ struct OptimiserSettings {
 // Where a `loss` is given (a scalar of the parameters' type) and is NaN or infinite, or clipped gradients have no
 // finite norm, weights and state stay as they are: a step that diverged changes nothing. Everything is done by
 // ops::update, large weights each alone as soon as their gradient is there, small ones together. Throws Error{usage}
-// for an unknown kind. Sources, all in PyTorch's form: Sutskever et al., ICML 2013 (momentum, Nesterov); Kingma & Ba,
+// for an unknown kind. bias_factor: Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3.4.
+// Other sources, all in PyTorch's form: Sutskever et al., ICML 2013 (momentum, Nesterov); Kingma & Ba,
 // "Adam", ICLR 2015, algorithm 1; Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2;
 // Tieleman & Hinton, lecture 6.5, 2012 (RMSProp); Duchi, Hazan & Singer, JMLR 12, 2011 (Adagrad).
 std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std::span<const Value> gradients,

@@ -62,6 +62,8 @@ std::vector<RecipeKey> make_keys() {
       {"optimiser", "weight_decay", "added to the gradient as decay · w; adamw: w shrinks by rate · decay",
        FIELD(optimiser.weight_decay), 0, 1e6},
       {"optimiser", "decay_all", "false: biases and scales of norms do not decay", FIELD(optimiser.decay_all)},
+      {"optimiser", "bias_factor", "factor of the rate for biases, scales and shifts of norms",
+       FIELD(optimiser.bias_factor), 1e-6, 1e6},
       {"optimiser", "clip_norm", "above 0: gradients are scaled down to this norm of all of them together",
        FIELD(optimiser.clip_norm), 0, any},
       {"schedule", "kind", "how the learning rate goes", FIELD(schedule.kind), 0, 0, schedule_kinds()},
@@ -83,6 +85,10 @@ std::vector<RecipeKey> make_keys() {
        0,
        0,
        {"auto", "one", "zero", "depth"}},
+      {"initialisation", "identity", "patterns (* and ?) of convolution weights that begin by passing maps on",
+       FIELD(initialisation.identity)},
+      {"initialisation", "whiten", "patterns of the weights of first layers that begin as filters which whiten patches",
+       FIELD(initialisation.whiten)},
       {"drop_path",
        "kind",
        "FractalNet: how paths are dropped in training",
@@ -295,6 +301,8 @@ void check_lbfgs(const Recipe& recipe) {
           kHint);
   require(recipe.schedule.kind == "constant" && recipe.schedule.warm_up == 0 && recipe.schedule.rate > 0,
           ErrorKind::usage, "schedule: lbfgs needs the kind \"constant\" without warm-up and a rate above 0 {}", kHint);
+  require(recipe.optimiser.bias_factor == 1, ErrorKind::usage, "optimiser.bias_factor: lbfgs has one rate, got {:g} {}",
+          recipe.optimiser.bias_factor, kHint);
   require(recipe.optimiser.clip_norm == 0, ErrorKind::usage, "optimiser.clip_norm: lbfgs clips nothing, got {:g} {}",
           recipe.optimiser.clip_norm, kHint);
 }

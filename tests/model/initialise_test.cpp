@@ -55,6 +55,24 @@ struct Expected {
   double in, out;
 };
 
+TEST(Initialise, IdentityPassesMapsOn) {
+  const Graph g = layers();
+  const Weights plain = initial_weights(g, 3), passing = initial_weights(g, 3, {.identity = {"group*"}});
+  const Tensor& w = passing.at("grouped");  // four groups of 12 outputs, each of 4 inputs
+  for (int64_t o = 0; o < 48; ++o)
+    for (int64_t i = 0; i < 4 * 9; ++i) {
+      const int64_t at = o * 36 + i;
+      if (o % 12 < 4) EXPECT_EQ(w.at(at), i == o % 12 * 9 + 4 ? 1 : 0) << o << " " << i;
+      else EXPECT_EQ(w.at(at), plain.at("grouped").at(at));
+    }
+  for (const char* name : {"transposed", "tall", "bias"})
+    for (int64_t i = 0; i < plain.at(name).count(); ++i) ASSERT_EQ(passing.at(name).at(i), plain.at(name).at(i));
+  try {
+    initial_weights(g, 3, {.identity = {"grouqed"}});
+    FAIL();
+  } catch (const Error& e) { EXPECT_NE(e.message().find("grouped"), std::string::npos) << e.message(); }
+}
+
 TEST(Initialise, EachKindHasItsMoments) {
   const Graph g = layers();
   const Expected fans[] = {{"grouped", 36, 108}, {"transposed", 216, 72}, {"tall", 16, 300}, {"wide", 300, 40}};

@@ -45,6 +45,7 @@ const std::vector<Recipe>& recipes() {
       {"rmsprop", 0.002, {.kind = "rmsprop"}},
       {"adagrad", 0.05, {.kind = "adagrad", .epsilon = 1e-10}},
       {"clipped", 0.05, {.clip_norm = 0.1}},
+      {"biases", 0.05, {.weight_decay = 1e-2, .bias_factor = 8}},
   };
   return list;
 }

@@ -443,17 +443,6 @@ TEST(MicroBatches, EqualTheWholeBatch) {
   EXPECT_THROW(training_step(model, uneven), Error);
 }
 
-TEST(Freezing, PatternsFit) {
-  EXPECT_TRUE(fits("*", ""));
-  EXPECT_TRUE(fits("layer1.*", "layer1.0.conv1"));
-  EXPECT_TRUE(fits("*conv?.w*t", "layer1.0.conv1.weight"));
-  EXPECT_FALSE(fits("layer?", "layer"));
-  EXPECT_FALSE(fits("conv1", "conv10"));
-  EXPECT_FALSE(fits("*conv1", "conv10"));
-  EXPECT_TRUE(fits("a*b*c", "aXbYbZc"));
-  EXPECT_FALSE(fits(std::string(2000, '*') + "b", std::string(100000, 'a')));
-}
-
 TEST(Freezing, FrozenLayersStayAsTheyAre) {
   const Model model = small("resnet20_cifar");
   Recipe recipe = recipe_of(4);

@@ -43,6 +43,10 @@ RECIPES = {
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.002, alpha=0.99, momentum=0.9),
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.05),
     "clipped": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
+    "biases": lambda p: torch.optim.SGD(
+        [{"params": [t for t in p if t.dim() > 1], "lr": 0.05, "weight_decay": 1e-2},
+         {"params": [t for t in p if t.dim() <= 1], "lr": 0.05 * 8, "weight_decay": 1e-2 / 8}],
+        lr=0.05, momentum=0.9),
 }
 
 lines = []
