@@ -41,7 +41,7 @@ void complain(std::string_view message) {
 std::string overview() {
   std::string text = "fovea looks inside convolutional networks.\n\nusage: fovea COMMAND [options]\n\n";
   for (const Command& c : all_commands())
-    if (!c.hidden) text += fmt::format("  {:<10} {}\n", c.name, c.summary);
+    if (!c.hidden) text += fmt::format("  {:<11} {}\n", c.name, c.summary);
   return text +
          "\n  fovea COMMAND --help shows a command's options with examples\n"
          "  fovea --version\n\nto begin: fovea demo\n";

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "fovea/commands/activations.h"
 #include "fovea/commands/bench.h"
 #include "fovea/commands/classify.h"
 #include "fovea/commands/convert.h"
@@ -16,10 +17,13 @@
 #include "fovea/commands/evaluate.h"
 #include "fovea/commands/explain.h"
 #include "fovea/commands/fetch.h"
+#include "fovea/commands/field.h"
+#include "fovea/commands/filters.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/layers.h"
 #include "fovea/commands/report.h"
 #include "fovea/commands/summary.h"
+#include "fovea/commands/top.h"
 #include "fovea/commands/train.h"
 #include "fovea/commands/verify.h"
 #include "fovea/commands/zoo.h"
@@ -37,9 +41,11 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), train_command(),  evaluate_command(), report_command(), data_command(),
-      summary_command(), layers_command(),   diff_command(),   zoo_command(),      fetch_command(),  convert_command(),
-      explain_command(), bench_command(),    verify_command(), doctor_command(),   demo_command(),   docs_command()};
+      inspect_command(), classify_command(), train_command(),       evaluate_command(), report_command(),
+      data_command(),    filters_command(),  activations_command(), top_command(),      field_command(),
+      summary_command(), layers_command(),   diff_command(),        zoo_command(),      fetch_command(),
+      convert_command(), explain_command(),  bench_command(),       verify_command(),   doctor_command(),
+      demo_command(),    docs_command()};
   return commands;
 }
 

@@ -4,12 +4,10 @@
 #include <cmath>
 #include <string_view>
 
+#include "fovea/model/node_window.h"
 #include "fovea/ops/adaptive_average_pool.h"
-#include "fovea/ops/average_pool.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fused_conv.h"
-#include "fovea/ops/max_pool.h"
-#include "fovea/ops/window.h"
 
 // A window of K elements, D apart, moving by S and beginning P before the first position, on a value whose units have
 // the field (size r, stride s, offset o): size r + (K-1) D s, stride s S, offset o - P s. Source: Araujo, Norris, Sim,
@@ -114,74 +112,19 @@ struct Walk {
   }
 };
 
-template <class A>
-std::vector<WindowAxis> axes_of(const Walk& walk, const A& a, const Ints& kernel, Value x) {
-  bool ceil = false;
-  if constexpr (requires { a.ceil; }) ceil = a.ceil;
-  return window_axes(walk.spatial(x), {kernel, a.stride, a.dilation, a.pad, a.auto_pad, ceil});
-}
-
-Ints kernel_of(const Graph& graph, Value weight) {
-  const Shape& w = graph.shape(weight);
-  return Ints(w.begin() + 2, w.end());
-}
-
-// The geometry of a sliding window, or nothing when the node is none.
+// The geometry of a sliding window, or nothing when the node is none. Windows that are not all alike: the largest
+// stands for all.
 std::vector<WindowAxis> window_of(const Walk& walk, const Node& node) {
   const Value x = node.inputs.empty() ? Value{} : node.inputs[0];
   if (!x || !walk.is_map(x)) return {};
-  if (node.op == &ops::conv)
-    return axes_of(walk, node.attributes.as<ConvAttributes>(), kernel_of(walk.graph, node.inputs[1]), x);
-  if (node.op == &ops::fused_conv)
-    return axes_of(walk, node.attributes.as<FusedConvAttributes>(), kernel_of(walk.graph, node.inputs[1]), x);
-  if (node.op == &ops::max_pool) {
-    const auto& a = node.attributes.as<MaxPoolAttributes>();
-    return axes_of(walk, a, a.kernel, x);
+  if (node.op != &ops::adaptive_average_pool) return node_window(walk.graph, node);
+  std::vector<WindowAxis> axes;
+  const Shape& y = node.outputs[0].shape;
+  for (size_t k = 0; k < walk.lengths.size(); ++k) {
+    const int64_t in = walk.spatial(x)[k], out = y[k + 2], stride = std::max<int64_t>(1, in / out);
+    axes.push_back({.input = in, .kernel = in % out == 0 ? stride : stride + 1, .stride = stride, .output = out});
   }
-  if (node.op == &ops::average_pool) {
-    const auto& a = node.attributes.as<AveragePoolAttributes>();
-    return axes_of(walk, a, a.kernel, x);
-  }
-  if (node.op == &ops::adaptive_average_pool) {  // windows that are not all alike: the largest stands for all
-    std::vector<WindowAxis> axes;
-    const Shape& y = node.outputs[0].shape;
-    for (size_t k = 0; k < walk.lengths.size(); ++k) {
-      const int64_t in = walk.spatial(x)[k], out = y[k + 2], stride = std::max<int64_t>(1, in / out);
-      axes.push_back({.input = in, .kernel = in % out == 0 ? stride : stride + 1, .stride = stride, .output = out});
-    }
-    return axes;
-  }
-  return {};
-}
-
-bool is_pointwise(const Node& node) {
-  static constexpr std::string_view kNames[] = {"add",
-                                                "sub",
-                                                "mul",
-                                                "div",
-                                                "pow",
-                                                "min",
-                                                "max",
-                                                "mean",
-                                                "where",
-                                                "batch_norm",
-                                                "channel_affine",
-                                                "lrn",
-                                                "prelu",
-                                                "clip",
-                                                "dropout",
-                                                "gate",
-                                                "concat",
-                                                "split",
-                                                "expand",
-                                                "sum_to",
-                                                "cast",
-                                                "identity",
-                                                "equal",
-                                                "greater",
-                                                "less",
-                                                "mod"};
-  return node.op->elementwise || std::find(std::begin(kNames), std::end(kNames), node.op->name) != std::end(kNames);
+  return axes;
 }
 
 // Operators that keep or move positions, told by their result: same spatial sizes and not mixing them, or resized.
@@ -195,15 +138,12 @@ Fields fields_of(const Walk& walk, const Node& node) {
     return result;
   }
   if (node.op == &ops::conv_input_gradient && walk.is_map(x) && !walk.of(x).empty()) {
-    const auto& a = node.attributes.as<ConvAdjointAttributes>();
-    const std::vector<int64_t> sizes(a.sizes.begin(), a.sizes.end());
-    const auto axes =
-        window_axes(sizes, {kernel_of(walk.graph, node.inputs[1]), a.stride, a.dilation, a.pad, "", false});
+    const auto axes = adjoint_window(walk.graph, node);
     Fields result;
     for (size_t k = 0; k < axes.size(); ++k) result.push_back(through_adjoint(walk.of(x)[k], axes[k]));
     return result;
   }
-  if (is_pointwise(node)) return walk.joined(node);
+  if (keeps_positions(node)) return walk.joined(node);
   const std::string_view op = node.op->name;
   if ((op == "resize" || op == "upsample") && walk.is_map(x) && !walk.of(x).empty()) {
     const std::string text = node.attributes.text(true);
