@@ -311,8 +311,8 @@ std::string text_of(const Model& model, const AttributeOptions& options, const A
   text += table.text();
   for (const Method& method : answer.methods)
     if (method.sanity && method.sanity->insensitive)
-      text += coloured(fmt::format("{}: the map hardly changes when every weight is random; it does not show what the "
-                                   "network learned\n",
+      text += coloured(fmt::format("{}: alike when every weight is random; much of it is the picture, not what "
+                                   "the network learned\n",
                                    method.what->name),
                        Ink::red);
   if (answer.gradient_cost > 0) text += fmt::format("a gradient costs {:.2f} forward passes\n", answer.gradient_cost);

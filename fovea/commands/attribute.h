@@ -12,7 +12,7 @@ struct AttributeOptions {
   std::string label;                 // number or name of the class; empty: the best guess
   std::string layer, output, raw;
   bool check = false, time = false;
-  int64_t samples = 16, steps = 32, window = 0, stride = 0, stages = 4, batch = 8, memory = 1024, columns = 3;
+  int64_t samples = 16, steps = 50, window = 0, stride = 0, stages = 4, batch = 8, memory = 1024, columns = 3;
   double noise = 0.15, epsilon = 0.25;
   std::string baseline = "mean", quadrature = "gauss";
 };

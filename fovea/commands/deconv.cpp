@@ -33,7 +33,7 @@ OptionList describe(DeconvOptions& o) {
              {"--layer", "NAME", "the layer whose units are shown; without it, the last ones of maps", &o.layer},
              {"--layers", "LIST", "a plate of several layers: a count of them from first to last, or names with commas",
               &o.layers},
-             {"--unit", "U,…", "units by number, such as 3,7,12-15; without it, the strongest", &o.unit},
+             {"--unit", "U,…", "units by number, such as 3,7,12-15; without it, see --choose", &o.unit},
              {"--units",
               "N",
               "how many of the strongest; 0: 9, on a plate of layers 6",
@@ -80,16 +80,24 @@ struct Found {
 struct UnitAnswers {
   int64_t unit = 0;
   std::vector<Found> places;  // strongest first
+  double peaks = 0;           // the sum of its greatest values over all pictures, those below 0 as 0
+  int64_t pictures = 0;
   double mean() const {
     double sum = 0;
     for (const Found& f : places) sum += double(f.at.value);
     return places.empty() ? -INFINITY : sum / static_cast<double>(places.size());
   }
 };
+// How much its places stand out; -infinity for units that are silent on some of them.
+double selectivity(const UnitAnswers& unit) {
+  if (unit.places.empty() || !(unit.places.back().at.value > 0) || unit.pictures == 0) return -INFINITY;
+  return unit.mean() / (unit.peaks / static_cast<double>(unit.pictures));
+}
 struct LayerAnswers {
   std::string layer;
   std::string sees;
-  int64_t count = 0;  // units in the layer
+  int64_t count = 0;     // units in the layer
+  bool trimmed = false;  // cut to the projection's energy
   std::vector<UnitAnswers> units;
   std::vector<std::vector<Image>> projections, patches;  // [unit][place]
 };
@@ -135,7 +143,9 @@ std::vector<UnitAnswers> search(const Context& context, Projector& projector, Ga
       [&](int64_t i, const std::vector<UnitAt>& units) {
         if (gallery.broken[static_cast<size_t>(i)]) return;
         for (const UnitAt& at : units) {
-          auto& places = result[static_cast<size_t>(at.unit)].places;
+          UnitAnswers& unit = result[static_cast<size_t>(at.unit)];
+          auto& places = unit.places;
+          if (!std::isnan(at.value)) unit.peaks += std::max(0.0, double(at.value)), ++unit.pictures;
           const auto place =
               std::find_if(places.begin(), places.end(), [&](const Found& f) { return at.value > f.at.value; });
           if (std::isnan(at.value) || (place == places.end() && places.size() >= most)) continue;
@@ -146,9 +156,9 @@ std::vector<UnitAnswers> search(const Context& context, Projector& projector, Ga
   return result;
 }
 
-// Those asked for, or the `most` whose strongest places are the strongest.
+// Those asked for, or the `most` whose strongest places are the strongest, or stand out most.
 std::vector<UnitAnswers> chosen(std::vector<UnitAnswers> all, const std::vector<int64_t>& wanted, size_t most,
-                                const std::string& layer) {
+                                bool selective, const std::string& layer) {
   std::vector<UnitAnswers> result;
   for (const int64_t unit : wanted) {
     require(unit < static_cast<int64_t>(all.size()), ErrorKind::usage, "layer \"{}\" has units 0 to {}, there is no {}",
@@ -156,7 +166,10 @@ std::vector<UnitAnswers> chosen(std::vector<UnitAnswers> all, const std::vector<
     result.push_back(all[static_cast<size_t>(unit)]);
   }
   if (!wanted.empty()) return result;
-  std::ranges::stable_sort(all, [](const UnitAnswers& a, const UnitAnswers& b) { return a.mean() > b.mean(); });
+  std::ranges::stable_sort(all, [&](const UnitAnswers& a, const UnitAnswers& b) {
+    const double one = selective ? selectivity(a) : a.mean(), other = selective ? selectivity(b) : b.mean();
+    return one != other ? one > other : a.mean() > b.mean();
+  });
   all.resize(std::min(all.size(), most));
   return all;
 }
@@ -188,7 +201,8 @@ void project(const Context& context, Projector& projector, Gallery& gallery, Lay
     const std::vector<Tensor> projected = projector.project(context, normalise(*picture, gallery.how), units);
     for (size_t i = 0; i < places.size(); ++i) {
       const auto& [u, k] = places[i];
-      const Interval &rows = units[i].rows, &columns = units[i].columns;
+      const Box box = answers.trimmed ? energy_box(projected[i], units[i]) : Box{units[i].rows, units[i].columns};
+      const Interval &rows = box.rows, &columns = box.columns;
       answers.projections[u][k] = projection_image(projected[i], gallery.how, rows, columns);
       answers.patches[u][k] =
           crop(*picture, static_cast<int>(columns.begin), static_cast<int>(rows.begin),
@@ -201,14 +215,21 @@ LayerAnswers answers_of(const Context& context, const Model& model, const Engine
                         const std::string& layer, Gallery& gallery, size_t most_units) {
   Projector projector(model, layer, options.rule, {options.batch, static_cast<size_t>(options.memory) << 20},
                       *engine.backend, engine.compile_options);
-  LayerAnswers answers{projector.layer(), sees_sentence(projector.field()), projector.units(), {}, {}, {}};
+  LayerAnswers answers{projector.layer(), sees_sentence(projector.field()), projector.units(), false, {}, {}, {}};
   const size_t places = gallery.files.size() == 1 ? 1 : static_cast<size_t>(options.patches);
+  const bool selective =
+      options.choose == "selective" || (options.choose == "auto" && gallery.files.size() > 2 * places);
   answers.units = chosen(search(context, projector, gallery, places), number_list(options.unit, "--unit"), most_units,
-                         answers.layer);
+                         selective, answers.layer);
   require(std::ranges::any_of(gallery.broken, [](bool broken) { return !broken; }), ErrorKind::usage,
           "none of the {} pictures can be read; the first: {}", gallery.files.size(), gallery.skipped[0]);
   require(std::ranges::any_of(answers.units, [](const UnitAnswers& u) { return !u.places.empty(); }), ErrorKind::usage,
           "layer \"{}\" gives no numbers (NaN): the network's weights or the preprocessing do not fit", answers.layer);
+  const Shape& picture = model.graph.shape(picture_input(model));
+  const auto wide = [&](size_t axis) {
+    return projector.field()[axis].whole || 2 * projector.field()[axis].size > double(picture[axis + 2]);
+  };
+  answers.trimmed = options.crop == "energy" || (options.crop == "auto" && (wide(0) || wide(1)));
   project(context, projector, gallery, answers);
   return answers;
 }
@@ -237,9 +258,10 @@ std::string caption(const UnitAnswers& unit) {
 }
 
 ProjectedLayer drawn(const LayerAnswers& answers) {
-  ProjectedLayer layer{fmt::format("{}, {} of {} units; {}", printable(answers.layer), answers.units.size(),
-                                   answers.count, answers.sees),
-                       {}};
+  ProjectedLayer layer{
+      fmt::format("{}, {} of {} units; {}{}", printable(answers.layer), answers.units.size(), answers.count,
+                  answers.sees, answers.trimmed ? ", shown is where the projection lies" : ""),
+      {}};
   for (size_t u = 0; u < answers.units.size(); ++u)
     layer.units.push_back({caption(answers.units[u]), answers.projections[u], answers.patches[u]});
   return layer;
@@ -287,7 +309,7 @@ Report run(const Context& context, const DeconvOptions& options) {
   Gallery gallery{files, std::vector<bool>(files.size(), false), {}, *model.meaning.preprocess};
   const Engine engine(options.engine);
   const std::vector<std::string> layers = layers_of(model, options);
-  const auto units = static_cast<size_t>(options.units > 0 ? options.units : layers.size() > 1 ? 6 : 9);
+  const auto units = static_cast<size_t>(options.units > 0 ? options.units : layers.size() > 1 ? 8 : 9);
   Report report;
   Json shown = Json::array();
   std::vector<ProjectedLayer> plate;
@@ -308,7 +330,7 @@ Report run(const Context& context, const DeconvOptions& options) {
   if (!options.output.empty()) {
     const int tile = static_cast<int>(options.tile > 0    ? options.tile
                                       : files.size() == 1 ? 128
-                                      : layers.size() > 1 ? 56
+                                      : layers.size() > 1 ? 52
                                                           : 72);
     const std::string what = files.size() == 1 ? printable(files[0].filename().string())
                                                : fmt::format("{} pictures", files.size() - gallery.skipped.size());

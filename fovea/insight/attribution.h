@@ -22,7 +22,7 @@ struct AttributionOptions {
   std::string layer;                 // whose maps the class activation methods weigh; empty: default_layer()
   int64_t samples = 16;              // SmoothGrad: noisy copies
   double noise = 0.15;               // SmoothGrad: standard deviation of the noise, as a share of the input's range
-  int64_t steps = 32;                // integrated gradients: points on the path
+  int64_t steps = 50;                // integrated gradients: points on the path
   std::string quadrature = "gauss";  // integrated gradients: gauss (Gauss-Legendre), trapezoid
   Tensor baseline;                   // input [1,C,H,W] that stands for "nothing is there"; without elements: zeros
   int64_t window = 0, stride = 0;    // occlusion, pixels: a seventh of the shorter side; half of the window

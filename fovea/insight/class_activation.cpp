@@ -78,6 +78,24 @@ Value behind(const Graph& graph, Value v) {
   return v;
 }
 
+// Back over products with one positive number, such as a temperature, which scale all classes alike; `scale` gets them.
+Value unscaled(const Model& model, Value v, double& scale) {
+  const Graph& graph = model.graph;
+  while (v && graph.node(v).op->name == "mul") {
+    Value other;
+    for (size_t i = 0; i < 2; ++i) {
+      const std::optional<Tensor> number = weight_of(model, graph.node(v).inputs[i]);
+      if (!number || number->count() != 1 || !(number->at(0) > 0)) continue;
+      scale *= number->at(0);
+      other = graph.node(v).inputs[1 - i];
+      break;
+    }
+    if (!other) break;
+    v = behind(graph, other);
+  }
+  return v;
+}
+
 // The maps that are averaged into `v` [1,K,1,1] as a whole, or nothing.
 Value averaged(const Graph& graph, Value v) {
   const Node& node = graph.node(v);
@@ -104,8 +122,8 @@ constexpr std::string_view kNeeded =
 
 AveragedClassifier averaged_classifier(const Model& model) {
   const Graph& graph = model.graph;
-  Value v = behind(graph, scores_before_softmax(graph, scores_output(model)));
   AveragedClassifier result;
+  Value v = unscaled(model, behind(graph, scores_before_softmax(graph, scores_output(model))), result.scale);
   if (const Value maps = averaged(graph, v)) {
     result.maps = maps;
     return result;
@@ -130,7 +148,7 @@ AveragedClassifier averaged_classifier(const Model& model) {
   if (gemm) {
     const auto& a = node->attributes.as<GemmAttributes>();
     require(!a.trans_a, ErrorKind::unsupported, "{}; \"{}\" is transposed", kNeeded, node->name);
-    result.transposed = a.trans_b, result.scale = a.alpha;
+    result.transposed = a.trans_b, result.scale *= a.alpha;
   } else {
     result.transposed = conv;
   }
@@ -183,7 +201,7 @@ AttributionMap class_activation_map(AttributionNetwork& network, const Tensor& i
   const auto plane = static_cast<size_t>(layer.height * layer.width);
   std::vector<double> sums(plane, 0.0);
   for (int64_t k = 0; k < layer.units; ++k) {
-    double weight = k == label ? 1 : 0;
+    double weight = k == label ? classifier.scale : 0;
     if (classifier.weights) {
       const int64_t at = classifier.transposed ? label * layer.units + k : k * network.classes() + label;
       weight = classifier.scale * double(classifier.weights->data<float>()[static_cast<size_t>(at)]);

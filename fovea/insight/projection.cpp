@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "fovea/insight/attribution.h"
 #include "fovea/insight/features.h"
@@ -44,6 +45,22 @@ BatchedProgram::Build build_backward(const std::string& name, const Rules& rules
     const Value seed = input(graph, kSeed, graph.type(layer));
     return gradient(graph, layer, std::vector<Value>{picture}, rules, seed);
   };
+}
+
+// The shortest stretch that leaves out at most (1 - share) / 2 of the sum at either end.
+Interval trimmed(const std::vector<double>& energy, int64_t begin, double share) {
+  const double all = std::accumulate(energy.begin(), energy.end(), 0.0), out = all * (1 - share) / 2;
+  size_t first = 0, last = energy.size();
+  for (double sum = 0; first + 1 < last && sum + energy[first] <= out; ++first) sum += energy[first];
+  for (double sum = 0; last > first + 1 && sum + energy[last - 1] <= out; --last) sum += energy[last - 1];
+  return {begin + static_cast<int64_t>(first), begin + static_cast<int64_t>(last)};
+}
+
+// The same middle, `length` long as far as [0, limit) goes.
+Interval widened(Interval part, int64_t length, int64_t limit) {
+  length = std::min(std::max(length, part.end - part.begin), limit);
+  const int64_t begin = std::clamp<int64_t>((part.begin + part.end - length) / 2, 0, limit - length);
+  return {begin, begin + length};
 }
 
 }  // namespace
@@ -160,6 +177,25 @@ Image projection_image(const Tensor& projection, const Preprocess& how, Interval
     samples[i] = static_cast<uint8_t>(std::lround(127.5f + 127.5f * std::clamp(t, -1.0f, 1.0f)));
   }
   return image;
+}
+
+Box energy_box(const Tensor& projection, const UnitAt& unit, double share) {
+  const int64_t channels = projection.size(1), height = projection.size(2), width = projection.size(3);
+  const auto d = projection.data<float>();
+  std::vector<double> rows(static_cast<size_t>(unit.rows.end - unit.rows.begin), 0.0),
+      columns(static_cast<size_t>(unit.columns.end - unit.columns.begin), 0.0);
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t y = unit.rows.begin; y < unit.rows.end; ++y)
+      for (int64_t x = unit.columns.begin; x < unit.columns.end; ++x) {
+        const auto v = double(d[static_cast<size_t>((c * height + y) * width + x)]);
+        if (!std::isfinite(v)) continue;
+        rows[static_cast<size_t>(y - unit.rows.begin)] += v * v;
+        columns[static_cast<size_t>(x - unit.columns.begin)] += v * v;
+      }
+  if (!(std::accumulate(rows.begin(), rows.end(), 0.0) > 0)) return {unit.rows, unit.columns};
+  const Interval y = trimmed(rows, unit.rows.begin, share), x = trimmed(columns, unit.columns.begin, share);
+  const int64_t side = std::max(y.end - y.begin, x.end - x.begin);
+  return {widened(y, side, height), widened(x, side, width)};
 }
 
 }  // namespace fovea

@@ -63,6 +63,15 @@ std::vector<std::string> plate_layers(const Model& model, int64_t count);
 // deviation, red green blue), cut to the rows and columns, zero as mid-grey and stretched so that the `share` of values
 // with the smallest magnitude stays within range. Grey for one channel. A projection of zeros is plain grey.
 Image projection_image(const Tensor& projection, const Preprocess& how, Interval rows, Interval columns,
-                       double share = 0.999);
+                       double share = 0.995);
+
+// A part of a picture.
+struct Box {
+  Interval rows, columns;
+};
+// The square around what of a projection [1,C,H,W] lies within the rows and columns of a unit: along each axis the
+// pixels that hold `share` of the energy (squared values), as much left out at both ends, then the shorter side widened
+// as far as the picture goes. The whole part where the projection is zero there.
+Box energy_box(const Tensor& projection, const UnitAt& unit, double share = 0.9);
 
 }  // namespace fovea

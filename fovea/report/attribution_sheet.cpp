@@ -98,13 +98,15 @@ std::vector<Line> lines_of(const AttributionCell& cell) {
   if (!cell.map.empty.empty()) add("empty: " + cell.map.empty, kWarning);
   if (!cell.note.empty()) add(cell.note, paper::faint);
   if (cell.sanity) {
-    std::string text = "rank correlation with random weights, from the top:";
-    for (const RandomisedStage& stage : cell.sanity->stages)
-      text +=
-          stage.empty ? fmt::format(" -/{}", stage.layers) : fmt::format(" {:.2f}/{}", stage.correlation, stage.layers);
+    std::string layers, values;
+    for (const RandomisedStage& stage : cell.sanity->stages) {
+      layers += fmt::format("{}{}", layers.empty() ? "" : ", ", stage.layers);
+      values += stage.empty ? " empty" : fmt::format(" {:.2f}", stage.correlation);
+    }
+    const std::string text = fmt::format("rank correlation with the last {} layers' weights random:{}", layers, values);
     add(text, paper::faint);
     if (cell.sanity->insensitive)
-      add("the map hardly changes when every weight is random: it does not show what was learned", kWarning);
+      add("alike when every weight is random: much of it is the picture, not what was learned", kWarning);
   }
   return lines;
 }

@@ -3,13 +3,15 @@
 #include <algorithm>
 
 #include "fovea/image/draw.h"
+#include "fovea/image/resize.h"
 #include "fovea/report/figure.h"
 
 namespace fovea {
 
 namespace {
 
-constexpr int kMargin = 20, kGap = 2, kBetween = 8, kLine = 18, kWidth = 1400;
+constexpr int kMargin = 20, kGap = 2, kBetween = 8, kLine = 18, kWidth = 1500;
+constexpr int kSinglePixels = 16;  // so small pictures are enlarged by whole pixels, others smoothly
 
 struct Blocks {
   int columns = 1, rows = 1;
@@ -24,9 +26,17 @@ Blocks blocks_of(const ProjectedLayer& layer) {
   return {columns, (static_cast<int>(most) + columns - 1) / columns};
 }
 
+Image fitted(const Image& image, int tile) {
+  const Image rgb = image.to_8bit().to_rgb();
+  const int longest = std::max(rgb.width(), rgb.height());
+  if (longest <= kSinglePixels) return rgb;
+  return resize(rgb, std::max(1, rgb.width() * tile / longest), std::max(1, rgb.height() * tile / longest),
+                Filter::bicubic);
+}
+
 Image block(const std::vector<Image>& images, int columns, int tile) {
   std::vector<Tile> tiles;
-  for (const Image& image : images) tiles.push_back({image.to_8bit().to_rgb(), ""});
+  for (const Image& image : images) tiles.push_back({fitted(image, tile), ""});
   return contact_sheet(tiles, columns, tile, kGap);
 }
 
