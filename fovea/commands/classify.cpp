@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "fovea/commands/fused_models.h"
+#include "fovea/commands/picture_output.h"
 #include "fovea/data/label_list.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/guesses.h"
@@ -91,25 +92,6 @@ GuessPanel panel_of(const Classified& answer, Image picture, const Meaning& mean
   return panel;
 }
 
-void check_output(const ClassifyOptions& options) {
-  if (options.output.empty()) return;
-  const fs::path folder =
-      fs::path(options.output).has_parent_path() ? fs::path(options.output).parent_path() : fs::path(".");
-  writing([&] {
-    require(!fs::is_directory(options.output), ErrorKind::io,
-            "{}: is a folder, expected the name of a picture to write, such as {}", options.output,
-            (fs::path(options.output) / "guesses.png").string());
-    require(fs::is_directory(folder), ErrorKind::io, "{}: cannot be written: there is no folder {}", options.output,
-            folder.string());
-  });
-  static const std::vector<std::string> kEndings = {".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".pnm"};
-  std::string ending = fs::path(options.output).extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  require(std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end(), ErrorKind::usage,
-          "{}: pictures are written as .png, .jpg, .ppm or .pgm; try {}", options.output,
-          fs::path(options.output).replace_extension(".png").string());
-}
-
 }  // namespace
 
 OptionList describe(ClassifyOptions& o) {
@@ -126,7 +108,7 @@ OptionList describe(ClassifyOptions& o) {
 }
 
 Report run(const Context& context, const ClassifyOptions& options) {
-  check_output(options);
+  require_writable_picture(options.output, "guesses.png");
   const std::vector<fs::path> files = picture_paths(options.images);
   Truth truth;
   if (!options.truth.empty()) truth = read_truth(options.truth);

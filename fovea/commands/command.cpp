@@ -1,15 +1,11 @@
 #include "fovea/commands/command.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <nlohmann/json.hpp>
-
 #include "fovea/commands/activations.h"
+#include "fovea/commands/attribute.h"
 #include "fovea/commands/bench.h"
 #include "fovea/commands/classify.h"
 #include "fovea/commands/convert.h"
 #include "fovea/commands/data.h"
+#include "fovea/commands/deconv.h"
 #include "fovea/commands/demo.h"
 #include "fovea/commands/diff.h"
 #include "fovea/commands/docs.h"
@@ -28,6 +24,11 @@
 #include "fovea/commands/verify.h"
 #include "fovea/commands/zoo.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 namespace fovea {
 
 void Report::set_json(const nlohmann::ordered_json& value) {
@@ -41,11 +42,11 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), train_command(),       evaluate_command(), report_command(),
-      data_command(),    filters_command(),  activations_command(), top_command(),      field_command(),
-      summary_command(), layers_command(),   diff_command(),        zoo_command(),      fetch_command(),
-      convert_command(), explain_command(),  bench_command(),       verify_command(),   doctor_command(),
-      demo_command(),    docs_command()};
+      inspect_command(), classify_command(),  train_command(),       evaluate_command(), report_command(),
+      data_command(),    filters_command(),   activations_command(), top_command(),      field_command(),
+      deconv_command(),  attribute_command(), summary_command(),     layers_command(),   diff_command(),
+      zoo_command(),     fetch_command(),     convert_command(),     explain_command(),  bench_command(),
+      verify_command(),  doctor_command(),    demo_command(),        docs_command()};
   return commands;
 }
 

@@ -134,9 +134,9 @@ static Inspection inspect(const Context& context, const Model& model, const Imag
 
   tell("saliency");
   try {
-    Saliency saliency(model, *engine.backend, engine.compile_options);
-    result.saliency = saliency(pixels, result.guesses[0].index, context);
-    result.smooth_saliency = saliency(pixels, result.guesses[0].index, context, {.samples = 16});
+    AttributionNetwork network(model, *engine.backend, engine.compile_options);
+    result.saliency = gradient_map(network, pixels, result.guesses[0].index, context).values;
+    result.smooth_saliency = smooth_gradient(network, pixels, result.guesses[0].index, context).values;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::unsupported) throw;
     result.no_saliency = e.message();

@@ -9,9 +9,6 @@
 
 namespace fovea {
 
-namespace {
-
-// Nodes on the way from the input to the scores that no edge jumps over: all that follows passes through them.
 std::vector<int> cut_points(const Graph& graph, Value input, Value scores) {
   const std::vector<bool> needed = reachable(graph, std::vector<Value>{scores});
   std::vector<bool> depends(static_cast<size_t>(graph.size()), false);
@@ -34,8 +31,6 @@ std::vector<int> cut_points(const Graph& graph, Value input, Value scores) {
   }
   return result;
 }
-
-}  // namespace
 
 std::vector<Stage> find_stages(const Model& model, size_t most) {
   const Graph& graph = model.graph;

@@ -9,6 +9,10 @@
 
 namespace fovea {
 
+// Nodes on the way from the input to the scores that no edge jumps over, in order: all that follows passes through
+// them.
+std::vector<int> cut_points(const Graph& graph, Value input, Value scores);
+
 // A stage: the last value of one spatial resolution through which everything that follows passes.
 struct Stage {
   int node = -1;

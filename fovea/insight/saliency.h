@@ -1,35 +1,27 @@
-// Which pixels a class's score depends on.
+// Maps from the gradient of a class's score with respect to the picture.
 #pragma once
 
-#include <vector>
-
-#include "fovea/backend/backend.h"
-#include "fovea/base/context.h"
-#include "fovea/compile/program.h"
-#include "fovea/model/model.h"
+#include "fovea/insight/attribution.h"
 
 namespace fovea {
 
-struct SaliencyOptions {
-  int64_t samples = 1;  // above 1: the mean over noisy copies of the input
-  double noise = 0.15;  // standard deviation of the noise, as a share of the input's range
-};
+// The gradient of one class's score (before a final softmax) with respect to the input: the greatest |gradient| over
+// the channels, a map [H][W] that is never negative. Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional
+// networks", 2014, section 3.1. The input is [1,C,H,W] as preprocess() gives it. Throws Error{unsupported} when an
+// operator on the way has no gradient.
+AttributionMap gradient_map(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
 
-// The gradient of one class's score (before a final softmax) with respect to the input, as a map [H][W]: the greatest
-// |gradient| over the channels. Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", 2014,
-// section 3.1; with samples > 1 Smilkov et al., "SmoothGrad", 2017. Compiles once; every call of operator() is a run.
-// Throws Error{unsupported} when an operator on the way has no gradient.
-class Saliency {
- public:
-  Saliency(const Model& model, Backend& backend, const CompileOptions& options = {});
-  // input [1,C,H,W] as preprocess() gives it.
-  std::vector<float> operator()(const Tensor& input, int64_t label, const Context& context,
-                                const SaliencyOptions& options = {});
+// The mean of such maps over options().samples noisy copies of the input, whose noise is normal with options().noise
+// times the input's range as its standard deviation, keyed by the context's seed. Source: Smilkov, Thorat, Kim,
+// Viégas & Wattenberg, "SmoothGrad: removing noise by adding noise", 2017, equation of section 2, on magnitudes.
+AttributionMap smooth_gradient(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
 
- private:
-  Program program_;
-  std::string input_name_;
-  Type scores_;
-};
+// Σ_c x_c · ∂S/∂x_c: signed. Source: Shrikumar, Greenside, Shcherbina & Kundaje, "Not just a black box", 2016.
+AttributionMap gradient_times_input(AttributionNetwork& network, const Tensor& input, int64_t label,
+                                    const Context& context);
+
+// Guided back-propagation (see rules.h): the greatest magnitude over the channels; `signal` is what reached the
+// picture.
+AttributionMap guided_map(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
 
 }  // namespace fovea

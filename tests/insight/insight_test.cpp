@@ -56,8 +56,9 @@ TEST(Insight, StrongestMapAndItsPlace) {
 }
 
 TEST(Insight, SaliencyIsTheGradient) {
-  Saliency saliency(tiny(), reference_backend());
-  const std::vector<float> map = saliency(one_pixel(), 0, {});
+  const Model model = tiny();
+  AttributionNetwork network(model, reference_backend());
+  const std::vector<float> map = gradient_map(network, one_pixel(), 0, {}).values;
   for (int i = 0; i < 36; ++i) EXPECT_EQ(map[static_cast<size_t>(i)], i == 15 ? 1.0f : 0.0f) << i;
 }
 
