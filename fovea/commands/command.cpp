@@ -16,7 +16,9 @@
 #include "fovea/commands/field.h"
 #include "fovea/commands/filters.h"
 #include "fovea/commands/inspect.h"
+#include "fovea/commands/invert.h"
 #include "fovea/commands/layers.h"
+#include "fovea/commands/maximise.h"
 #include "fovea/commands/report.h"
 #include "fovea/commands/summary.h"
 #include "fovea/commands/top.h"
@@ -44,13 +46,15 @@ const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
       inspect_command(), classify_command(),  train_command(),       evaluate_command(), report_command(),
       data_command(),    filters_command(),   activations_command(), top_command(),      field_command(),
-      deconv_command(),  attribute_command(), summary_command(),     layers_command(),   diff_command(),
-      zoo_command(),     fetch_command(),     convert_command(),     explain_command(),  bench_command(),
-      verify_command(),  doctor_command(),    demo_command(),        docs_command()};
+      deconv_command(),  attribute_command(), maximise_command(),    invert_command(),   summary_command(),
+      layers_command(),  diff_command(),      zoo_command(),         fetch_command(),    convert_command(),
+      explain_command(), bench_command(),     verify_command(),      doctor_command(),   demo_command(),
+      docs_command()};
   return commands;
 }
 
 const Command* find_command(std::string_view name) {
+  if (name == "maximize") name = "maximise";
   for (const Command& command : all_commands())
     if (command.name == name) return &command;
   return nullptr;
