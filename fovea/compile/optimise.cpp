@@ -32,7 +32,10 @@ Optimised optimise(const Graph& graph, std::span<const Value> wants, Weights wei
     take(work, fold_batch_norm(work.graph, roots(work), work.weights, variable));
     take(work, eliminate_common_subexpressions(work.graph, roots(work)));
   }
-  if (options.level >= 2) take(work, fuse(work.graph, roots(work)));
+  if (options.level >= 2) {
+    take(work, fuse_batch_norm_training(work.graph, roots(work)));
+    take(work, fuse(work.graph, roots(work)));
+  }
   if (options.level >= 1) take(work, fold_constants(work.graph, roots(work), work.weights, variable));
   take(work, eliminate_dead_code(work.graph, roots(work)));
   if (options.group) take(work, hoist_sums(work.graph));

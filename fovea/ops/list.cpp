@@ -29,6 +29,7 @@
 #include "fovea/ops/expand.h"
 #include "fovea/ops/flatten.h"
 #include "fovea/ops/floor.h"
+#include "fovea/ops/fused_batch_norm_training.h"
 #include "fovea/ops/fused_conv.h"
 #include "fovea/ops/gate.h"
 #include "fovea/ops/gather.h"
@@ -145,6 +146,9 @@ const Op* const kOps[] = {
     &ops::all_reduce,
     &ops::batch_norm_training,
     &ops::batch_norm_training_gradient,
+    &ops::fused_batch_norm_training,
+    &ops::fused_batch_norm_training_gradient,
+    &ops::fused_batch_norm_training_gradient_of_sum,
     &ops::locally_connected,
     &ops::locally_connected_input_gradient,
     &ops::locally_connected_weight_gradient,

@@ -43,6 +43,11 @@ Rewritten fold_batch_norm(const Graph& graph, std::span<const Value> wants, cons
 // conv (+ add) (+ relu) → fused_conv; channel_affine + relu → channel_affine with activation.
 Rewritten fuse(const Graph& graph, std::span<const Value> wants);
 
+// batch_norm_training (+ add) (+ relu) → fused_batch_norm_training; the gradient of a ReLU (and the sum before it) with
+// that of the batch norm before it → fused_batch_norm_training_gradient(_of_sum). The order of nodes may change. A
+// graph in which a norm's residual depends on the norm itself is left as it is.
+Rewritten fuse_batch_norm_training(const Graph& graph, std::span<const Value> wants);
+
 // The same nodes in another order: every all_reduce stands right behind the last of its inputs, so that it is under way
 // while the nodes after it are computed.
 Rewritten hoist_sums(const Graph& graph);

@@ -36,8 +36,6 @@ std::string lower_matmul(const Request&, const CpuOptions&, std::vector<Lowering
 std::string lower_softmax(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_softmax_loops(const Request&, const CpuOptions&, std::vector<Lowering>&);  // and log_softmax
 std::string lower_lrn(const Request&, const CpuOptions&, std::vector<Lowering>&);
-std::string lower_batch_norm_training(const Request&, const CpuOptions&, std::vector<Lowering>&);
-std::string lower_batch_norm_training_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_view(const Request&, const CpuOptions&,
                        std::vector<Lowering>&);  // reshape, flatten, squeeze, unsqueeze, identity
 std::string lower_gate(const Request&, const CpuOptions&, std::vector<Lowering>&);

@@ -26,8 +26,6 @@ constexpr Candidate kCandidates[] = {
     {"softmax", "loops", lower_softmax_loops},
     {"log_softmax", "loops", lower_softmax_loops},
     {"lrn", "onednn", lower_lrn},
-    {"batch_norm_training", "onednn", lower_batch_norm_training},
-    {"batch_norm_training_gradient", "onednn", lower_batch_norm_training_gradient},
     {"reshape", "view", lower_view},
     {"flatten", "view", lower_view},
     {"squeeze", "view", lower_view},

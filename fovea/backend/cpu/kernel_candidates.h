@@ -25,6 +25,10 @@ std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_channel_affine(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_lrn_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+// batch_norm_training and fused_batch_norm_training
+std::string lower_batch_norm_training(const Request&, const CpuOptions&, std::vector<Lowering>&);
+// Of both, and fused_batch_norm_training_gradient_of_sum
+std::string lower_batch_norm_training_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_dropout(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_max_pool_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unpool(const Request&, const CpuOptions&, std::vector<Lowering>&);

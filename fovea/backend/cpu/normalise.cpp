@@ -1,10 +1,9 @@
-// Softmax, local response normalisation and training-time batch normalisation through oneDNN.
+// Softmax and local response normalisation through oneDNN.
 #include <cmath>
 
 #include "fovea/backend/cpu/candidates.h"
 #include "fovea/backend/cpu/onednn.h"
 #include "fovea/base/parallel.h"
-#include "fovea/ops/batch_norm_training.h"
 #include "fovea/ops/lrn.h"
 #include "fovea/ops/softmax.h"
 
@@ -113,83 +112,6 @@ std::string lower_lrn(const Request& request, const CpuOptions&, std::vector<Low
     lowering.implementation = onednn::implementation(d);
     lowering.inputs = lowering.outputs = {layout_in(f, x)};
     lowering.scratch = onednn::scratch_bytes(d);
-    lowering.run = execution;
-    choices.push_back(std::move(lowering));
-    return "";
-  }
-  return std::string(kOnlyReference);
-}
-
-std::string lower_batch_norm_training(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
-  if (std::string reason = unsupported(request, 2, 5); !reason.empty()) return reason;
-  const Type& x = request.type(0);
-  const auto epsilon = static_cast<float>(request.op_node().attributes.as<BatchNormAttributes>().epsilon);
-  for (const Format f : {format_of(request.inputs[0]), blocked_format(), Format::plain}) {
-    const auto d = onednn::describe_batch_norm(onednn::desc_in(f, x.shape), epsilon);
-    if (!d || onednn::is_reference(d)) continue;
-    onednn::Execution execution{dnnl::batch_normalization_forward(d)};
-    const onednn::Desc channel = onednn::plain_desc({x.shape[1]});
-    execution.input(DNNL_ARG_SRC, d.src_desc(), 0);
-    execution.input(DNNL_ARG_SCALE, channel, 1);
-    execution.input(DNNL_ARG_SHIFT, channel, 2);
-    execution.output(DNNL_ARG_DST, d.dst_desc(), 0);
-    Lowering lowering;
-    // Statistics nobody asked for go to scratch.
-    const size_t statistic = (static_cast<size_t>(x.shape[1]) * sizeof(float) + 63) / 64 * 64;
-    for (const size_t k : {size_t{1}, size_t{2}}) {
-      const int argument = k == 1 ? DNNL_ARG_MEAN : DNNL_ARG_VARIANCE;
-      if (request.used[k]) execution.output(argument, channel, k);
-      else execution.scratch(argument, channel, (k - 1) * statistic);
-    }
-    onednn::bind_scratchpad(execution, d, 2 * statistic);
-    lowering.implementation = onednn::implementation(d);
-    lowering.inputs = {layout_in(f, x), plain_layout(request.type(1)), plain_layout(request.type(2))};
-    lowering.outputs = {lowering.inputs[0], lowering.inputs[1], lowering.inputs[1]};
-    lowering.scratch = 2 * statistic + onednn::scratch_bytes(d);
-    lowering.run = execution;
-    choices.push_back(std::move(lowering));
-    return "";
-  }
-  return std::string(kOnlyReference);
-}
-
-// d, x, scale, mean, variance → dx, dscale, dbias.
-std::string lower_batch_norm_training_gradient(const Request& request, const CpuOptions&,
-                                               std::vector<Lowering>& choices) {
-  if (std::string reason = unsupported(request, 2, 5); !reason.empty()) return reason;
-  const Type& x = request.type(1);
-  const auto epsilon = static_cast<float>(request.op_node().attributes.as<BatchNormAttributes>().epsilon);
-  for (const Format f : {format_of(request.inputs[1]), blocked_format(), Format::plain}) {
-    const auto forward = onednn::describe_batch_norm(onednn::desc_in(f, x.shape), epsilon);
-    if (!forward) continue;
-    const auto d = onednn::describe_batch_norm_gradient(forward, onednn::desc_in(f, x.shape), epsilon);
-    if (!d || onednn::is_reference(d)) continue;
-    onednn::Execution execution{dnnl::batch_normalization_backward(d)};
-    const onednn::Desc channel = onednn::plain_desc({x.shape[1]}), data = onednn::desc_in(f, x.shape);
-    execution.input(DNNL_ARG_DIFF_DST, data, 0);
-    execution.input(DNNL_ARG_SRC, data, 1);
-    execution.input(DNNL_ARG_SCALE, channel, 2);
-    if (onednn::kUnreadShift) execution.input(DNNL_ARG_SHIFT, channel, 2);
-    execution.input(DNNL_ARG_MEAN, channel, 3);
-    execution.input(DNNL_ARG_VARIANCE, channel, 4);
-    const size_t vector = (static_cast<size_t>(x.shape[1]) * sizeof(float) + 63) / 64 * 64,
-                 whole = (layout_in(f, x).bytes + 63) / 64 * 64;
-    size_t scratch = 0;
-    const auto result = [&](int argument, const onednn::Desc& desc, size_t k, size_t bytes) {
-      if (request.used[k]) return execution.output(argument, desc, k);
-      execution.scratch(argument, desc, scratch);
-      scratch += bytes;
-    };
-    result(DNNL_ARG_DIFF_SRC, data, 0, whole);
-    result(DNNL_ARG_DIFF_SCALE, channel, 1, vector);
-    result(DNNL_ARG_DIFF_SHIFT, channel, 2, vector);
-    onednn::bind_scratchpad(execution, d, scratch);
-    Lowering lowering;
-    lowering.implementation = onednn::implementation(d);
-    const Layout channels = plain_layout(request.type(2)), blocked = layout_in(f, x);
-    lowering.inputs = {blocked, blocked, channels, channels, channels};
-    lowering.outputs = {blocked, channels, channels};
-    lowering.scratch = scratch + onednn::scratch_bytes(d);
     lowering.run = execution;
     choices.push_back(std::move(lowering));
     return "";

@@ -215,30 +215,6 @@ dnnl::lrn_forward::primitive_desc describe_lrn(const Desc& x, int64_t size, floa
 #endif
 }
 
-namespace {
-const auto kScaleAndShift = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
-}
-
-dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(const Desc& x, float epsilon) {
-  using Primitive = dnnl::batch_normalization_forward;
-#if DNNL_VERSION_MAJOR < 3
-  return describe<Primitive>(attributes(), kTraining, x, epsilon, kScaleAndShift);
-#else
-  return describe<Primitive>(attributes(), kTraining, x, x, epsilon, kScaleAndShift);
-#endif
-}
-
-dnnl::batch_normalization_backward::primitive_desc describe_batch_norm_gradient(
-    const dnnl::batch_normalization_forward::primitive_desc& forward, const Desc& x, float epsilon) {
-  using Primitive = dnnl::batch_normalization_backward;
-  constexpr auto kBackward = dnnl::prop_kind::backward;
-#if DNNL_VERSION_MAJOR < 3
-  return describe_backward<Primitive>(attributes(), forward, kBackward, x, x, epsilon, kScaleAndShift);
-#else
-  return describe_backward<Primitive>(attributes(), forward, kBackward, x, x, x, epsilon, kScaleAndShift);
-#endif
-}
-
 std::string implementation(const dnnl::primitive_desc_base& description) {
   return fmt::format("onednn {}", description.impl_info_str());
 }

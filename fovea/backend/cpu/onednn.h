@@ -97,12 +97,6 @@ inline constexpr auto kInference = dnnl::prop_kind::forward_inference;
 inline constexpr auto kTraining = dnnl::prop_kind::forward_training;
 
 dnnl::lrn_forward::primitive_desc describe_lrn(const Desc& x, int64_t size, float alpha, float beta, float bias);
-// Of a [N,C,...] batch: uses scale and shift as two vectors.
-dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(const Desc& x, float epsilon);
-// The backward pass of 2.x insists on a shift, which it does not read; 3.x refuses one.
-constexpr bool kUnreadShift = DNNL_VERSION_MAJOR < 3;
-dnnl::batch_normalization_backward::primitive_desc describe_batch_norm_gradient(
-    const dnnl::batch_normalization_forward::primitive_desc& forward, const Desc& x, float epsilon);
 
 // "onednn jit_wino_4x3:avx512_core"
 std::string implementation(const dnnl::primitive_desc_base& description);
