@@ -96,11 +96,11 @@ std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std
   if (settings.kind == "adam" || settings.kind == "adamw") scalars.spread = scalar_input(graph, "spread", dtype);
   if (settings.clip_norm > 0) clip(graph, gradients, settings.clip_norm, scalars);
   // Those that decay and those that do not, matrices and vectors.
-  struct Group {
+  struct Items {
     bool decays = false, vectors = false;
     std::vector<UpdateItem> items;
   };
-  Group groups[] = {{false, false, {}}, {false, true, {}}, {true, false, {}}, {true, true, {}}};
+  Items groups[] = {{false, false, {}}, {false, true, {}}, {true, false, {}}, {true, true, {}}};
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Value w = parameters[i];
     UpdateItem item{w, gradients[i], {}};
@@ -113,7 +113,7 @@ std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std
   }
   std::vector<Carry> carry;
   const Value rate = scalars.rate;
-  for (const Group& group : groups) {
+  for (const Items& group : groups) {
     if (group.items.empty()) continue;
     UpdateAttributes attributes = attributes_of(settings);
     scalars.rate = group.vectors ? scale(graph, rate, settings.bias_factor) : rate;

@@ -1,0 +1,302 @@
+#include "fovea/commands/atlas.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "fovea/commands/atlas_layer.h"
+#include "fovea/data/checksum.h"
+#include "fovea/data/loose_pictures.h"
+#include "fovea/insight/batched_program.h"
+#include "fovea/insight/class_scores.h"
+#include "fovea/insight/unit_layers.h"
+#include "fovea/model/conventions.h"
+#include "fovea/model/layers.h"
+#include "fovea/model/preprocess.h"
+#include "fovea/model/receptive_field.h"
+#include "fovea/report/atlas_pages.h"
+#include "fovea/report/table.h"
+#include "fovea/train/checkpoint.h"
+
+namespace fs = std::filesystem;
+
+namespace fovea {
+
+OptionList describe(AtlasOptions& o) {
+  const OptionList model = describe(o.model);
+  return OptionList{
+             model[0],
+             {"DATA", "", "a folder of pictures or a data set: what the units are shown; without it there are only "
+                          "pictures made for them", &o.data},
+             {"-o,--output", "DIR", "the folder of the atlas", &o.output},
+             {"--layer", "NAME", "only this layer (may be repeated); else all rectified layers and the class scores",
+              &o.layers},
+             {"--patches", "N", "pictures shown of those that excite a unit most", &o.patches, false, {}, 1, 100},
+             {"--limit", "N", "pictures from the first on; 0: all", &o.limit, false, {}, 0, 1e12},
+             {"--steps", "N", "steps for each picture made for a unit; 0: as `fovea maximise`", &o.steps, false, {}, 0,
+              1e6},
+             {"--no-maxima", "", "make no pictures for units, which takes most of the time", &o.no_maxima},
+             {"--seed", "N", "of the pictures made for units", &o.seed, false, {}, 0, 1e9},
+             {"--memory", "MIB", "memory for activations", &o.memory, false, {}, 1, 1e9}} +
+         OptionList{model.begin() + 1, model.end()} + describe(o.engine);
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Raised when the same source would give other pictures or numbers.
+constexpr const char* kVersion = "1";
+
+void add_text(Digest& digest, const std::string& text) {
+  const std::string line = fmt::format("{} {}\n", text.size(), text);
+  digest.add(std::as_bytes(std::span(line)));
+}
+
+// Of the network: its structure and every weight.
+std::string sum_of(const Model& model) {
+  Digest digest;
+  add_text(digest, kVersion);
+  add_text(digest, fingerprint(model));
+  add_text(digest, model.graph.text());
+  for (const auto& [name, weight] : model.weights) {
+    add_text(digest, name);
+    digest.add({static_cast<const std::byte*>(weight.raw()), weight.bytes()});
+  }
+  return digest.sha256();
+}
+
+std::string key_of(std::initializer_list<std::string> parts) {
+  Digest digest;
+  for (const std::string& part : parts) add_text(digest, part);
+  return digest.sha256().substr(0, 16);
+}
+
+// What the pictures are, without reading them: their number, names and labels.
+std::string sum_of(const Dataset& pictures, int64_t count) {
+  Digest digest;
+  add_text(digest, pictures.description());
+  for (int64_t i = 0; i < count; ++i) add_text(digest, pictures.name(i));
+  return digest.sha256();
+}
+
+std::string description_of(const Model& model, Value layer, const std::vector<ReceptiveField>& field) {
+  const Shape& s = model.graph.shape(layer);
+  std::string text = fmt::format("{} unit{}", s[1], s[1] == 1 ? "" : "s");
+  if (s.rank() == 4 && s[2] * s[3] > 1) text += fmt::format(", maps of {} × {}", s[2], s[3]);
+  if (field.size() == 2)
+    text += field[0].whole ? ", each sees the whole picture"
+                           : fmt::format(", each sees {:g} × {:g} pixels", field[0].size, field[1].size);
+  return text;
+}
+
+AtlasSource source_of(const AtlasOptions& options, const Model& model, const Engine& engine, const Dataset* pictures) {
+  AtlasSource source{options, model, engine, pictures, {}, {}, options.output};
+  if (options.layers.empty()) source.values = unit_layers(model);
+  for (const std::string& name : options.layers) {
+    const Value layer = find_layer(model, name);
+    if (std::find(source.values.begin(), source.values.end(), layer) == source.values.end())
+      source.values.push_back(layer);
+  }
+  std::sort(source.values.begin(), source.values.end());
+  const auto fields = receptive_fields(model.graph, picture_input(model));
+  const Value scores = model.meaning.scores.empty() ? Value{} : scores_before_softmax(model.graph, scores_output(model));
+  std::vector<std::string> names;
+  for (const Value v : source.values) names.push_back(model.graph.node(v).name);
+  const std::vector<std::string> files = slugs(names);
+  for (size_t i = 0; i < names.size(); ++i) {
+    AtlasLayer layer;
+    layer.name = names[i], layer.slug = files[i];
+    layer.class_scores = scores && source.values[i] == scores;
+    layer.also = layer_synonyms(model, source.values[i]);
+    layer.description = description_of(model, source.values[i], fields[static_cast<size_t>(source.values[i].node)]);
+    source.layers.push_back(std::move(layer));
+  }
+  return source;
+}
+
+// What the folder already holds of a layer; without units where it holds nothing that can be used.
+AtlasLayer known_layer(const AtlasSource& source, size_t index) {
+  const AtlasLayer& wanted = source.layers[index];
+  const fs::path path = source.folder / "layers" / (wanted.slug + ".json");
+  AtlasLayer known = wanted;
+  std::error_code error;
+  if (!fs::exists(path, error)) return known;
+  AtlasLayer stored = atlas_layer(std::string(Bytes::map(path).view()), path.string());
+  const auto units = static_cast<size_t>(source.model.graph.shape(source.values[index])[1]);
+  if (stored.name != wanted.name || stored.units.size() != units) return known;
+  known.units = std::move(stored.units);
+  known.pictures = stored.pictures;
+  if (stored.maximum_key != wanted.maximum_key)
+    for (AtlasUnit& unit : known.units) unit.maximum.clear();
+  if (stored.key != wanted.key) known.key.clear();  // its answers are to be found again
+  return known;
+}
+
+// How the classes use the units of all layers, from the pictures that the layers are shown.
+std::unique_ptr<ClassUse> class_use_of(const Context& context, const AtlasSource& source, int64_t count) {
+  const Model& model = source.model;
+  if (model.meaning.scores.empty() || !source.pictures) return {};
+  try {
+    constexpr int64_t kBatch = 16;
+    const Model several = for_pictures(model, std::min(kBatch, count));
+    std::vector<Value> layers;
+    for (const Value v : source.values) layers.push_back({several.graph.find(model.graph.node(v).name), v.output});
+    auto use = std::make_unique<ClassUse>(several, layers, *source.engine.backend, source.engine.compile_options);
+    Tensor pictures(DType::f32, several.graph.shape(picture_input(several)));
+    const int64_t batch = pictures.size(0), size = pictures.count() / batch;
+    int64_t filled = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+      context.report({"classes", i, count, ""});
+      try {
+        const Tensor one = preprocess(source.pictures->get(i).image, *model.meaning.preprocess);
+        std::ranges::copy(one.data<float>(), pictures.data<float>().begin() + filled * size);
+        ++filled;
+      } catch (const Error& e) {
+        if (e.kind() != ErrorKind::io && e.kind() != ErrorKind::format) throw;  // named when patches were looked for
+      }
+      if (filled < batch && i + 1 < count) continue;
+      use->add(pictures, filled);
+      filled = 0;
+    }
+    return use;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::unsupported) throw;
+    context.note("which classes use a unit is not known: " + e.message());
+    return {};
+  }
+}
+
+struct Made {
+  std::vector<AtlasLayer> layers;
+  size_t kept = 0;  // layers whose answers were there
+  std::vector<std::string> skipped;
+};
+
+Made made_layers(const Context& context, const AtlasSource& source, int64_t count) {
+  Made made;
+  std::vector<size_t> wanted;
+  for (size_t i = 0; i < source.layers.size(); ++i) {
+    made.layers.push_back(known_layer(source, i));
+    if (made.layers[i].units.empty() || made.layers[i].key.empty()) wanted.push_back(i);
+  }
+  made.kept = source.layers.size() - wanted.size();
+  const std::unique_ptr<ClassUse> use = wanted.empty() ? nullptr : class_use_of(context, source, count);
+  for (const size_t i : wanted) {
+    AtlasLayer& layer = made.layers[i];
+    std::optional<TopPatches> found;
+    if (source.pictures) {
+      TopPatchOptions how;
+      how.count = source.options.patches;
+      how.limit = count;
+      found = top_patches(context, source.model, source.values[i], *source.pictures, *source.engine.backend,
+                          source.engine.compile_options, how);
+      made.skipped = found->skipped;
+    }
+    add_answers(context, source, i, found ? &*found : nullptr, use.get(), layer);
+    layer.key = source.layers[i].key;
+    write_atlas_layer(source, layer);
+  }
+  if (!source.options.no_maxima)
+    for (size_t i = 0; i < made.layers.size(); ++i) add_maxima(context, source, i, made.layers[i]);
+  return made;
+}
+
+Atlas atlas_of(const AtlasSource& source, std::vector<AtlasLayer> layers) {
+  const Meaning& meaning = source.model.meaning;
+  Atlas atlas;
+  atlas.title = printable(meaning.name);
+  size_t units = 0;
+  for (const AtlasLayer& layer : layers) units += layer.units.size();
+  atlas.facts = {{std::to_string(layers.size()), "layers"}, {std::to_string(units), "units"}};
+  atlas.subtitle = "What every unit of the network answers to.";
+  if (source.pictures) {
+    atlas.facts.emplace_back(std::to_string(layers.empty() ? 0 : layers[0].pictures), "pictures shown");
+    const std::string what = source.pictures->description();
+    atlas.subtitle = fmt::format("What every unit of the network answers to, on {}.",
+                                 what.empty() ? printable(fs::path(source.options.data).filename().string()) : what);
+  }
+  atlas.layers = std::move(layers);
+  return atlas;
+}
+
+fs::path write_pages(const Atlas& atlas, const fs::path& folder) {
+  write_file(folder / "atlas.css", std::string_view(atlas_style()));
+  for (size_t l = 0; l < atlas.layers.size(); ++l) {
+    make_folder(folder / "units" / atlas.layers[l].slug);
+    for (size_t u = 0; u < atlas.layers[l].units.size(); ++u)
+      write_file(folder / unit_path(atlas.layers[l], atlas.layers[l].units[u].unit),
+                 std::string_view(atlas_unit_page(atlas, l, u)));
+  }
+  const fs::path index = folder / "index.html";
+  write_file(index, std::string_view(atlas_index_page(atlas)));
+  return index;
+}
+
+}  // namespace
+
+Report run(const Context& outer, const AtlasOptions& options) {
+  require_writable_folder(options.output);
+  Context context = outer;
+  context.seed = static_cast<uint64_t>(options.seed);
+  const Model model = open(context, options.model);
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+          "it is not known how pictures become this network's input");
+  const std::unique_ptr<Dataset> pictures = options.data.empty() ? nullptr : open_pictures(options.data, {"test", true});
+  int64_t count = pictures ? pictures->size() : 0;
+  if (options.limit > 0) count = std::min(count, options.limit);
+  require(!pictures || count > 0, ErrorKind::usage, "{}: there are no pictures in it", options.data);
+  const Engine engine(options.engine);
+  AtlasSource source = source_of(options, model, engine, pictures.get());
+  const std::string network = sum_of(model);
+  const std::string shown = pictures ? sum_of(*pictures, count) : "none";
+  for (AtlasLayer& layer : source.layers) {
+    layer.key = key_of({network, shown, std::to_string(options.patches)});
+    layer.maximum_key = key_of({network, std::to_string(options.steps), std::to_string(options.seed)});
+  }
+  Made made;
+  fs::path index;
+  size_t units = 0;
+  writing([&] { make_folder(options.output); });
+  made = made_layers(context, source, count);
+  const Atlas atlas = atlas_of(source, made.layers);
+  writing([&] { index = write_pages(atlas, options.output); });
+  for (const AtlasLayer& layer : atlas.layers) units += layer.units.size();
+  Report report;
+  report.files = {index};
+  if (made.kept == atlas.layers.size()) report.text = "nothing had to be looked for again\n";
+  else if (made.kept > 0) report.text = fmt::format("{} of {} layers were there already\n", made.kept, atlas.layers.size());
+  if (!made.skipped.empty())
+    report.text += coloured(fmt::format("{} pictures could not be read and are not counted; the first: {}\n",
+                                        made.skipped.size(), printable(made.skipped[0])),
+                            Ink::yellow);
+  report.text += fmt::format("{} units of {} layers: {}\n", units, atlas.layers.size(),
+                             coloured(index.string(), Ink::cyan));
+  Json layers = Json::array();
+  for (const AtlasLayer& layer : atlas.layers)
+    layers.push_back({{"name", printable(layer.name)}, {"slug", layer.slug}, {"units", layer.units.size()}});
+  report.set_json({{"model", printable(model.meaning.name)},
+                   {"page", index.string()},
+                   {"units", units},
+                   {"kept", made.kept},
+                   {"skipped", made.skipped.size()},
+                   {"layers", layers}});
+  return report;
+}
+
+Command atlas_command() {
+  return make_command<AtlasOptions>(
+      "atlas", "pages for every unit of a network: a microscope for your own model",
+      "Writes a folder of static pages that need no connection: one for the network and one for each unit of its "
+      "rectified layers and class scores. A unit's page shows the picture made to excite it, the pictures of DATA that "
+      "do so most with what the deconvnet brings back of them, the classes that use it, and the units that it is made "
+      "from. index.html#conv1:7 opens a unit. What an earlier call made from the same network and pictures is kept, so "
+      "that an atlas that was interrupted is completed by the same command.",
+      {{"fovea atlas builtin:cifar10 cifar10 -o atlas", "then open atlas/index.html"},
+       {"fovea atlas model.onnx photos/ -o atlas --layer conv5 --no-maxima", "one layer, quickly"}},
+      run);
+}
+
+}  // namespace fovea
