@@ -44,16 +44,20 @@ std::vector<Stage> wanted_stages(const Model& model, const std::vector<std::stri
   return stages;
 }
 
-std::string field_text(const Stage& stage) {
+std::string field_text(const Stage& stage, const UnitFields& fields) {
   if (stage.field.size() < 2) return {};
+  if (stage.height * stage.width == 1) {
+    const Interval rows = fields.seen(stage.node, 0, 0), columns = fields.seen(stage.node, 1, 0);
+    return fmt::format("sees {} x {} pixels", rows.end - rows.begin, columns.end - columns.begin);
+  }
   if (stage.field[0].whole || stage.field[1].whole) return "sees the whole picture";
   return fmt::format("sees {:g} x {:g}, {:g} apart", stage.field[0].size, stage.field[1].size, stage.field[0].stride);
 }
 
-std::string row_text(const Stage& s, const LayerActivity& a) {
+std::string row_text(const Stage& s, const LayerActivity& a, const UnitFields& fields) {
   std::string text = s.height * s.width > 1 ? fmt::format("{} maps of {} x {}\n", s.channels, s.height, s.width)
                                             : fmt::format("{} units\n", s.channels);
-  if (const std::string field = field_text(s); !field.empty()) text += field + "\n";
+  if (const std::string field = field_text(s, fields); !field.empty()) text += field + "\n";
   text += fmt::format("mean {:.3g}, deviation {:.3g}\n{:.1f} % of values above 0", a.mean, a.deviation, 100 * a.active);
   if (a.silent > 0) text += fmt::format("\n{} of {} units silent", a.silent, s.channels);
   if (a.not_finite > 0) text += fmt::format("\n{} values not finite", a.not_finite);
@@ -75,7 +79,7 @@ LayerResult result_of(const Model& model, const Stage& stage, const Tensor& valu
   if (classes)
     for (const FeatureMap& map : result.row.maps)
       result.row.names.push_back(printable(class_name(model.meaning.classes, map.unit)));
-  result.row.text = row_text(stage, result.activity);
+  result.row.text = row_text(stage, result.activity, fields);
   return result;
 }
 
