@@ -74,8 +74,8 @@ LayerResult result_of(const Model& model, const Stage& stage, const Tensor& valu
     map.seen_y = fields.seen(stage.node, 0, map.peak_y);
     map.seen_x = fields.seen(stage.node, 1, map.peak_x);
   }
-  const bool classes = stage.classes || (stage.height * stage.width == 1 && !model.meaning.classes.empty() &&
-                                         static_cast<int64_t>(model.meaning.classes.size()) == stage.channels);
+  const bool of_classes = stage.classes || stage.height * stage.width == 1;
+  const bool classes = of_classes && static_cast<int64_t>(model.meaning.classes.size()) == stage.channels;
   if (classes)
     for (const FeatureMap& map : result.row.maps)
       result.row.names.push_back(printable(class_name(model.meaning.classes, map.unit)));
@@ -91,7 +91,7 @@ std::string table_text(const std::vector<LayerResult>& results) {
                {"greatest", true},
                {"above 0", true},
                {"silent", true},
-               {"strongest units: peak at (y, x)", false, 70}});
+               {"strongest units: peak at (y, x)", false, 100}});
   for (const LayerResult& r : results) {
     const Stage& s = r.row.stage;
     std::string units;
