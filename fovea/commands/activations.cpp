@@ -44,16 +44,20 @@ std::vector<Stage> wanted_stages(const Model& model, const std::vector<std::stri
   return stages;
 }
 
-std::string field_text(const Stage& stage) {
+std::string field_text(const Stage& stage, const UnitFields& fields) {
   if (stage.field.size() < 2) return {};
+  if (stage.height * stage.width == 1) {
+    const Interval rows = fields.seen(stage.node, 0, 0), columns = fields.seen(stage.node, 1, 0);
+    return fmt::format("sees {} x {} pixels", rows.end - rows.begin, columns.end - columns.begin);
+  }
   if (stage.field[0].whole || stage.field[1].whole) return "sees the whole picture";
   return fmt::format("sees {:g} x {:g}, {:g} apart", stage.field[0].size, stage.field[1].size, stage.field[0].stride);
 }
 
-std::string row_text(const Stage& s, const LayerActivity& a) {
+std::string row_text(const Stage& s, const LayerActivity& a, const UnitFields& fields) {
   std::string text = s.height * s.width > 1 ? fmt::format("{} maps of {} x {}\n", s.channels, s.height, s.width)
                                             : fmt::format("{} units\n", s.channels);
-  if (const std::string field = field_text(s); !field.empty()) text += field + "\n";
+  if (const std::string field = field_text(s, fields); !field.empty()) text += field + "\n";
   text += fmt::format("mean {:.3g}, deviation {:.3g}\n{:.1f} % of values above 0", a.mean, a.deviation, 100 * a.active);
   if (a.silent > 0) text += fmt::format("\n{} of {} units silent", a.silent, s.channels);
   if (a.not_finite > 0) text += fmt::format("\n{} values not finite", a.not_finite);
@@ -70,12 +74,12 @@ LayerResult result_of(const Model& model, const Stage& stage, const Tensor& valu
     map.seen_y = fields.seen(stage.node, 0, map.peak_y);
     map.seen_x = fields.seen(stage.node, 1, map.peak_x);
   }
-  const bool classes = stage.classes || (stage.height * stage.width == 1 && !model.meaning.classes.empty() &&
-                                         static_cast<int64_t>(model.meaning.classes.size()) == stage.channels);
+  const bool of_classes = stage.classes || stage.height * stage.width == 1;
+  const bool classes = of_classes && static_cast<int64_t>(model.meaning.classes.size()) == stage.channels;
   if (classes)
     for (const FeatureMap& map : result.row.maps)
       result.row.names.push_back(printable(class_name(model.meaning.classes, map.unit)));
-  result.row.text = row_text(stage, result.activity);
+  result.row.text = row_text(stage, result.activity, fields);
   return result;
 }
 
@@ -87,7 +91,7 @@ std::string table_text(const std::vector<LayerResult>& results) {
                {"greatest", true},
                {"above 0", true},
                {"silent", true},
-               {"strongest units: peak at (y, x)", false, 70}});
+               {"strongest units: peak at (y, x)", false, 100}});
   for (const LayerResult& r : results) {
     const Stage& s = r.row.stage;
     std::string units;

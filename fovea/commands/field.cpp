@@ -131,7 +131,7 @@ Json row_json(const Row& r) {
   if (!r.effective) return json;
   const EffectiveField& e = *r.effective;
   json["at"] = {e.y, e.x};
-  json["effective"] = {{"runs", e.units},
+  json["effective"] = {{"runs", e.runs},
                        {"silent", e.silent},
                        {"touched", interval_json(e.touched_rows, e.touched_columns)},
                        {"centre", {e.centre_y, e.centre_x}},
@@ -160,7 +160,7 @@ std::string table_text(const std::vector<Row>& rows, bool effective) {
     cells.push_back(is_whole(r) ? "" : pair_text(r.field[0].offset, r.field[1].offset));
     if (!effective) {
       cells.push_back(box_text(r));
-    } else if (!r.effective || r.effective->silent == r.effective->units) {
+    } else if (!r.effective || r.effective->runs == 0) {
       cells.push_back(r.effective ? "no gradient" : "unknown");
     } else {
       const EffectiveField& e = *r.effective;
@@ -180,13 +180,14 @@ std::string layer_text(const Row& r) {
                                                pair_text(r.field[0].offset, r.field[1].offset));
   const EffectiveField& e = *r.effective;
   text += fmt::format("the unit at ({}, {}) sees {}\n", e.y, e.x, box_text(r));
-  if (e.silent == e.units)
-    return text + coloured(fmt::format("effective: none of {} runs had a gradient: the units were off; try pictures "
-                                       "(--image), other units, or the layer before the rectifier\n",
-                                       e.units),
-                           Ink::yellow);
-  text += fmt::format("effective, over {} runs{}:\n", e.units,
-                      e.silent > 0 ? fmt::format(" ({} of them silent: the unit was off)", e.silent) : "");
+  if (e.runs == 0)
+    return text +
+           coloured(fmt::format("effective: none of {} gradients was anything but 0: the units were off; try pictures "
+                                "(--image), other units, or the layer before the rectifier\n",
+                                e.silent),
+                    Ink::yellow);
+  text += fmt::format("effective, mean over {} gradients{}:\n", e.runs,
+                      e.silent > 0 ? fmt::format(" ({} more were 0: the unit was off)", e.silent) : "");
   text += fmt::format("  gradient in rows {} to {}, columns {} to {}\n", e.touched_rows.begin, e.touched_rows.end - 1,
                       e.touched_columns.begin, e.touched_columns.end - 1);
   text += fmt::format("  energy in the middle half of the box (1/4 of its area): {:.1f} %\n", 100 * e.central_half);
@@ -242,9 +243,9 @@ Report one_layer(const Context& context, const Model& model, const FieldOptions&
   json["pictures"] = options.images.empty() ? Json("noise") : Json(pictures.inputs.size());
   if (!options.output.empty()) {
     const std::string caption =
-        fmt::format("{}, {}: what the unit at ({}, {}) can see and what it listens to; mean over {} runs on {}",
+        fmt::format("{}, {}: what the unit at ({}, {}) can see and what it listens to; mean over {} gradients on {}",
                     printable(model.meaning.name), printable(options.layer), row.effective->y, row.effective->x,
-                    row.effective->units, pictures.inputs.empty() ? "noise" : "pictures");
+                    row.effective->runs, pictures.inputs.empty() ? "noise" : "pictures");
     write_picture(report, json, options.output,
                   with_caption(effective_field_figure(*row.effective, pictures.first), caption, 16), caption);
   }

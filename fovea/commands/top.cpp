@@ -72,12 +72,19 @@ std::string skipped_text(const TopPatches& found, bool all) {
   return text;
 }
 
+// A path by its last part, other names as they are.
+std::string data_name(const std::string& data) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::path(data) / "";
+  return printable(std::filesystem::exists(data, error) ? path.parent_path().filename().string() : data);
+}
+
 std::string head_text(const TopPatches& found, const TopOptions& options, const Dataset& data) {
   const int64_t units = static_cast<int64_t>(found.units.size());
   std::string text = fmt::format("{}: {} of {} units", printable(found.layer), units, found.channels);
   if (found.height * found.width > 1) text += fmt::format(" with maps of {} x {}", found.height, found.width);
   text += fmt::format(", which see up to {} x {} pixels; {} pictures of {}", found.field_height, found.field_width,
-                      found.samples, printable(options.data));
+                      found.samples, data_name(options.data));
   if (!data.description().empty()) text += fmt::format(" ({})", printable(data.description()));
   return text;
 }

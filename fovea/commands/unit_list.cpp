@@ -32,7 +32,7 @@ std::vector<int64_t> unit_list(const std::string& text, int64_t count, const std
                last = dash == part.npos ? first : whole_number(part.substr(dash + 1));
     require(first && last && *first <= *last, ErrorKind::usage,
             "{}: \"{}\" is no number or range; expected such as 7, 0-15,40 or all", what, part);
-    require(*last < count, ErrorKind::usage, "{}: there is no {}; the {} are 0 to {}", what, *last, count, count - 1);
+    require(*last < count, ErrorKind::usage, "{}: there is no {}, only 0 to {}", what, *last, count - 1);
     for (int64_t u = *first; u <= *last; ++u) {
       require(!taken[static_cast<size_t>(u)], ErrorKind::usage, "{}: {} is given twice", what, u);
       taken[static_cast<size_t>(u)] = true;

@@ -17,6 +17,7 @@ namespace fovea {
 
 namespace {
 
+constexpr int64_t kTries = 8;  // for each run, where units are drawn
 constexpr const char* kSeed = "effective_field_seed";
 // Luo et al. call a pixel part of the effective field when it has at least 1 − 95.45 % of the centre's value: two
 // standard deviations of a Gaussian.
@@ -147,10 +148,10 @@ EffectiveField effective_field(const Context& context, const Model& model, Value
   const std::string name = graph.node(image).name;
   const Rng rng = Rng(context.seed).fork("effective field");
   std::vector<double> sum(static_cast<size_t>(f.height * f.width), 0.0), plane;
-  int64_t seen = 0;
-  for (int64_t run = 0; run < options.runs; ++run) {
+  const int64_t tries = options.units.empty() ? kTries * options.runs : options.runs;
+  for (int64_t run = 0; run < tries && f.runs < options.runs; ++run) {
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-    context.report({"gradients of " + own.name, run, options.runs, ""});
+    context.report({"gradients of " + own.name, f.runs, options.runs, ""});
     const auto r = static_cast<uint64_t>(run);
     const int64_t unit = options.units.empty()
                              ? static_cast<int64_t>(rng.fork("units").below(r, static_cast<uint64_t>(own.channels)))
@@ -165,12 +166,11 @@ EffectiveField effective_field(const Context& context, const Model& model, Value
     require(std::isfinite(energy), ErrorKind::format,
             "layer \"{}\": the gradient of unit {} is not finite; look for NaN or infinite weights (`fovea inspect`)",
             own.name, unit);
-    ++f.units;
     if (!(energy > 0)) {
       ++f.silent;
       continue;
     }
-    ++seen;
+    ++f.runs;
     for (size_t p = 0; p < plane.size(); ++p) {
       if (plane[p] <= 0) continue;
       sum[p] += plane[p] / energy;
@@ -181,8 +181,8 @@ EffectiveField effective_field(const Context& context, const Model& model, Value
   context.report({"gradients of " + own.name, options.runs, options.runs, ""});
   f.energy.resize(sum.size());
   for (size_t p = 0; p < sum.size(); ++p)
-    f.energy[p] = seen > 0 ? static_cast<float>(sum[p] / static_cast<double>(seen)) : 0.0f;
-  if (seen > 0) measure(f);
+    f.energy[p] = f.runs > 0 ? static_cast<float>(sum[p] / static_cast<double>(f.runs)) : 0.0f;
+  if (f.runs > 0) measure(f);
   return f;
 }
 

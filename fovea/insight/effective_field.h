@@ -20,8 +20,8 @@ struct EffectiveField {
   Interval touched_rows, touched_columns;   // the box of pixels where some gradient was not 0; empty: all were
   int64_t height = 0, width = 0;            // of the input
   std::vector<float> energy;                // [height][width], sums to 1; all 0 where no gradient was seen
-  int64_t units = 0;                        // runs: a picture and a unit each
-  int64_t silent = 0;                       // runs without any gradient (the unit was off)
+  int64_t runs = 0;                         // gradients that were averaged: of a unit on a picture each
+  int64_t silent = 0;                       // further ones that were 0 everywhere: the unit was off
   double centre_y = 0, centre_x = 0;        // the energy's centre of mass, in pixels (0.5: the middle of the first)
   double deviation_y = 0, deviation_x = 0;  // its standard deviation, in pixels
   double central_half = 0;  // share of the energy in the middle half of `rows` and of `columns`: 1/4 of the box's area
@@ -31,8 +31,9 @@ struct EffectiveField {
 };
 
 struct EffectiveFieldOptions {
-  int64_t runs = 32;             // pictures and units drawn in turn
-  std::vector<int64_t> units;    // those to look at; empty: drawn by the seed among all
+  int64_t runs = 32;           // gradients to average
+  std::vector<int64_t> units;  // those to look at, in turn; empty: drawn by the seed among all, and again for one that
+                               // is off, up to 8 tries a run
   std::vector<Tensor> pictures;  // inputs [1,C,H,W], used in turn; empty: noise, N(0, 1) per value, drawn by the seed
   int64_t y = -1, x = -1;        // position in the maps; -1: the middle
 };

@@ -14,6 +14,7 @@
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/unit_fields.h"
+#include "fovea/ops/input.h"
 #include "fovea/transform/respecialise.h"
 
 namespace fovea {
@@ -23,6 +24,23 @@ namespace {
 constexpr int64_t kLargestBatch = 128, kSmallestBatch = 4;
 // The inputs of a batch should fill about this many bytes: enough to keep threads busy, little enough for the caches.
 constexpr int64_t kBatchBytes = int64_t{2} << 20;
+// And no layer's value of a batch more than this, even if that means one picture at a time.
+constexpr int64_t kValueBytes = int64_t{192} << 20;
+
+// Pictures computed at once where nothing is said.
+int64_t suiting_batch(const Graph& graph, Value input, Value layer) {
+  const Shape& picture = graph.shape(input);
+  const int64_t bytes = std::max<int64_t>(1, picture.count(1, picture.rank()) * 4);
+  const int64_t suits = std::clamp(kBatchBytes / bytes, kSmallestBatch, kLargestBatch);
+  const std::vector<bool> needed = reachable(graph, std::vector<Value>{layer});
+  int64_t largest = 1;
+  for (int i = 0; i <= layer.node; ++i) {
+    const Node& node = graph.node(i);
+    if (!needed[static_cast<size_t>(i)] || node.op == &ops::parameter || node.op == &ops::constant) continue;
+    for (const Type& type : node.outputs) largest = std::max(largest, static_cast<int64_t>(type.bytes()));
+  }
+  return std::clamp<int64_t>(kValueBytes * std::max<int64_t>(1, picture[0]) / largest, 1, suits);
+}
 
 // The layer of a network for `batch` pictures at once.
 struct Network {
@@ -227,10 +245,8 @@ TopPatches top_patches(const Context& context, const Model& model, Value layer, 
   const Value input = picture_input(model);
   const UnitFields fields(model.graph, input);
   TopPatches result = asked_for(model, layer, fields, options);
-  const Shape& picture = model.graph.shape(input);
-  const int64_t bytes = std::max<int64_t>(1, picture.count(1, picture.rank()) * 4);
-  const int64_t suits = std::clamp(kBatchBytes / bytes, kSmallestBatch, kLargestBatch);
-  Network network = batched(model, layer, std::min(total, options.batch > 0 ? options.batch : suits));
+  const int64_t batch = options.batch > 0 ? options.batch : suiting_batch(model.graph, input, layer);
+  Network network = batched(model, layer, std::min(total, batch));
   Program program = compile(network.graph, std::vector<Value>{network.layer}, model.weights, backend, compile_options);
   const int64_t step = network.batch();
   Search search(model, std::move(network), options, result);

@@ -47,7 +47,7 @@ struct TopPatches {
 struct TopPatchOptions {
   std::vector<int64_t> units;  // empty: all
   int64_t count = 9;           // patches a unit
-  int64_t batch = 0;           // pictures computed at once; 0: as many as suit the network's input
+  int64_t batch = 0;           // pictures computed at once; 0: as many as suit the network's values
   int64_t limit = 0;           // pictures from the first on; 0: all
   bool skip_broken = true;     // pictures that cannot be read are counted and named, otherwise they are errors
 };

@@ -10,6 +10,7 @@
 #include "fovea/image/resize.h"
 #include "fovea/report/caption.h"
 #include "fovea/report/figure.h"
+#include "fovea/report/heat.h"
 
 namespace fovea {
 
@@ -60,23 +61,6 @@ Frame framed(const Image& picture, int tile) {
   return f;
 }
 
-// The heat's colours over the picture in grey, so that no colour is the picture's; the root keeps faint answers
-// visible.
-Image laid_over(const Image& picture, const std::vector<float>& heat, ColourMap map) {
-  Image result = picture.to_grey().to_rgb();
-  auto samples = result.samples();
-  for (size_t p = 0; p < heat.size(); ++p) {
-    const Rgb c = colour_at(map, heat[p]);
-    const float share = 0.92f * std::sqrt(heat[p]);
-    const uint8_t colour[] = {c.r, c.g, c.b};
-    for (size_t k = 0; k < 3; ++k) {
-      const float under = 40 + 0.8f * static_cast<float>(samples[3 * p + k]);  // a little paler than the picture
-      samples[3 * p + k] = static_cast<uint8_t>(std::lround(under + (static_cast<float>(colour[k]) - under) * share));
-    }
-  }
-  return result;
-}
-
 Image map_tile(const Image& picture, const Frame& frame, const LayerMaps& layer, const FeatureMap& map, float most,
                const ActivationSheetOptions& options) {
   std::vector<float> heat = map.values;
@@ -87,7 +71,7 @@ Image map_tile(const Image& picture, const Frame& frame, const LayerMaps& layer,
     // At the picture's own size, then as the picture is scaled.
     const std::vector<float> there = map_on_picture(layer.stage, heat, picture.width(), picture.height());
     const std::vector<float> scaled = resize_plane(there, picture.width(), picture.height(), frame.width, frame.height);
-    tile = laid_over(frame.picture, scaled, options.map);
+    tile = heat_over_grey(frame.picture, scaled, options.map);
   } else {
     const Image plain = apply_colour_map(heat, maps_width, maps_height, options.map, 0, 1);
     tile = blank(frame.width, frame.height);

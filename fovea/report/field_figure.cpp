@@ -10,6 +10,7 @@
 #include "fovea/image/resize.h"
 #include "fovea/report/caption.h"
 #include "fovea/report/figure.h"
+#include "fovea/report/heat.h"
 
 namespace fovea {
 
@@ -43,7 +44,7 @@ Panel panel_of(int x, int y, const Interval& rows, const Interval& columns) {
           std::max<int64_t>(1, columns.end - columns.begin),
           1};
   const double fits = static_cast<double>(kPanel) / static_cast<double>(std::max(p.height, p.width));
-  p.scale = fits >= 1 ? std::floor(fits) : fits;
+  p.scale = fits >= 3 ? std::floor(fits) : fits;  // small pictures keep their pixels
   return p;
 }
 
@@ -63,12 +64,12 @@ std::vector<float> heat_of(const EffectiveField& field) {
 }
 
 Image scaled(const Image& image, const Panel& p) {
-  if (p.scale >= 1) {
+  if (p.scale == std::floor(p.scale)) {
     Image large = blank(p.across(), p.down());
     draw_image(large, image, 0, 0, p.across(), p.down());
     return large;
   }
-  return resize(image, p.across(), p.down(), Filter::lanczos);
+  return resize(image, p.across(), p.down(), p.scale > 1 ? Filter::bilinear : Filter::lanczos);
 }
 
 Image base_picture(const Image& picture, int64_t height, int64_t width) {
@@ -81,8 +82,7 @@ Image base_picture(const Image& picture, int64_t height, int64_t width) {
 
 void draw_overlay(Image& canvas, const EffectiveField& f, const Image& picture, const Panel& p) {
   const Image base = base_picture(picture, f.height, f.width);
-  const Image hot = overlay_heat(base, heat_of(f), static_cast<int>(f.width), static_cast<int>(f.height),
-                                 ColourMap::inferno, 0.95f, true);
+  const Image hot = heat_over_grey(base, heat_of(f), ColourMap::inferno);
   draw_image(canvas, scaled(hot, p), p.x, p.y);
   outline(canvas, p, static_cast<double>(f.rows.begin), static_cast<double>(f.columns.begin),
           static_cast<double>(f.rows.end), static_cast<double>(f.columns.end), kTheory, 2);

@@ -73,7 +73,7 @@ TEST_F(Views, FiltersOfOneChannelAndOfDeeperLayers) {
   EXPECT_NE(caption.find("5 of 24 filters are shown"), std::string::npos) << caption;
   EXPECT_NE(caption.find("4 of 12 channels are shown"), std::string::npos) << caption;
   o.units = "24";
-  expect_error(ErrorKind::usage, {"there is no 24", "0 to 23"}, [&] { run({}, o); });
+  expect_error(ErrorKind::usage, {"there is no 24", "only 0 to 23"}, [&] { run({}, o); });
   o.units = "5-3";
   expect_error(ErrorKind::usage, {"\"5-3\" is no number or range"}, [&] { run({}, o); });
   o.layer = "pool1";
@@ -147,7 +147,7 @@ TEST_F(Views, TopPatchesOfAFolderWithABrokenPicture) {
   }
   EXPECT_EQ((*run({}, o).json)["units"], json["units"]);
   o.units = "64";
-  expect_error(ErrorKind::usage, {"there is no 64", "0 to 63"}, [&] { run({}, o); });
+  expect_error(ErrorKind::usage, {"there is no 64", "only 0 to 63"}, [&] { run({}, o); });
   fs::create_directories(folder_ / "empty");
   o.data = path("empty");
   expect_error(ErrorKind::usage, {"the folder is empty"}, [&] { run({}, o); });

@@ -91,12 +91,24 @@ TEST(EffectiveField, EveryRunCountsAlikeWhateverItsScale) {
 TEST(EffectiveField, UnitsThatAreOffAreCounted) {
   Net net;
   const Value off = relu(net.model.graph, net.conv_of(net.x, {2, 1, 3, 3}, 0.01, {}, -1000));
-  const EffectiveField f = net.field(off, {.runs = 5});
-  EXPECT_EQ(f.units, 5);
+  const EffectiveField f = net.field(off, {.runs = 5, .units = {1, 0}});
+  EXPECT_EQ(f.runs, 0);
   EXPECT_EQ(f.silent, 5);
+  EXPECT_EQ(net.field(off, {.runs = 5}).silent, 40) << "drawn units are drawn again";
   EXPECT_EQ(f.touched_rows.begin, f.touched_rows.end);
   EXPECT_EQ(std::accumulate(f.energy.begin(), f.energy.end(), 0.0), 0);
   EXPECT_EQ(f.central_half, 0);
+}
+
+TEST(EffectiveField, DrawsAnotherUnitForOneThatIsOff) {
+  Net net;  // unit 0 is always on, the seven others never
+  const Value c = net.conv_of(net.x, {8, 1, 3, 3}, 0.01, {}, -1000);
+  net.model.weights.at(net.model.graph.node(net.model.graph.node(c).inputs[2]).name).set(0, 1000);
+  const EffectiveField f = net.field(relu(net.model.graph, c), {.runs = 6});
+  EXPECT_GT(f.runs, 1);
+  EXPECT_GT(f.silent, 6);
+  EXPECT_LE(f.runs + f.silent, 48);
+  EXPECT_NEAR(f.energy[static_cast<size_t>(f.rows.begin * kSide + f.columns.begin)], 1 / 9.0, 1e-6);
 }
 
 TEST(EffectiveField, TheGradientIsThatOfThePicture) {
