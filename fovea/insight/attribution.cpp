@@ -140,7 +140,7 @@ BatchedProgram& AttributionNetwork::gradients(const std::string& rule) {
   if (!program)
     program = std::make_unique<BatchedProgram>(
         model_,
-        [&](Graph& graph, Value picture, Value scores) {
+        [&rules](Graph& graph, Value picture, Value scores) {
           const Value seed = input(graph, kScoreSeed, graph.type(scores));
           const std::vector<Value> d = gradient(graph, scores, std::vector<Value>{picture}, rules, seed);
           return std::vector<Value>{scores, d[0]};
@@ -154,7 +154,7 @@ std::map<std::string, Tensor> AttributionNetwork::seed(const BatchedProgram& pro
           label, classes_ - 1);
   const Type& type = program.type(kScoreSeed);
   Tensor seed(type.dtype, type.shape);
-  for (int64_t slot = 0; slot < program.batch(); ++slot) seed.set(slot * classes_ + label, 1);
+  seed.set(label, 1);
   return {{kScoreSeed, seed}};
 }
 
@@ -164,7 +164,7 @@ BatchedProgram& AttributionNetwork::layer_gradients() {
   if (!program)
     program = std::make_unique<BatchedProgram>(
         model_,
-        [&](Graph& graph, Value, Value scores) {
+        [name](Graph& graph, Value, Value scores) {
           const Value maps{graph.find(name), 0};
           const Value seed = input(graph, kScoreSeed, graph.type(scores));
           const std::vector<Value> d = gradient(graph, scores, std::vector<Value>{maps}, {}, seed);

@@ -46,8 +46,8 @@ struct AttributionMap {
 // and kept: methods share them.
 class AttributionNetwork {
  public:
-  // The model outlives this object. Throws Error{usage} when it takes no picture, scores no classes, or has no layer of
-  // the name in the options.
+  // The model and the backend outlive this object. Throws Error{usage} when it takes no picture, scores no classes, or
+  // has no layer of the name in the options.
   AttributionNetwork(const Model& model, Backend& backend, const CompileOptions& compile_options = {},
                      const AttributionOptions& options = {});
 
@@ -65,7 +65,7 @@ class AttributionNetwork {
 
   // Wants: the scores, and the gradient of Σ kScoreSeed · scores w.r.t. the pictures under a rule of gradient_rules().
   BatchedProgram& gradients(const std::string& rule = "gradient");
-  // The seed for a class, for that program's batch.
+  // The seed for a class: the feed of such a program.
   std::map<std::string, Tensor> seed(const BatchedProgram& program, int64_t label) const;
 
   // Wants for one picture: the scores, the layer's maps A [1,K,h,w], the gradient of the seeded score w.r.t. A.

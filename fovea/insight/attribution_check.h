@@ -52,7 +52,8 @@ struct Perturbation {
 // In `steps` steps of equally many pixels, those of the highest values first (the map scaled to the input, bilinear).
 // Deletion replaces pixels by 0, the value of the mean colour where preprocessing subtracts one; insertion begins with
 // the blurred picture (Gaussian, standard deviation 1/45 of the shorter side, at least 1) and puts the sharp pixels in.
-// Source: Petsiuk, Das & Saenko, "RISE", BMVC 2018, section 4.1 and algorithm 1.
+// Source: Petsiuk, Das & Saenko, "RISE: randomized input sampling for explanation of black-box models", BMVC 2018:
+// deletion and insertion metrics.
 Perturbation perturb(AttributionNetwork& network, const AttributionMap& map, const Tensor& input, int64_t label,
                      const Context& context, int64_t steps = 28);
 // A map of random numbers: what perturb() gives for an order that knows nothing.

@@ -1,6 +1,7 @@
 #include "fovea/insight/batched_program.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "fovea/insight/class_scores.h"
 #include "fovea/model/conventions.h"
@@ -48,43 +49,56 @@ Model for_pictures(const Model& model, int64_t batch) {
   return result;
 }
 
-Program BatchedProgram::compiled(const Model& model, const Build& build, int64_t batch, Backend& backend,
-                                 const CompileOptions& options) {
-  Model own = for_pictures(model, batch);
+Program BatchedProgram::compiled(int64_t batch) {
+  Model own = for_pictures(model_, batch);
   const Value picture = picture_input(own);
-  picture_ = own.graph.node(picture).name;
   const Value scores = own.meaning.scores.empty() ? Value{} : scores_before_softmax(own.graph, scores_output(own));
-  const std::vector<Value> wants = build(own.graph, picture, scores);
-  inputs_.clear();
-  for (const Value v : own.graph.inputs()) inputs_[own.graph.node(v).name] = own.graph.type(v);
-  batch_ = batch;
-  return compile(own.graph, wants, std::move(own.weights), backend, options);
+  const std::vector<Value> wants = build_(own.graph, picture, scores);
+  if (batch == 1) {
+    picture_ = own.graph.node(picture).name;
+    for (const Value v : own.graph.inputs()) inputs_[own.graph.node(v).name] = own.graph.type(v);
+  }
+  return compile(own.graph, wants, std::move(own.weights), backend_, options_);
 }
 
-BatchedProgram::BatchedProgram(const Model& model, const Build& build, const BatchLimits& limits, Backend& backend,
-                               const CompileOptions& options) {
-  program_ = compiled(model, build, 1, backend, options);
-  const size_t one = bytes_of(program_), each = program_.memory().arena;
-  require(one <= limits.memory, ErrorKind::usage,
+BatchedProgram::BatchedProgram(const Model& model, Build build, const BatchLimits& limits, Backend& backend,
+                               const CompileOptions& options)
+    : model_(model), build_(std::move(build)), backend_(backend), options_(options), limits_(limits) {
+  one_ = compiled(1);
+  const size_t all = bytes_of(one_), activations = one_.memory().arena;
+  require(all <= limits.memory, ErrorKind::usage,
           "one picture needs {} (activations {}, weights {}) and the limit is {}; allow more memory, or use a smaller "
           "input",
-          mebibytes(one), mebibytes(each), mebibytes(one - each), mebibytes(limits.memory));
-  const auto more = static_cast<int64_t>((limits.memory - one) / std::max<size_t>(1, each));
-  for (int64_t batch = std::min(limits.most, 1 + more); batch > 1; batch /= 2) {
+          mebibytes(all), mebibytes(activations), mebibytes(all - activations), mebibytes(limits.memory));
+}
+
+int64_t BatchedProgram::planned() const {
+  const size_t all = bytes_of(one_), each = std::max<size_t>(1, one_.memory().arena), weights = all - each;
+  // Beside the program for one: the weights again, and the activations of each.
+  const size_t left = limits_.memory - all;
+  return std::min(limits_.most, left > weights ? static_cast<int64_t>((left - weights) / each) : 1);
+}
+
+void BatchedProgram::compile_several() {
+  for (batch_ = planned(); batch_ > 1; batch_ /= 2) {
     try {
-      Program several = compiled(model, build, batch, backend, options);
-      if (bytes_of(several) > limits.memory) continue;
-      program_ = std::move(several);
-      return;
+      several_ = compiled(batch_);
+      if (memory() <= limits_.memory) return;
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::usage && e.kind() != ErrorKind::shape) throw;
       break;  // a network for one picture
     }
   }
-  if (batch_ != 1) program_ = compiled(model, build, 1, backend, options);
+  several_ = Program();
+  batch_ = 1;
 }
 
-size_t BatchedProgram::memory() const { return bytes_of(program_); }
+int64_t BatchedProgram::batch(int64_t count) {
+  if (batch_ == 0 && count > 1 && count >= planned()) compile_several();
+  return batch_ > 1 && batch_ <= count ? batch_ : 1;
+}
+
+size_t BatchedProgram::memory() const { return bytes_of(one_) + (batch_ > 1 ? bytes_of(several_) : 0); }
 
 const Type& BatchedProgram::type(std::string_view input) const {
   const auto found = inputs_.find(input);
@@ -93,26 +107,50 @@ const Type& BatchedProgram::type(std::string_view input) const {
 }
 
 void BatchedProgram::run(const Context& context, int64_t count, const Prepare& prepare, const Receive& receive,
-                         const std::map<std::string, Tensor>& feeds) {
-  run(context, count, prepare, receive, [&](int64_t, int64_t) { return feeds; });
+                         const Feeds& feeds) {
+  run(context, count, prepare, receive, [&](int64_t) { return feeds; });
 }
 
 void BatchedProgram::run(const Context& context, int64_t count, const Prepare& prepare, const Receive& receive,
                          const Feed& feed) {
-  Tensor pictures(DType::f32, type(picture_).shape);
-  const auto size = static_cast<size_t>(pictures.count() / batch_);
-  for (int64_t first = 0; first < count; first += batch_) {
+  for (int64_t first = 0; first < count;) {
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-    const int64_t now = std::min(batch_, count - first);
-    {
-      const auto data = pictures.data<float>();
-      for (int64_t k = 0; k < now; ++k) prepare(first + k, data.subspan(static_cast<size_t>(k) * size, size));
-    }
-    std::map<std::string, Tensor> all = feed(first, now);
-    all[picture_] = pictures;
-    const std::vector<Tensor> wants = program_.run(all);
-    for (int64_t k = 0; k < now; ++k) receive(first + k, k, wants);
+    // The rest of the pictures goes one by one, or as a batch that is not full where that is less work.
+    const int64_t left = count - first, at_once = batch(count);
+    const bool several = at_once > 1 && 2 * left > at_once;
+    const int64_t now = several ? std::min(at_once, left) : 1;
+    run_once(several ? several_ : one_, several ? at_once : 1, first, now, prepare, receive, feed);
+    first += now;
   }
+}
+
+void BatchedProgram::run_once(Program& program, int64_t batch, int64_t first, int64_t count, const Prepare& prepare,
+                              const Receive& receive, const Feed& feed) {
+  const auto stacked = [&](const Tensor& one) {
+    Shape shape = one.shape();
+    shape[0] = batch;
+    return Tensor(one.dtype(), shape);
+  };
+  Tensor pictures = stacked(Tensor(DType::f32, type(picture_).shape));
+  Feeds all;
+  {
+    const auto data = pictures.data<float>();
+    const size_t size = data.size() / static_cast<size_t>(batch);
+    for (int64_t k = 0; k < count; ++k) {
+      prepare(first + k, data.subspan(static_cast<size_t>(k) * size, size));
+      for (const auto& [name, value] : feed(first + k)) {
+        if (value.rank() == 0 || batch == 1) {
+          all[name] = value;
+          continue;
+        }
+        Tensor& stack = all.try_emplace(name, stacked(value)).first->second;
+        std::memcpy(stack.raw() + static_cast<size_t>(k) * value.bytes(), value.raw(), value.bytes());
+      }
+    }
+  }
+  all[picture_] = pictures;
+  const std::vector<Tensor> wants = program.run(all);
+  for (int64_t k = 0; k < count; ++k) receive(first + k, k, wants);
 }
 
 }  // namespace fovea

@@ -110,14 +110,12 @@ std::vector<Tensor> Projector::project(const Context& context, const Tensor& inp
         Tensor& projection = result[static_cast<size_t>(i)] = Tensor(DType::f32, input.shape());
         std::ranges::copy(row_of(wants[0], slot), projection.data<float>().begin());
       },
-      [&](int64_t first, int64_t count) {
+      [&](int64_t i) {
+        const UnitAt& at = units[static_cast<size_t>(i)];
+        require(at.unit >= 0 && at.unit < units_, ErrorKind::usage, "layer \"{}\" has units 0 to {}, there is no {}",
+                layer_, units_ - 1, at.unit);
         Tensor seed(type.dtype, type.shape);
-        for (int64_t k = 0; k < count; ++k) {
-          const UnitAt& at = units[static_cast<size_t>(first + k)];
-          require(at.unit >= 0 && at.unit < units_, ErrorKind::usage, "layer \"{}\" has units 0 to {}, there is no {}",
-                  layer_, units_ - 1, at.unit);
-          seed.set(((k * units_ + at.unit) * height_ + at.y) * width_ + at.x, at.value);
-        }
+        seed.set((at.unit * height_ + at.y) * width_ + at.x, at.value);
         return std::map<std::string, Tensor>{{kSeed, seed}};
       });
   return result;

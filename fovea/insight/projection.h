@@ -26,7 +26,7 @@ class Projector {
  public:
   // `rule` is one of gradient_rules(). Throws Error{usage} when there is no such layer, when its values [1,K,h,w] or
   // [1,K] are none, or when it does not depend on the picture; Error{unsupported} when an operator below it has no
-  // gradient. The model may be dropped after.
+  // gradient. The model and the backend outlive this object.
   Projector(const Model& model, const std::string& layer, const std::string& rule, const BatchLimits& limits,
             Backend& backend, const CompileOptions& options = {});
 

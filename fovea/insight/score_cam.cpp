@@ -2,7 +2,7 @@
 // (bilinear) and to 0..1. The picture is masked as the network receives it, so that what is hidden has the value 0:
 // the mean colour where preprocessing subtracts one. Maps that are the same everywhere take no part.
 // Source: Wang et al., "Score-CAM: score-weighted visual explanations for convolutional neural networks", CVPR
-// workshops 2020, equations 4 and 5 and algorithm 1, S before the softmax.
+// workshops 2020, algorithm 1, S before the softmax.
 #include <algorithm>
 #include <cmath>
 
