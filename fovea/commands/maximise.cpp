@@ -59,7 +59,7 @@ OptionList describe(MaximiseOptions& o) {
               256},
              {"--neuron", "", "the middle neuron of a unit instead of the mean of all", &o.neuron},
              {"--side", "N", "side of the pictures; 0: the network's input", &s.side, false, {}, 0, 4096},
-             {"--steps", "N", "steps of the descent; 0: the preset's (512, 300, 256)", &s.steps, false, {}, 0, 1e6},
+             {"--steps", "N", "steps of the descent; 0: the preset's (512, 300, 100)", &s.steps, false, {}, 0, 1e6},
              {"--rate", "X", "size of the steps; 0: the preset's", &s.rate, false, {}, 0, 1e12},
              {"--jitter",
               "N",
@@ -266,6 +266,7 @@ std::unique_ptr<Maximisation> fitting(const Context& context, const Model& model
   int64_t batch = std::max<int64_t>(job.together, o.batch > 0 ? o.batch : 8 / job.together * job.together);
   if (job.together > 1) batch = job.together;
   batch = std::min(batch, count);
+  if (settings.preset == "stimulus") batch = 1;
   for (;; batch = (batch + 1) / 2) {
     std::unique_ptr<Maximisation> made;
     try {
@@ -309,7 +310,7 @@ class Judge {
   Program program_;
 };
 
-std::string percent(double p) { return fmt::format("{:.{}f} %", 100 * p, p > 0.999 ? 2 : 1); }
+std::string percent(double p) { return fmt::format("{:.{}f} %", 100 * p, p > 0.99 ? 2 : 1); }
 
 Plate plate_of(const Model& model, const MaximiseOptions& o, const std::vector<Shown>& all) {
   Plate plate;

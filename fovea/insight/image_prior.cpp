@@ -101,6 +101,8 @@ Value total_variation(Graph& graph, Value x, const TotalVariation& settings) {
   return settings.form == "half" ? scale(graph, sum, 0.5) : sum;
 }
 
+double neighbour_difference(double side) { return 80 / 6.5 * std::max(1.0, 224 / side); }
+
 const std::vector<std::string>& alpha_norm_forms() {
   static const std::vector<std::string> forms = {"sum", "mean", "pixel"};
   return forms;

@@ -28,6 +28,11 @@ const std::vector<std::string>& total_variation_forms();
 // picture is flat. Throws Error{usage} for an unknown form and β that is not above 0, Error{shape} for another rank.
 Value total_variation(Graph& graph, Value x, const TotalVariation& settings = {});
 
+// nnpreimage's scale of differences between neighbours: (80/6.5) grey levels in pictures of 224 pixels and more; in
+// smaller ones, which show the same things with fewer pixels, neighbours differ more: inversely to the side. The weight
+// of a mean total variation is 1 over this to the power β.
+double neighbour_difference(double side);
+
 //   sum    Σ_c Σ_ij |x|^α: the paper of 2015, equation 2, and deep-goggle (where the exponent is named β)
 //   mean   the same divided by H·W
 //   pixel  Σ_ij (Σ_c x²)^{α/2} / (H·W): nnpreimage, so that all colours of one brightness cost the same

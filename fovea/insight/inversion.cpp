@@ -89,7 +89,7 @@ bool passes_values_on(std::string_view op) {
 bool completes(std::string_view op) {
   static const std::set<std::string_view> kOps = {"relu",       "batch_norm", "channel_affine", "leaky_relu", "prelu",
                                                   "clip",       "sigmoid",    "tanh",           "elu",        "gelu",
-                                                  "hard_swish", "mish",       "selu",           "celu"};
+                                                  "hard_swish", "mul",        "mish",           "selu",       "celu"};
   return kOps.contains(op);
 }
 
@@ -186,12 +186,14 @@ InversionPlan inversion_plan(const Model& model, const CodeLayer& layer, const I
   }
   plan.variation_form = {s.beta, "mean"};
   plan.norm_form = {s.alpha, "pixel"};
-  plan.strength = s.strength > 0 ? s.strength : by_depth(share, 300, 100, 20, 1);
-  plan.variation = s.variation * std::pow(6.5 / kB * 255, s.beta);
+  plan.strength = s.strength > 0 ? s.strength : by_depth(share, 300, 100, 20, 20);
+  plan.variation = s.variation * std::pow(255 / neighbour_difference(std::sqrt(pixels)), s.beta);
   plan.norm = s.norm * std::pow(255 / kB, s.alpha);
   plan.descent.parametrisation.deviation = kB / std::sqrt(3.0) / 255;
   if (s.preset == "lbfgs") {
+    plan.norm = s.norm * std::pow(255 / kBound, s.alpha);
     plan.descent.update = "lbfgs";
+    plan.descent.parametrisation.bounds = "sigmoid";
     plan.descent.stages = {{s.steps > 0 ? s.steps : 200, 1}};
     return plan;
   }

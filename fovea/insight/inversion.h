@@ -13,7 +13,8 @@ namespace fovea {
 struct InversionSettings {
   //   mahendran2015  deep-goggle: momentum, penalties growing with depth
   //   mahendran2016  nnpreimage: adaptive steps, jitter, bounds
-  //   lbfgs          the penalties of 2016, no jitter and no bounds, L-BFGS with a line search: the loss never rises
+  //   lbfgs          the penalties of 2016, pixels bounded by a sigmoid, no jitter; L-BFGS with a line search: the loss
+  //                  never rises
   std::string preset = "mahendran2016";
   int64_t steps = 0;     // 0: the preset's (400, 350, 200); others are shared out among its stages alike
   double strength = 0;   // of the code against the penalties; 0: the preset's, by depth
@@ -53,10 +54,12 @@ struct InversionPlan {
 };
 // mahendran2015 minimises  ‖Φ − Φ₀‖²/‖Φ₀‖² + (λ_V/2 · V_β + λ_α/2 · Σ|x|^α) / σ²,  λ_V = 1, 10 and 100 for layers that
 // see up to a quarter, up to 0.6 and more of the picture's side (deep-goggle: AlexNet's layers 1-6, 7-12, 13-20), λ_α =
-// 8e-10, σ the Euclidean norm of a natural picture. mahendran2016 minimises  C ‖Φ − Φ₀‖²/‖Φ₀‖² + λ_α R_α + λ_V V_β with
-// means over pixels, λ_α = 1/80^α, λ_V = (6.5/80)^β and C = 300, 100, 20 and 1 for layers that see up to a quarter, up
-// to 0.6, less than all and all of the picture (nnpreimage's tool runs these four and its paper shows the best). Throws
-// Error{usage} for an unknown preset and numbers out of range.
+// 8e-10, σ the Euclidean norm of a natural picture.
+// mahendran2016 minimises  C ‖Φ − Φ₀‖²/‖Φ₀‖² + λ_α R_α + λ_V V_β  with means over pixels, λ_α = 1/80^α, λ_V = 1/v^β
+// with v of neighbour_difference(), and C = 300, 100 and 20 for layers that see up to a quarter, up to 0.6 and more of
+// the picture's side (the tool is run with 1, 20, 100 and 300 for every layer, and the paper shows the best). lbfgs
+// minimises the same with λ_α = 1/160^α and pixels bounded by a sigmoid: white comes back white. Throws Error{usage}
+// for an unknown preset and numbers out of range.
 InversionPlan inversion_plan(const Model& model, const CodeLayer& layer, const InversionSettings& settings);
 
 struct Inverted {

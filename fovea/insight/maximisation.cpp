@@ -93,9 +93,9 @@ PreimageSettings preimage_settings(const Model& model, const std::vector<std::st
     const double pixels = static_cast<double>(shape.count()) / static_cast<double>(shape[0]);
     result.parametrisation = {.kind = "sphere", .bounds = "none", .deviation = 0.1, .norm = 40 * std::sqrt(pixels)};
     result.robust = {chosen(s.jitter, 0), chosen(s.scale, 0), chosen(s.degrees, 0)};
-    result.update = "adam";
-    steps = 256;
-    rate = 2;
+    result.update = "lbfgs";
+    steps = 100;
+    rate = 1;
   }
   result.margin = static_cast<int64_t>(s.preset == "natural" ? std::ceil(result.robust.jitter) : 0);
   result.stages = {{s.steps > 0 ? s.steps : steps, s.rate > 0 ? s.rate : rate}};

@@ -55,7 +55,8 @@ Value before_relu(Graph& graph, Value v) {
   }
   static constexpr std::array<std::string_view, 6> kLinear = {
       "average_pool", "global_average_pool", "flatten", "reshape", "identity", "squeeze"};
-  if (std::find(kLinear.begin(), kLinear.end(), node.op->name) == kLinear.end()) return {};
+  const bool mean = node.op->name == "reduce" && node.attributes.as<ReduceAttributes>().kind == "mean";
+  if (!mean && std::find(kLinear.begin(), kLinear.end(), node.op->name) == kLinear.end()) return {};
   const Value before = before_relu(graph, node.inputs[0]);
   if (!before) return {};
   std::vector<Value> inputs = node.inputs;

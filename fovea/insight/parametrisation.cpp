@@ -211,7 +211,10 @@ Parametrised parametrise(Graph& graph, const ParametrisationSettings& settings, 
           "pictures of {}, expected at least 2x2 pixels", to_string(levels));
   if (settings.kind != "fourier") {
     const Value p = input(graph, kParameter, {DType::f32, levels});
-    return {p, settings.kind == "sphere" ? sphere(graph, p, settings.norm) : p};
+    if (settings.kind == "sphere") return {p, sphere(graph, p, settings.norm)};
+    if (settings.bounds != "sigmoid") return {p, p};
+    const Value pixels = scale(graph, sigmoid(graph, scale(graph, p, 4.0 / 255)), 255);
+    return {p, sub(graph, pixels, channel_constant(graph, centre_colour(how)))};
   }
   const Value amplitudes =
       input(graph, kParameter, {DType::f32, {levels[0], levels[1], 2, levels[2], levels[3] / 2 + 1}});

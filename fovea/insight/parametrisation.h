@@ -32,10 +32,11 @@ Tensor image_levels(const Image& fitted, const Preprocess& how);
 
 struct ParametrisationSettings {
   // fourier: amplitudes of plane waves, those of a wave of frequency f scaled by 1/f, in colours without correlation
-  // pixels: the levels themselves
+  // pixels: the levels themselves, or what the sigmoid bounds
   // sphere: levels of a fixed Euclidean norm, x = norm · p / ‖p‖
   std::string kind = "fourier";
-  // fourier: what keeps pictures within 0..255: sigmoid, clip (no gradient from what lies outside), none
+  // What keeps pictures within 0..255: sigmoid (for pixels 255/(1 + e^{-4p/255}), whose slope at 0 is 1), none, or for
+  // fourier clip, which has no gradient from what lies outside.
   std::string bounds = "sigmoid";
   bool decorrelate = true;  // colours: see kColourRoot
   double decay = 1;         // fourier: amplitudes are scaled by 1/f^decay

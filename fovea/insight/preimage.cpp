@@ -90,7 +90,7 @@ std::vector<Carry> follow(Graph& graph, Value p, Value gradient, const PreimageS
   return unless_diverged(graph, carry, loss);
 }
 
-void check_settings(const PreimageSettings& s) {
+void check_settings(const PreimageSettings& s, int64_t batch) {
   static const std::vector<std::string> rules = {"adam", "momentum", "adaptive", "lbfgs"};
   require(std::find(rules.begin(), rules.end(), s.update) != rules.end(), ErrorKind::usage,
           "there is no rule \"{}\"; known: adam, momentum, adaptive, lbfgs", s.update);
@@ -100,6 +100,8 @@ void check_settings(const PreimageSettings& s) {
             "{} steps at a rate of {}: expected a rate above 0", stage.steps, stage.rate);
   require(s.update != "lbfgs" || s.robust.empty(), ErrorKind::usage,
           "L-BFGS needs the same function at every step: it does not go with random views (jitter, scale, rotation)");
+  require(s.update != "lbfgs" || batch == 1, ErrorKind::usage,
+          "L-BFGS makes one picture at a time, {} are asked for at once", batch);
   require(s.bound == 0 || (s.parametrisation.kind == "pixels" && s.update != "lbfgs" && s.update != "adam"),
           ErrorKind::usage,
           "a bound of pixels goes with the parametrisation pixels and the rules momentum and adaptive");
@@ -132,7 +134,7 @@ Preimage::~Preimage() = default;
 Preimage::Preimage(const Model& model, const PictureObjective& objective, std::vector<PictureObjective> watched,
                    PreimageSettings settings, int64_t batch)
     : model_(model), settings_(std::move(settings)), batch_(batch) {
-  check_settings(settings_);
+  check_settings(settings_, batch);
   require(batch >= 1, ErrorKind::usage, "{} pictures, expected 1 or more", batch);
   require(model.meaning.preprocess.has_value(), ErrorKind::usage,
           "it is not known how pictures become this network's input");
@@ -282,7 +284,7 @@ Preimages Preimage::run_descent(const Context& context, const Tensor& start, con
 
 Preimages Preimage::run_lbfgs(const Context& context, const Tensor& start, const std::map<std::string, Tensor>& feeds) {
   Preimages result;
-  result.values.resize(static_cast<size_t>(batch_));
+  std::vector<float> curve;
   std::vector<Tensor> last;
   int64_t evaluation = 0;
   Tensor parameter = start;
@@ -315,13 +317,13 @@ Preimages Preimage::run_lbfgs(const Context& context, const Tensor& start, const
   for (int64_t step = 0; step < settings_.steps() && !context.cancelled(); ++step) {
     const std::vector<float> before = x;
     const double value = lbfgs.step(x, function);
-    for (int64_t n = 0; n < batch_; ++n) result.values[static_cast<size_t>(n)].push_back(static_cast<float>(-value));
+    curve.push_back(static_cast<float>(-value));
     context.report({"making pictures", step + 1, settings_.steps(), fmt::format("loss {:.4g}", value)});
     if (x == before) break;  // no length of step makes the loss less
   }
   std::vector<float> unused(x.size());
-  const double value = function(x, unused);
-  for (int64_t n = 0; n < batch_; ++n) result.values[static_cast<size_t>(n)].push_back(static_cast<float>(-value));
+  curve.push_back(static_cast<float>(-function(x, unused)));
+  result.values = {curve};
   for (size_t k = 2; k + 1 < last.size(); ++k) {
     const auto data = std::as_const(last[k]).data<float>();
     result.watched.emplace_back(data.begin(), data.end());
