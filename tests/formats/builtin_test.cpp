@@ -148,7 +148,7 @@ TEST_P(AsStated, OnItsTestSet) {
 
 INSTANTIATE_TEST_SUITE_P(Builtin, AsStated,
                          testing::Values(std::tuple{"builtin:digits", "mnist", 0.99},
-                                         std::tuple{"builtin:cifar10", "cifar10", 0.91}),
+                                         std::tuple{"builtin:cifar10", "cifar10", 0.92}),
                          [](const auto& one) { return std::string(std::get<1>(one.param)); });
 
 // f16 weights that something else uses too stay f16.
