@@ -27,14 +27,22 @@ OptionList describe(AtlasOptions& o) {
   const OptionList model = describe(o.model);
   return OptionList{
              model[0],
-             {"DATA", "", "a folder of pictures or a data set: what the units are shown; without it there are only "
-                          "pictures made for them", &o.data},
+             {"DATA", "",
+              "a folder of pictures or a data set: what the units are shown; without it there are only "
+              "pictures made for them",
+              &o.data},
              {"-o,--output", "DIR", "the folder of the atlas", &o.output},
              {"--layer", "NAME", "only this layer (may be repeated); else all rectified layers and the class scores",
               &o.layers},
              {"--patches", "N", "pictures shown of those that excite a unit most", &o.patches, false, {}, 1, 100},
              {"--limit", "N", "pictures from the first on; 0: all", &o.limit, false, {}, 0, 1e12},
-             {"--steps", "N", "steps for each picture made for a unit; 0: as `fovea maximise`", &o.steps, false, {}, 0,
+             {"--steps",
+              "N",
+              "steps for each picture made for a unit; 0: as `fovea maximise`",
+              &o.steps,
+              false,
+              {},
+              0,
               1e6},
              {"--no-maxima", "", "make no pictures for units, which takes most of the time", &o.no_maxima},
              {"--seed", "N", "of the pictures made for units", &o.seed, false, {}, 0, 1e9},
@@ -101,7 +109,8 @@ AtlasSource source_of(const AtlasOptions& options, const Model& model, const Eng
   }
   std::sort(source.values.begin(), source.values.end());
   const auto fields = receptive_fields(model.graph, picture_input(model));
-  const Value scores = model.meaning.scores.empty() ? Value{} : scores_before_softmax(model.graph, scores_output(model));
+  const Value scores =
+      model.meaning.scores.empty() ? Value{} : scores_before_softmax(model.graph, scores_output(model));
   std::vector<std::string> names;
   for (const Value v : source.values) names.push_back(model.graph.node(v).name);
   const std::vector<std::string> files = slugs(names);
@@ -117,13 +126,19 @@ AtlasSource source_of(const AtlasOptions& options, const Model& model, const Eng
 }
 
 // What the folder already holds of a layer; without units where it holds nothing that can be used.
-AtlasLayer known_layer(const AtlasSource& source, size_t index) {
+AtlasLayer known_layer(const Context& context, const AtlasSource& source, size_t index) {
   const AtlasLayer& wanted = source.layers[index];
   const fs::path path = source.folder / "layers" / (wanted.slug + ".json");
   AtlasLayer known = wanted;
   std::error_code error;
   if (!fs::exists(path, error)) return known;
-  AtlasLayer stored = atlas_layer(std::string(Bytes::map(path).view()), path.string());
+  AtlasLayer stored;
+  try {
+    stored = atlas_layer(std::string(Bytes::map(path).view()), path.string());
+  } catch (const Error& e) {
+    context.note("made again: " + e.message());
+    return known;
+  }
   const auto units = static_cast<size_t>(source.model.graph.shape(source.values[index])[1]);
   if (stored.name != wanted.name || stored.units.size() != units) return known;
   known.units = std::move(stored.units);
@@ -179,7 +194,7 @@ Made made_layers(const Context& context, const AtlasSource& source, int64_t coun
   Made made;
   std::vector<size_t> wanted;
   for (size_t i = 0; i < source.layers.size(); ++i) {
-    made.layers.push_back(known_layer(source, i));
+    made.layers.push_back(known_layer(context, source, i));
     if (made.layers[i].units.empty() || made.layers[i].key.empty()) wanted.push_back(i);
   }
   made.kept = source.layers.size() - wanted.size();
@@ -244,7 +259,8 @@ Report run(const Context& outer, const AtlasOptions& options) {
   const Model model = open(context, options.model);
   require(model.meaning.preprocess.has_value(), ErrorKind::usage,
           "it is not known how pictures become this network's input");
-  const std::unique_ptr<Dataset> pictures = options.data.empty() ? nullptr : open_pictures(options.data, {"test", true});
+  const std::unique_ptr<Dataset> pictures =
+      options.data.empty() ? nullptr : open_pictures(options.data, {"test", true});
   int64_t count = pictures ? pictures->size() : 0;
   if (options.limit > 0) count = std::min(count, options.limit);
   require(!pictures || count > 0, ErrorKind::usage, "{}: there are no pictures in it", options.data);
@@ -267,13 +283,14 @@ Report run(const Context& outer, const AtlasOptions& options) {
   Report report;
   report.files = {index};
   if (made.kept == atlas.layers.size()) report.text = "nothing had to be looked for again\n";
-  else if (made.kept > 0) report.text = fmt::format("{} of {} layers were there already\n", made.kept, atlas.layers.size());
+  else if (made.kept > 0)
+    report.text = fmt::format("{} of {} layers were there already\n", made.kept, atlas.layers.size());
   if (!made.skipped.empty())
     report.text += coloured(fmt::format("{} pictures could not be read and are not counted; the first: {}\n",
                                         made.skipped.size(), printable(made.skipped[0])),
                             Ink::yellow);
-  report.text += fmt::format("{} units of {} layers: {}\n", units, atlas.layers.size(),
-                             coloured(index.string(), Ink::cyan));
+  report.text +=
+      fmt::format("{} units of {} layers: {}\n", units, atlas.layers.size(), coloured(index.string(), Ink::cyan));
   Json layers = Json::array();
   for (const AtlasLayer& layer : atlas.layers)
     layers.push_back({{"name", printable(layer.name)}, {"slug", layer.slug}, {"units", layer.units.size()}});

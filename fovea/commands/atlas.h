@@ -9,9 +9,9 @@ struct AtlasOptions {
   std::string data;
   std::string output = "atlas";
   std::vector<std::string> layers;
-  int64_t patches = 9;   // a unit
-  int64_t limit = 0;     // pictures; 0: all
-  int64_t steps = 0;     // of a maximising picture; 0: by its size
+  int64_t patches = 9;  // a unit
+  int64_t limit = 0;    // pictures; 0: all
+  int64_t steps = 0;    // of a maximising picture; 0: by its size
   bool no_maxima = false;
   int64_t seed = 0;
   int64_t memory = 1024;  // MiB

@@ -52,9 +52,9 @@ class Plates {
     side_ = static_cast<int>(std::clamp<int64_t>(field, 1, kLargestTile));
     scale_ = std::min(1.0, static_cast<double>(side_) / static_cast<double>(std::max<int64_t>(field, 1)));
     try {
-      projector_.emplace(source.model, source.model.graph.node(source.values.at(index_of(source, layer))).name, "deconvnet",
-                         BatchLimits{16, static_cast<size_t>(source.options.memory) << 20}, *source.engine.backend,
-                         source.engine.compile_options);
+      projector_.emplace(source.model, source.model.graph.node(source.values.at(index_of(source, layer))).name,
+                         "deconvnet", BatchLimits{16, static_cast<size_t>(source.options.memory) << 20},
+                         *source.engine.backend, source.engine.compile_options);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::unsupported) throw;
       why_not_ = e.message();

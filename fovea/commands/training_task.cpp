@@ -22,6 +22,7 @@
 #include "fovea/train/default_recipe.h"
 #include "fovea/train/recipe_text.h"
 #include "fovea/train/run_model.h"
+#include "fovea/train/whitening.h"
 
 namespace fs = std::filesystem;
 
@@ -329,6 +330,7 @@ TrainingTask training_task(const Context& context, TrainOptions options) {
   if (!task.model.meaning.trained)
     task.model.weights = initial_weights(task.model.graph, task.recipe.seed, task.recipe.initialisation);
   measure_set(context, task.model, task.recipe, *sets.train);
+  if (!task.model.meaning.trained) whiten_first_layers(task.model, task.recipe.initialisation, *sets.train);
   task.recipe_text = write_run_description(asked.run);
   if (resumed) check_same_run(options.output, begun_text(stored, options), task.recipe_text);
   task.metadata_text = text_without_folders(asked.run);

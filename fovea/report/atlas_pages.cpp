@@ -42,10 +42,10 @@ std::string tile(const std::string& up, const AtlasUnit& u, size_t column, size_
       up, html_text(u.plate), 100 * columns, 100 * rows, place(column, columns), place(row, rows));
 }
 
-// What stands for a unit: the picture made for it, its filter, or what excites it most.
+// What stands for a unit: its filter, the picture made for it, or what excites it most.
 std::string face(const std::string& up, const AtlasUnit& u, bool lazy) {
-  if (!u.maximum.empty()) return picture(up, u.maximum, "", lazy);
   if (!u.filter.empty()) return picture(up, u.filter, "", lazy);
+  if (!u.maximum.empty()) return picture(up, u.maximum, "", lazy);
   return u.plate.empty() || u.patches.empty() ? "<i></i>" : tile(up, u, 0, 0);
 }
 
