@@ -15,9 +15,12 @@
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/evaluate.h"
 #include "fovea/commands/explain.h"
+#include "fovea/commands/features.h"
 #include "fovea/commands/fetch.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/layers.h"
+#include "fovea/commands/map.h"
+#include "fovea/commands/neighbours.h"
 #include "fovea/commands/report.h"
 #include "fovea/commands/summary.h"
 #include "fovea/commands/train.h"
@@ -37,9 +40,11 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(), train_command(),  evaluate_command(), report_command(), data_command(),
-      summary_command(), layers_command(),   diff_command(),   zoo_command(),      fetch_command(),  convert_command(),
-      explain_command(), bench_command(),    verify_command(), doctor_command(),   demo_command(),   docs_command()};
+      inspect_command(),   classify_command(), train_command(),   evaluate_command(), report_command(),
+      data_command(),      summary_command(),  layers_command(),  diff_command(),     zoo_command(),
+      fetch_command(),     convert_command(),  explain_command(), bench_command(),    verify_command(),
+      doctor_command(),    demo_command(),     docs_command(),    features_command(), neighbours_command(),
+      neighbors_command(), map_command()};
   return commands;
 }
 
