@@ -10,7 +10,7 @@ die() { printf 'do: %s\n' "$*" >&2; exit 1; }
 # Packages by their Debian and Ubuntu names.
 build_packages="g++ cmake ninja-build ccache pkg-config libfmt-dev libdnnl-dev libprotobuf-dev protobuf-compiler libpng-dev libjpeg-dev
   libwebp-dev libtiff-dev libhwy-dev libzip-dev libarchive-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libcli11-dev nlohmann-json3-dev
-  libtomlplusplus-dev"
+  libtomlplusplus-dev libeigen3-dev libkissfft-dev libhnswlib-dev"
 test_packages="libgtest-dev python3-onnx python3-numpy python3-pil libopenmpi-dev openmpi-bin"
 check_packages="clang-format python3"
 fuzz_packages="clang"

@@ -13,13 +13,16 @@
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/evaluate.h"
 #include "fovea/commands/explain.h"
+#include "fovea/commands/features.h"
 #include "fovea/commands/fetch.h"
 #include "fovea/commands/field.h"
 #include "fovea/commands/filters.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/commands/invert.h"
 #include "fovea/commands/layers.h"
+#include "fovea/commands/map.h"
 #include "fovea/commands/maximise.h"
+#include "fovea/commands/neighbours.h"
 #include "fovea/commands/report.h"
 #include "fovea/commands/summary.h"
 #include "fovea/commands/top.h"
@@ -45,17 +48,19 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(), classify_command(),  train_command(),       evaluate_command(), report_command(),
-      data_command(),    filters_command(),   activations_command(), top_command(),      field_command(),
-      deconv_command(),  attribute_command(), maximise_command(),    invert_command(),   atlas_command(),
-      summary_command(), layers_command(),    diff_command(),        zoo_command(),      fetch_command(),
-      convert_command(), explain_command(),   bench_command(),       verify_command(),   doctor_command(),
-      demo_command(),    docs_command()};
+      inspect_command(),    classify_command(),  train_command(),       evaluate_command(), report_command(),
+      data_command(),       filters_command(),   activations_command(), top_command(),      field_command(),
+      deconv_command(),     attribute_command(), maximise_command(),    invert_command(),   features_command(),
+      neighbours_command(), map_command(),       atlas_command(),       summary_command(),  layers_command(),
+      diff_command(),       zoo_command(),       fetch_command(),       convert_command(),  explain_command(),
+      bench_command(),      verify_command(),    doctor_command(),      demo_command(),     docs_command()};
   return commands;
 }
 
 const Command* find_command(std::string_view name) {
+  // As Americans spell them.
   if (name == "maximize") name = "maximise";
+  if (name == "neighbors") name = "neighbours";
   for (const Command& command : all_commands())
     if (command.name == name) return &command;
   return nullptr;

@@ -30,19 +30,22 @@ std::string_view element_of(DType dtype) {
 
 }  // namespace
 
-std::vector<std::byte> npy_bytes(const Tensor& tensor) {
-  if (tensor.dtype() == DType::bf16) return npy_bytes(tensor.cast(DType::f32));
+std::string npy_head(DType dtype, const Shape& shape) {
   constexpr size_t kAlignment = 64, kPrefix = 10;
-  std::string text =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", element_of(tensor.dtype()),
-                  fmt::join(tensor.shape(), ", "), tensor.rank() == 1 ? "," : "");
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", element_of(dtype),
+                                 fmt::join(shape, ", "), shape.rank() == 1 ? "," : "");
   text.append((kAlignment - (kPrefix + text.size() + 1) % kAlignment) % kAlignment, ' ');
   text += '\n';
   std::string head = "\x93NUMPY\x01";
   head += '\0';
   head += static_cast<char>(text.size() & 255);
   head += static_cast<char>(text.size() >> 8);
-  head += text;
+  return head + text;
+}
+
+std::vector<std::byte> npy_bytes(const Tensor& tensor) {
+  if (tensor.dtype() == DType::bf16) return npy_bytes(tensor.cast(DType::f32));
+  const std::string head = npy_head(tensor.dtype(), tensor.shape());
   const auto* begin = reinterpret_cast<const std::byte*>(head.data());
   std::vector<std::byte> result(begin, begin + head.size());
   result.insert(result.end(), tensor.raw(), tensor.raw() + tensor.bytes());

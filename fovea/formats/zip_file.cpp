@@ -54,6 +54,23 @@ uint64_t number(std::string_view text, size_t at, size_t bytes) {
   return value;
 }
 
+// Where the record at `at` of the directory says that the entry's own header stands: in its last field or, from 4 GiB
+// on, in the extra field of zip64, behind the sizes that do not fit either.
+std::optional<uint64_t> offset_of(std::string_view file, uint64_t at, size_t name, size_t extra) {
+  constexpr uint64_t kMasked = 0xFFFFFFFF;
+  const uint64_t plain = number(file, at + 42, 4);
+  if (plain != kMasked) return plain;
+  const size_t before = 8 * ((number(file, at + 24, 4) == kMasked) + (number(file, at + 20, 4) == kMasked));
+  const size_t begin = at + kRecord + name, end = begin + extra;
+  for (size_t field = begin; field + 4 <= end; field += 4 + number(file, field + 2, 2)) {
+    const size_t size = number(file, field + 2, 2);
+    if (number(file, field, 2) != 1) continue;
+    if (size < before + 8 || field + 4 + size > end) return std::nullopt;
+    return number(file, field + 4 + before, 8);
+  }
+  return std::nullopt;
+}
+
 // Where the directory's records say that the entries' own headers stand, in the directory's order; which libzip checks
 // but does not tell. Empty when the file is not laid out plainly: then entries are read through libzip.
 std::vector<uint64_t> header_offsets(std::string_view file) {
@@ -71,9 +88,10 @@ std::vector<uint64_t> header_offsets(std::string_view file) {
   for (uint64_t i = 0; i < count; ++i) {
     if (at > file.size() || file.size() - at < kRecord || file.substr(at, 4) != "PK\x01\x02") return {};
     const size_t name = number(file, at + 28, 2), extra = number(file, at + 30, 2), comment = number(file, at + 32, 2);
-    const uint64_t offset = number(file, at + 42, 4);
-    if (offset == 0xFFFFFFFF) return {};  // in an extra field
-    offsets.push_back(offset);
+    if (kRecord + name + extra + comment > file.size() - at) return {};
+    const std::optional<uint64_t> offset = offset_of(file, at, name, extra);
+    if (!offset) return {};
+    offsets.push_back(*offset);
     at += kRecord + name + extra + comment;
   }
   return offsets;

@@ -40,7 +40,11 @@ std::string base64(const std::vector<std::byte>& bytes) {
 }
 }  // namespace
 
-std::string data_uri(const Image& image) { return "data:image/png;base64," + base64(encode_png(image)); }
+std::string data_uri(std::string_view type, const std::vector<std::byte>& bytes) {
+  return fmt::format("data:{};base64,{}", type, base64(bytes));
+}
+
+std::string data_uri(const Image& image) { return data_uri("image/png", encode_png(image)); }
 
 std::string image_tag(const Image& image, std::string_view alt, std::string_view classes) {
   return fmt::format("<img class=\"{}\" src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{}\">", classes, data_uri(image),

@@ -13,6 +13,8 @@ namespace fovea {
 std::string html_text(std::string_view text);
 // "data:image/png;base64,…".
 std::string data_uri(const Image& image);
+// "data:image/jpeg;base64,…" of a file's bytes.
+std::string data_uri(std::string_view type, const std::vector<std::byte>& bytes);
 // An <img> with its picture inside. `classes` are CSS classes; width 0: as large as the style says.
 std::string image_tag(const Image& image, std::string_view alt, std::string_view classes = "");
 
