@@ -8,6 +8,7 @@
 #include <set>
 
 #include "fovea/commands/picture_output.h"
+#include "fovea/commands/step_profile.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/features.h"
 #include "fovea/insight/guesses.h"
@@ -104,6 +105,7 @@ OptionList describe(MaximiseOptions& o) {
              {"--memory", "MIB", "memory that may be used; 0: 70 % of what is free", &o.memory, false, {}, 0, 1e9},
              {"--columns", "N", "columns of the sheet; 0: by the number of pictures", &o.columns, false, {}, 0, 64},
              {"--tile", "N", "longest side of a picture on the sheet; 0: by their number", &o.tile, false, {}, 0, 4096},
+             {"--profile", "", "also print which steps of the compiled program take the time", &o.profile},
              {"--save", "DIR", "also write each picture in its own size into this folder", &o.save}} +
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
@@ -389,7 +391,8 @@ Report run(const Context& outer, const MaximiseOptions& o) {
   std::vector<Job> jobs = jobs_of(model, o);
   const Engine engine(o.engine);
   std::vector<Shown> all;
-  Json pictures = Json::array();
+  std::string profiles;
+  Json pictures = Json::array(), steps = Json::array();
   std::vector<size_t> job_of_picture;
   for (size_t k = 0; k < jobs.size(); ++k) {
     Job& job = jobs[k];
@@ -398,6 +401,8 @@ Report run(const Context& outer, const MaximiseOptions& o) {
     maximisation->prepare(*engine.backend, engine.compile_options);
     std::vector<MadePicture> made = (*maximisation)(context, job.wishes);
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+    if (o.profile) profiles += "\n" + step_profile(maximisation->program());
+    steps.push_back(step_json(maximisation->program(), maximisation->step_seconds()));
     for (size_t i = 0; i < made.size(); ++i) {
       all.push_back({std::move(made[i]), job.wishes[i].label, "", job.labels[i], {}, 0});
       job_of_picture.push_back(k);
@@ -414,11 +419,12 @@ Report run(const Context& outer, const MaximiseOptions& o) {
   if (!o.save.empty()) write_pictures(o, all, report, text);
   writing([&] { write_image(o.output, draw_plate(plate_of(model, o, all)), text); });
   report.files.emplace_back(o.output);
-  report.text = table_of(all).text() + "wrote " + o.output + "\n";
+  report.text = table_of(all).text() + "wrote " + o.output + "\n" + profiles;
   for (size_t i = 0; i < all.size(); ++i) pictures.push_back(json_of(all[i], jobs[job_of_picture[i]]));
   report.set_json({{"model", printable(model.meaning.name)},
                    {"preset", o.settings.preset},
                    {"seed", o.seed},
+                   {"steps", steps},
                    {"pictures", pictures},
                    {"output", o.output}});
   return report;

@@ -11,6 +11,7 @@ struct MaximiseOptions {
   MaximisationSettings settings;
   std::vector<std::string> units, classes;
   std::string objective, output, save;
+  bool profile = false;
   bool neuron = false, correlated = false;
   int64_t pictures = 1, between = 0;
   double diversity = 1;

@@ -196,6 +196,7 @@ std::vector<MadePicture> Maximisation::operator()(const Context& context, const 
     const Graph& graph = preimage_.built().graph;
     const Preimages made =
         preimage_.run(inner, starts, Rng(context.seed).fork("views"), selection_feeds(graph, wishes, first));
+    step_seconds_ = made.step_seconds;
     Tensor written(DType::f32, made.levels.shape());
     std::vector<Image> images;
     for (int64_t n = 0; n < batch_; ++n) {
