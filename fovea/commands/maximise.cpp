@@ -10,11 +10,13 @@
 #include "fovea/commands/picture_output.h"
 #include "fovea/commands/step_profile.h"
 #include "fovea/image/codec.h"
+#include "fovea/image/geometry.h"
 #include "fovea/insight/features.h"
 #include "fovea/insight/guesses.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
+#include "fovea/model/receptive_field.h"
 #include "fovea/report/picture_plate.h"
 #include "fovea/report/table.h"
 
@@ -211,7 +213,8 @@ std::vector<Job> jobs_of(const Model& model, const MaximiseOptions& o) {
     require(colon != std::string::npos && colon > 0, ErrorKind::usage,
             "--units {}: expected a layer and its units, such as {}:0-15", text, text.empty() ? "conv1" : text);
     const UnitLayer layer = unit_layer(model, text.substr(0, colon));
-    Job job{selected_units(layer, o.neuron), {}, {}, "unit", 1};
+    // A stimulus is one neuron's: the mean over a picture would be the same patch everywhere.
+    Job job{selected_units(layer, o.neuron || o.settings.preset == "stimulus"), {}, {}, "unit", 1};
     add_wishes(job, o, layer.units, unit_list(text.substr(colon + 1), layer),
                [&](int64_t unit) { return fmt::format("{}:{}", layer.node, unit); });
     jobs.push_back(std::move(job));
@@ -259,6 +262,21 @@ MaximisationSettings complete_settings(const Context& context, const Model& mode
 }
 
 std::string mebibytes(size_t bytes) { return short_bytes(static_cast<double>(bytes)); }
+
+// The part of a picture that the middle neuron of a layer sees.
+Image seen_part(const Model& model, const std::string& node, const Image& image) {
+  const int index = model.graph.find(node);
+  const Value picture = picture_input(model);
+  const auto fields = receptive_fields(model.graph, picture);
+  const auto& field = fields[static_cast<size_t>(index)];
+  const Shape& shape = model.graph.node(index).outputs[0].shape;
+  const Shape& whole = model.graph.shape(picture);
+  if (shape.rank() != 4 || field.size() != 2 || image.height() != whole[2] || image.width() != whole[3]) return image;
+  const Interval y = seen_by(field[0], shape[2] / 2, image.height()),
+                 x = seen_by(field[1], shape[3] / 2, image.width());
+  return crop(image, static_cast<int>(x.begin), static_cast<int>(y.begin), static_cast<int>(x.end - x.begin),
+              static_cast<int>(y.end - y.begin));
+}
 
 // As many pictures at once as the user wants, memory allows and the network takes.
 std::unique_ptr<Maximisation> fitting(const Context& context, const Model& model, const Job& job,
@@ -404,6 +422,8 @@ Report run(const Context& outer, const MaximiseOptions& o) {
     if (o.profile) profiles += "\n" + step_profile(maximisation->program());
     steps.push_back(step_json(maximisation->program(), maximisation->step_seconds()));
     for (size_t i = 0; i < made.size(); ++i) {
+      if (settings.preset == "stimulus" && job.what == "unit")
+        made[i].image = seen_part(model, job.objective.nodes()[0], made[i].image);
       all.push_back({std::move(made[i]), job.wishes[i].label, "", job.labels[i], {}, 0});
       job_of_picture.push_back(k);
     }
