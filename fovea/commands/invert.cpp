@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/step_profile.h"
 #include "fovea/image/codec.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/picture_plate.h"
@@ -53,6 +54,7 @@ OptionList describe(InvertOptions& o) {
              {"--memory", "MIB", "memory that may be used; 0: 70 % of what is free", &o.memory, false, {}, 0, 1e9},
              {"--columns", "N", "columns of the ladder; 0: by the number of layers", &o.columns, false, {}, 0, 64},
              {"--tile", "N", "longest side of a picture on the sheet; 0: by their number", &o.tile, false, {}, 0, 4096},
+             {"--profile", "", "also print which steps of the compiled program take the time", &o.profile},
              {"--save", "DIR", "also write each picture in its own size into this folder", &o.save}} +
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
@@ -66,6 +68,8 @@ struct InvertedLayer {
   double strength = 0;
   std::vector<Inverted> pictures;
   std::vector<std::string> files;
+  std::string profile;
+  Json step;
 };
 
 std::vector<CodeLayer> chosen_layers(const Model& model, const InvertOptions& o) {
@@ -158,7 +162,11 @@ Json json_of(const InvertedLayer& l) {
     if (k < l.files.size()) j["file"] = l.files[k];
     pictures.push_back(std::move(j));
   }
-  return {{"layer", l.layer.name}, {"node", l.layer.node}, {"strength", l.strength}, {"pictures", pictures}};
+  return {{"layer", l.layer.name},
+          {"node", l.layer.node},
+          {"strength", l.strength},
+          {"step", l.step},
+          {"pictures", pictures}};
 }
 
 Table table_of(const std::vector<InvertedLayer>& all) {
@@ -184,9 +192,14 @@ std::vector<InvertedLayer> inverted_layers(const Context& context, const Model& 
       const auto each = std::max<int64_t>(1, p.total), done = static_cast<int64_t>(result.size()) * each;
       context.report({layer.name, done + p.done, each * static_cast<int64_t>(layers.size()), p.detail});
     };
-    result.push_back(
-        {layer, inversion.plan().strength, inversion(inner, fitted, *engine.backend, engine.compile_options), {}});
+    std::vector<Inverted> pictures = inversion(inner, fitted, *engine.backend, engine.compile_options);
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+    result.push_back({layer,
+                      inversion.plan().strength,
+                      std::move(pictures),
+                      {},
+                      o.profile ? step_profile(inversion.program()) : "",
+                      step_json(inversion.program(), inversion.step_seconds())});
   }
   return result;
 }
@@ -213,6 +226,8 @@ Report run(const Context& outer, const InvertOptions& o) {
   writing([&] { write_image(o.output, draw_plate(plate_of(model, o, fitted, all)), text); });
   report.files.emplace_back(o.output);
   report.text = table_of(all).text() + "wrote " + o.output + "\n";
+  for (const InvertedLayer& l : all)
+    if (!l.profile.empty()) report.text += "\n" + printable(l.layer.name) + "\n" + l.profile;
   Json layers = Json::array();
   for (const InvertedLayer& l : all) layers.push_back(json_of(l));
   report.set_json({{"model", printable(model.meaning.name)},
@@ -234,7 +249,8 @@ Command invert_command() {
       {{"fovea invert builtin:cifar10 frog.png --layer conv3 -o sheet.png", "four pictures from four starts"},
        {"fovea invert model.onnx cat.jpg --layer all -o ladder.png", "the ladder of all layers"},
        {"fovea invert model.onnx cat.jpg --layer log-probabilities -o sheet.png", "from what is said of the classes"},
-       {"fovea invert model.onnx cat.jpg --layer conv4 --preset lbfgs -o sheet.png", "by L-BFGS"}},
+       {"fovea invert model.onnx cat.jpg --layer conv4 --preset mahendran2016 -o sheet.png",
+        "as in the paper of 2016"}},
       run);
 }
 

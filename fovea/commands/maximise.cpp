@@ -8,12 +8,17 @@
 #include <set>
 
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/step_profile.h"
+#include "fovea/commands/unit_list.h"
 #include "fovea/image/codec.h"
+#include "fovea/image/geometry.h"
+#include "fovea/insight/class_scores.h"
 #include "fovea/insight/features.h"
 #include "fovea/insight/guesses.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
+#include "fovea/model/receptive_field.h"
 #include "fovea/report/picture_plate.h"
 #include "fovea/report/table.h"
 
@@ -104,6 +109,7 @@ OptionList describe(MaximiseOptions& o) {
              {"--memory", "MIB", "memory that may be used; 0: 70 % of what is free", &o.memory, false, {}, 0, 1e9},
              {"--columns", "N", "columns of the sheet; 0: by the number of pictures", &o.columns, false, {}, 0, 64},
              {"--tile", "N", "longest side of a picture on the sheet; 0: by their number", &o.tile, false, {}, 0, 4096},
+             {"--profile", "", "also print which steps of the compiled program take the time", &o.profile},
              {"--save", "DIR", "also write each picture in its own size into this folder", &o.save}} +
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
@@ -128,40 +134,6 @@ struct Shown {
   std::optional<Guess> guess;  // what the network takes the picture for
   double probability = 0;      // of the class wanted
 };
-
-// "0-63", "3,7,12-15", "all".
-std::vector<int64_t> unit_list(std::string_view text, const UnitLayer& layer) {
-  std::vector<int64_t> result;
-  const auto wrong = [&] {
-    fail(ErrorKind::usage,
-         "units \"{}\" of layer \"{}\": expected numbers and ranges such as 0-63 or 3,7,12-15, or all", text,
-         layer.node);
-  };
-  const auto number = [&](std::string_view digits) {
-    if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != std::string_view::npos)
-      wrong();
-    return static_cast<int64_t>(std::stoll(std::string(digits)));
-  };
-  if (text == "all") {
-    for (int64_t unit = 0; unit < layer.units; ++unit) result.push_back(unit);
-    return result;
-  }
-  for (std::string_view rest = text; !rest.empty();) {
-    const size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view part = rest.substr(0, comma);
-    const size_t dash = part.find('-');
-    const int64_t first = number(part.substr(0, dash)),
-                  last = dash == std::string_view::npos ? first : number(part.substr(dash + 1));
-    if (last < first) wrong();
-    check_unit(layer, first);
-    check_unit(layer, last);
-    for (int64_t unit = first; unit <= last; ++unit) result.push_back(unit);
-    if (comma + 1 == rest.size()) wrong();
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
-  if (result.empty()) wrong();
-  return result;
-}
 
 std::vector<float> one_hot(int64_t units, int64_t unit) {
   std::vector<float> selection(static_cast<size_t>(units), 0.0f);
@@ -209,8 +181,9 @@ std::vector<Job> jobs_of(const Model& model, const MaximiseOptions& o) {
     require(colon != std::string::npos && colon > 0, ErrorKind::usage,
             "--units {}: expected a layer and its units, such as {}:0-15", text, text.empty() ? "conv1" : text);
     const UnitLayer layer = unit_layer(model, text.substr(0, colon));
-    Job job{selected_units(layer, o.neuron), {}, {}, "unit", 1};
-    add_wishes(job, o, layer.units, unit_list(text.substr(colon + 1), layer),
+    // A stimulus is one neuron's: the mean over a picture would be the same patch everywhere.
+    Job job{selected_units(layer, o.neuron || o.settings.preset == "stimulus"), {}, {}, "unit", 1};
+    add_wishes(job, o, layer.units, unit_list(text.substr(colon + 1), layer.units, "units of layer " + layer.node),
                [&](int64_t unit) { return fmt::format("{}:{}", layer.node, unit); });
     jobs.push_back(std::move(job));
   }
@@ -218,7 +191,7 @@ std::vector<Job> jobs_of(const Model& model, const MaximiseOptions& o) {
     const UnitLayer layer = score_layer(model);
     std::vector<int64_t> chosen;
     for (const std::string& text : o.classes) {
-      chosen.push_back(named_class(model, text));
+      chosen.push_back(find_class(model, text));
       class_score(model, chosen.back());  // says when there is no such class
     }
     Job job{selected_units(layer), {}, {}, "class", 1};
@@ -257,6 +230,21 @@ MaximisationSettings complete_settings(const Context& context, const Model& mode
 }
 
 std::string mebibytes(size_t bytes) { return short_bytes(static_cast<double>(bytes)); }
+
+// The part of a picture that the middle neuron of a layer sees.
+Image seen_part(const Model& model, const std::string& node, const Image& image) {
+  const int index = model.graph.find(node);
+  const Value picture = picture_input(model);
+  const auto fields = receptive_fields(model.graph, picture);
+  const auto& field = fields[static_cast<size_t>(index)];
+  const Shape& shape = model.graph.node(index).outputs[0].shape;
+  const Shape& whole = model.graph.shape(picture);
+  if (shape.rank() != 4 || field.size() != 2 || image.height() != whole[2] || image.width() != whole[3]) return image;
+  const Interval y = seen_by(field[0], shape[2] / 2, image.height()),
+                 x = seen_by(field[1], shape[3] / 2, image.width());
+  return crop(image, static_cast<int>(x.begin), static_cast<int>(y.begin), static_cast<int>(x.end - x.begin),
+              static_cast<int>(y.end - y.begin));
+}
 
 // As many pictures at once as the user wants, memory allows and the network takes.
 std::unique_ptr<Maximisation> fitting(const Context& context, const Model& model, const Job& job,
@@ -389,7 +377,8 @@ Report run(const Context& outer, const MaximiseOptions& o) {
   std::vector<Job> jobs = jobs_of(model, o);
   const Engine engine(o.engine);
   std::vector<Shown> all;
-  Json pictures = Json::array();
+  std::string profiles;
+  Json pictures = Json::array(), steps = Json::array();
   std::vector<size_t> job_of_picture;
   for (size_t k = 0; k < jobs.size(); ++k) {
     Job& job = jobs[k];
@@ -398,7 +387,11 @@ Report run(const Context& outer, const MaximiseOptions& o) {
     maximisation->prepare(*engine.backend, engine.compile_options);
     std::vector<MadePicture> made = (*maximisation)(context, job.wishes);
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+    if (o.profile) profiles += "\n" + step_profile(maximisation->program());
+    steps.push_back(step_json(maximisation->program(), maximisation->step_seconds()));
     for (size_t i = 0; i < made.size(); ++i) {
+      if (settings.preset == "stimulus" && job.what == "unit")
+        made[i].image = seen_part(model, job.objective.nodes()[0], made[i].image);
       all.push_back({std::move(made[i]), job.wishes[i].label, "", job.labels[i], {}, 0});
       job_of_picture.push_back(k);
     }
@@ -414,11 +407,12 @@ Report run(const Context& outer, const MaximiseOptions& o) {
   if (!o.save.empty()) write_pictures(o, all, report, text);
   writing([&] { write_image(o.output, draw_plate(plate_of(model, o, all)), text); });
   report.files.emplace_back(o.output);
-  report.text = table_of(all).text() + "wrote " + o.output + "\n";
+  report.text = table_of(all).text() + "wrote " + o.output + "\n" + profiles;
   for (size_t i = 0; i < all.size(); ++i) pictures.push_back(json_of(all[i], jobs[job_of_picture[i]]));
   report.set_json({{"model", printable(model.meaning.name)},
                    {"preset", o.settings.preset},
                    {"seed", o.seed},
+                   {"steps", steps},
                    {"pictures", pictures},
                    {"output", o.output}});
   return report;

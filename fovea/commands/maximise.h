@@ -11,9 +11,10 @@ struct MaximiseOptions {
   MaximisationSettings settings;
   std::vector<std::string> units, classes;
   std::string objective, output, save;
+  bool profile = false;
   bool neuron = false, correlated = false;
   int64_t pictures = 1, between = 0;
-  double diversity = 1;
+  double diversity = 2;
   int64_t batch = 0, memory = 0, seed = 0, columns = 0, tile = 0;
 };
 OptionList describe(MaximiseOptions& options);

@@ -315,6 +315,7 @@ std::vector<Inverted> Inversion::operator()(const Context& context, const Image&
       starts.push_back(Rng(context.seed).fork("start").fork(static_cast<uint64_t>(n)));
     const Preimages made =
         preimage_->run(context, starts, Rng(context.seed).fork("views"), {{kCode, repeated(target, batch_)}});
+    step_seconds_ = made.step_seconds;
     for (int64_t n = 0; n < batch_; ++n) {
       Inverted inverted{level_image(made.levels, n, how), 0, 0, made.values[static_cast<size_t>(n)]};
       for (float& v : inverted.loss) v = -v;

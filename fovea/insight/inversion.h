@@ -15,7 +15,7 @@ struct InversionSettings {
   //   mahendran2016  nnpreimage: adaptive steps, jitter, bounds
   //   lbfgs          the penalties of 2016, pixels bounded by a sigmoid, no jitter; L-BFGS with a line search: the loss
   //                  never rises
-  std::string preset = "mahendran2016";
+  std::string preset = "lbfgs";
   int64_t steps = 0;     // 0: the preset's (400, 350, 200); others are shared out among its stages alike
   double strength = 0;   // of the code against the penalties; 0: the preset's, by depth
   double variation = 1;  // multiplies λ of the total variation
@@ -81,6 +81,8 @@ class Inversion {
   const InversionPlan& plan() const { return plan_; }
   // The compiled step, after a run.
   Program& program() { return preimage_->program(); }
+  // Median time of a step, or of an evaluation by L-BFGS, of the last run.
+  double step_seconds() const { return step_seconds_; }
 
  private:
   const Model& model_;
@@ -88,6 +90,7 @@ class Inversion {
   InversionSettings settings_;
   InversionPlan plan_;
   int64_t batch_;
+  double step_seconds_ = 0;
   std::unique_ptr<Preimage> preimage_;
 };
 

@@ -89,9 +89,11 @@ PreimageSettings preimage_settings(const Model& model, const std::vector<std::st
     steps = 300;
     rate = 0.05 * kB * kB / s.norm.alpha * side * side;
   } else {
-    const Shape& shape = model.graph.shape(picture_input(model));
-    const double pixels = static_cast<double>(shape.count()) / static_cast<double>(shape[0]);
-    result.parametrisation = {.kind = "sphere", .bounds = "none", .deviation = 0.1, .norm = 40 * std::sqrt(pixels)};
+    // Where the units look, levels of about ±40.
+    const double field = reach_of(model, nodes, side).field;
+    const auto channels = static_cast<double>(model.graph.shape(picture_input(model))[1]);
+    result.parametrisation = {
+        .kind = "sphere", .bounds = "none", .deviation = 0.1, .norm = 40 * std::sqrt(channels) * field};
     result.robust = {chosen(s.jitter, 0), chosen(s.scale, 0), chosen(s.degrees, 0)};
     result.update = "lbfgs";
     steps = 100;
@@ -196,6 +198,7 @@ std::vector<MadePicture> Maximisation::operator()(const Context& context, const 
     const Graph& graph = preimage_.built().graph;
     const Preimages made =
         preimage_.run(inner, starts, Rng(context.seed).fork("views"), selection_feeds(graph, wishes, first));
+    step_seconds_ = made.step_seconds;
     Tensor written(DType::f32, made.levels.shape());
     std::vector<Image> images;
     for (int64_t n = 0; n < batch_; ++n) {

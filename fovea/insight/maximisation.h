@@ -70,11 +70,14 @@ class Maximisation {
   // The compiled step.
   Program& program() { return preimage_.program(); }
   const PreimageSettings& settings() const { return preimage_.settings(); }
+  // Median time of a step of the last batch.
+  double step_seconds() const { return step_seconds_; }
 
  private:
   const Model& model_;
   int64_t batch_;
   Preimage preimage_;
+  double step_seconds_ = 0;
   Preimage plain_;  // the objective of given levels, without penalties and views
   std::unique_ptr<Program> plain_program_;
 };

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "fovea/base/error.h"
+#include "fovea/insight/class_scores.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/layers.h"
@@ -203,19 +204,7 @@ PictureObjective selected_units(const UnitLayer& layer, bool middle) {
 }
 
 UnitLayer score_layer(const Model& model) {
-  Value v = scores_output(model);
-  const Graph& graph = model.graph;
-  const int64_t count = graph.shape(v).count();
-  for (Value at = v; at;) {
-    const Node& node = graph.node(at);
-    if (node.inputs.empty() || graph.shape(node.inputs[0]).count() != count) break;
-    if (node.op->name == "softmax") v = node.inputs[0];
-    else if (node.op->name != "reshape" && node.op->name != "flatten" && node.op->name != "squeeze" &&
-             node.op->name != "identity")
-      break;
-    at = node.inputs[0];
-  }
-  return unit_layer(model, graph.node(v).name);
+  return unit_layer(model, model.graph.node(scores_before_softmax(model.graph, scores_output(model))).name);
 }
 
 PictureObjective class_score(const Model& model, int64_t label) {

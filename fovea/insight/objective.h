@@ -90,10 +90,6 @@ PictureObjective diversity(const Model& model, std::string_view layer);
 // (1 − t) a + t b for picture n of N, t = n/(N−1).
 PictureObjective interpolation(const PictureObjective& a, const PictureObjective& b);
 
-// The class that a person means: its number, one of its names, or a part of exactly one name. Throws Error{usage}
-// listing the classes that fit when they are several, or the nearest name when there is none.
-int64_t named_class(const Model& model, std::string_view text);
-
 // What a person wrote, such as
 //   channel(inception_4c, 12) - 0.5*neuron(fc8, 130)
 // Numbers, + − * and parentheses; channel(LAYER, UNIT), neuron(LAYER, UNIT[, Y, X]), direction(LAYER, UNIT:WEIGHT, …),

@@ -1,5 +1,5 @@
 // Objectives as text: sum = product {(+|−) product}, product = factor {* factor}, factor = [−] number | name(arguments)
-// | LAYER:UNIT | (sum). Also what a person means by a class.
+// | LAYER:UNIT | (sum).
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -8,6 +8,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
+#include "fovea/insight/class_scores.h"
 #include "fovea/insight/objective.h"
 #include "fovea/model/labels.h"
 
@@ -25,17 +26,6 @@ std::string_view trimmed(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   return text;
-}
-
-// The synonyms of "tench, Tinca tinca", in lower case.
-std::vector<std::string> synonyms(std::string_view name) {
-  std::vector<std::string> result;
-  while (!name.empty()) {
-    const size_t comma = std::min(name.find(','), name.size());
-    result.push_back(lower(trimmed(name.substr(0, comma))));
-    name.remove_prefix(std::min(comma + 1, name.size()));
-  }
-  return result;
 }
 
 std::optional<int64_t> whole_number(std::string_view text) {
@@ -263,7 +253,7 @@ class Parser {
       expect(name, at, a, 1, 1000, "the name or number of a class: class(goose)");
       std::string text = unquoted(a[0].text);  // names may hold commas
       for (size_t i = 1; i < a.size(); ++i) text += ", " + a[i].text;
-      return class_score(model_, named_class(model_, text));
+      return class_score(model_, find_class(model_, text));
     }
     if (name == "direction") {
       expect(name, at, a, 2, 100000, "a layer and weights: direction(LAYER, UNIT:WEIGHT, UNIT:WEIGHT)");
@@ -329,33 +319,6 @@ class Parser {
 };
 
 }  // namespace
-
-int64_t named_class(const Model& model, std::string_view text) {
-  const std::vector<std::string>& classes = model.meaning.classes;
-  const std::string wanted = lower(trimmed(text));
-  require(!wanted.empty(), ErrorKind::usage, "an empty name of a class");
-  if (const auto number = whole_number(wanted)) return *number;
-  require(!classes.empty(), ErrorKind::usage,
-          "the network's classes have no names: say the number of \"{}\", or give the names with --labels", text);
-  std::vector<int64_t> exact, part;
-  std::vector<std::string> names;
-  for (size_t i = 0; i < classes.size(); ++i) {
-    const std::vector<std::string> own = synonyms(classes[i]);
-    names.insert(names.end(), own.begin(), own.end());
-    if (lower(classes[i]) == wanted || std::find(own.begin(), own.end(), wanted) != own.end())
-      exact.push_back(static_cast<int64_t>(i));
-    else if (lower(classes[i]).find(wanted) != std::string::npos) part.push_back(static_cast<int64_t>(i));
-  }
-  const std::vector<int64_t>& found = exact.empty() ? part : exact;
-  if (found.size() == 1) return found[0];
-  require(!found.empty(), ErrorKind::usage, "there is no class \"{}\"{}", text, did_you_mean(wanted, names));
-  std::string list;
-  for (size_t i = 0; i < std::min<size_t>(found.size(), 12); ++i)
-    list += fmt::format("{}{} {}", i ? ", " : "", found[i], class_name(classes, found[i]));
-  if (found.size() > 12) list += fmt::format(" and {} more", found.size() - 12);
-  fail(ErrorKind::usage, "\"{}\" may be any of {} classes: {}; say the number or the whole name", text, found.size(),
-       list);
-}
 
 PictureObjective parse_objective(const Model& model, std::string_view text) {
   try {

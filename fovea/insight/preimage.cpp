@@ -2,6 +2,7 @@
 #include "fovea/insight/preimage.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -106,6 +107,16 @@ void check_settings(const PreimageSettings& s, int64_t batch) {
           ErrorKind::usage,
           "a bound of pixels goes with the parametrisation pixels and the rules momentum and adaptive");
   check(s.robust);
+}
+
+}  // namespace
+
+namespace {
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -260,12 +271,14 @@ Preimages Preimage::run_descent(const Context& context, const Tensor& start, con
   descent_->seek(0);
   Preimages result;
   result.values.resize(static_cast<size_t>(batch_));
-  int64_t bad = -1;
-  while (descent_->step() < settings_.steps() && bad < 0 && !context.cancelled()) {
+  std::vector<double> seconds;
+  while (descent_->step() < settings_.steps() && !context.cancelled()) {
     const int64_t now = descent_->step();
     std::map<std::string, Tensor> inputs = step_inputs(now, views);
     for (const auto& [name, value] : feeds) inputs[name] = value;
+    const auto begin = std::chrono::steady_clock::now();
     const std::vector<Tensor> watched = step.run(inputs);
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     descent_->seek(now + 1);
     if (!std::isfinite(watched[0].at(0))) not_finite(now, settings_.stages[0].rate, step.state(kParameter), inputs);
     for (int64_t n = 0; n < batch_; ++n)
@@ -278,6 +291,7 @@ Preimages Preimage::run_descent(const Context& context, const Tensor& start, con
     context.report({"making pictures", now + 1, settings_.steps(),
                     fmt::format("objective {:.4g}", -watched[0].at(0) / static_cast<double>(batch_))});
   }
+  result.step_seconds = median(seconds);
   result.levels = decoded(step.state(kParameter));
   return result;
 }
@@ -285,6 +299,7 @@ Preimages Preimage::run_descent(const Context& context, const Tensor& start, con
 Preimages Preimage::run_lbfgs(const Context& context, const Tensor& start, const std::map<std::string, Tensor>& feeds) {
   Preimages result;
   std::vector<float> curve;
+  std::vector<double> seconds;
   std::vector<Tensor> last;
   int64_t evaluation = 0;
   Tensor parameter = start;
@@ -299,7 +314,9 @@ Preimages Preimage::run_lbfgs(const Context& context, const Tensor& start, const
     std::copy(x.begin(), x.end(), parameter.data<float>().begin());
     std::map<std::string, Tensor> inputs = feeds;
     inputs[kParameter] = parameter;
+    const auto begin = std::chrono::steady_clock::now();
     last = gradient_->run(inputs);
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     if (!std::isfinite(last[0].at(0)) && evaluation == 0) not_finite(0, 1, parameter, inputs);
     ++evaluation;
     const auto g = std::as_const(last.back()).data<float>();
@@ -328,6 +345,7 @@ Preimages Preimage::run_lbfgs(const Context& context, const Tensor& start, const
     const auto data = std::as_const(last[k]).data<float>();
     result.watched.emplace_back(data.begin(), data.end());
   }
+  result.step_seconds = median(seconds);
   result.levels = decoded(parameter);
   return result;
 }

@@ -58,6 +58,7 @@ struct Preimages {
   Tensor levels;                            // [N,C,H,W], without margin
   std::vector<std::vector<float>> values;   // the objective of each picture before each step
   std::vector<std::vector<float>> watched;  // the last values of each further objective, of the N pictures
+  double step_seconds = 0;                  // median time of a step: forward, backward and update
 };
 
 // Bytes that the free memory of this machine holds now; 0 where that is not known.

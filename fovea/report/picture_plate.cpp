@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "fovea/base/error.h"
 #include "fovea/image/draw.h"
@@ -75,7 +76,17 @@ std::vector<PlateRow> in_rows(std::vector<PlatePicture> pictures, int columns) {
 }
 
 int plate_columns(int count) {
-  return std::clamp(static_cast<int>(std::ceil(std::sqrt(1.4 * count))), 1, std::max(1, count));
+  if (count <= 5) return std::max(1, count);
+  // Of widths between a square and 2.6 times as wide as high, the one with the fewest empty places, then nearest
+  // to 1.4.
+  const auto wide = [&](double shape) { return static_cast<int>(std::lround(std::sqrt(shape * count))); };
+  int best = wide(1.4);
+  const auto cost = [&](int columns) {
+    return std::pair((columns - count % columns) % columns, std::abs(columns - wide(1.4)));
+  };
+  for (int columns = wide(1); columns <= wide(2.6); ++columns)
+    if (cost(columns) < cost(best)) best = columns;
+  return best;
 }
 
 Image draw_plate(const Plate& plate) {

@@ -74,7 +74,7 @@ TEST(Maximisation, TheOptimalStimulusOfAFilterIsTheFilter) {
           filter += weight * weight;
         }
     EXPECT_GT(dot / std::sqrt(whole * filter), 0.99999) << "unit " << unit;
-    EXPECT_NEAR(std::sqrt(whole), 40 * std::sqrt(3.0 * 12 * 13), 0.1);
+    EXPECT_NEAR(std::sqrt(whole), 40 * std::sqrt(3.0) * 5, 0.1);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "fovea/backend/reference/evaluate.h"
 #include "fovea/base/error.h"
+#include "fovea/insight/class_scores.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/concat.h"
@@ -203,16 +204,16 @@ TEST(Objective, WrongOnesAreNamed) {
 
 TEST(Objective, ClassesByAnyOfTheirNames) {
   const Model model = small();
-  EXPECT_EQ(named_class(model, "goose"), 0);
-  EXPECT_EQ(named_class(model, "Black Swan"), 1);
-  EXPECT_EQ(named_class(model, "cygnus"), 1);
-  EXPECT_EQ(named_class(model, "tinca tinca"), 3);
-  EXPECT_EQ(named_class(model, "tench, Tinca tinca"), 3);
-  EXPECT_EQ(named_class(model, "2"), 2);
+  EXPECT_EQ(find_class(model, "goose"), 0);
+  EXPECT_EQ(find_class(model, "Black Swan"), 1);
+  EXPECT_EQ(find_class(model, "cygnus"), 1);
+  EXPECT_EQ(find_class(model, "tinca tinca"), 3);
+  EXPECT_EQ(find_class(model, "tench, Tinca tinca"), 3);
+  EXPECT_EQ(find_class(model, "2"), 2);
   Model unnamed = small();
   unnamed.meaning.classes.clear();
-  EXPECT_EQ(named_class(unnamed, "2"), 2);
-  EXPECT_THROW(named_class(unnamed, "goose"), Error);
+  EXPECT_EQ(find_class(unnamed, "2"), 2);
+  EXPECT_THROW(find_class(unnamed, "goose"), Error);
 }
 
 }  // namespace
