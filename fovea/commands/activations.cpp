@@ -151,7 +151,7 @@ OptionList describe(ActivationsOptions& o) {
                      &o.scale,
                      false,
                      {"own", "layer"}},
-                    {"--colours",
+                    {"--colours,--colors",
                      "MAP",
                      "the colours of the maps",
                      &o.colours,
