@@ -14,6 +14,7 @@ namespace fovea {
 namespace {
 
 constexpr int kMargin = 14, kLine = 14;
+constexpr Rgb kLattice{0xb4, 0xb9, 0xc2};
 constexpr Rgb kNotFinite{0xff, 0x00, 0xff};
 
 // What becomes the first and the last colour.
@@ -174,6 +175,10 @@ Image cell_rows(const Shown& s, const Range& common) {
     const std::string number = fmt::format("{}", unit);
     if (r % every_row == 0)
       draw_text(canvas, kMargin + label - 8 - text_width(number), y + std::max(0, row - kLine) / 2, number, paper::ink);
+    // Cells are apart on grey, for white is a weight of 0 in the diverging map.
+    if (gap > 0)
+      fill_rectangle(canvas, kMargin + label - gap, y - gap, static_cast<int>(across) * (width + gap) + gap, row,
+                     kLattice);
     for (int64_t i = 0; i < across; ++i)
       draw_image(canvas, cell_image(s, unit, o.channels[static_cast<size_t>(i)], range),
                  kMargin + label + static_cast<int>(i) * (width + gap), y, width, height);
