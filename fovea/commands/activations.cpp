@@ -97,11 +97,11 @@ std::string table_text(const std::vector<LayerResult>& results) {
     std::string units;
     for (size_t k = 0; k < std::min<size_t>(3, r.row.maps.size()); ++k) {
       const FeatureMap& m = r.row.maps[k];
-      units += fmt::format("{}{}: {:.3g} at ({}, {})", k ? "  " : "", m.unit, m.peak, m.peak_y, m.peak_x);
+      units += fmt::format("{}{}: {} at ({}, {})", k ? "  " : "", m.unit, short_value(m.peak), m.peak_y, m.peak_x);
     }
     table.add({printable(s.name), fmt::format("{} x {} x {}", s.channels, s.height, s.width),
                fmt::format("{:.3g}", r.activity.mean), fmt::format("{:.3g}", r.activity.deviation),
-               fmt::format("{:.3g}", r.activity.greatest), fmt::format("{:.1f} %", 100 * r.activity.active),
+               short_value(r.activity.greatest), fmt::format("{:.1f} %", 100 * r.activity.active),
                fmt::format("{}", r.activity.silent), units});
   }
   return table.text();
@@ -151,7 +151,7 @@ OptionList describe(ActivationsOptions& o) {
                      &o.scale,
                      false,
                      {"own", "layer"}},
-                    {"--colours",
+                    {"--colours,--colors",
                      "MAP",
                      "the colours of the maps",
                      &o.colours,

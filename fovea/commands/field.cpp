@@ -32,22 +32,30 @@ constexpr int64_t kRunsOfOne = 32, kRunsOfMany = 8;
 struct Pictures {
   Image first;
   std::vector<Tensor> inputs;
+  std::vector<std::string> skipped;  // a message for each picture that cannot be read
 };
 Pictures read_pictures(const Context& context, const Model& model, const FieldOptions& options, int64_t runs) {
   Pictures result;
   if (options.images.empty()) return result;
   require(model.meaning.preprocess.has_value(), ErrorKind::usage,
           "it is not known how pictures become this network's input");
-  std::vector<std::filesystem::path> files = picture_paths(options.images);
-  if (static_cast<int64_t>(files.size()) > runs) {
-    context.note(fmt::format("{} runs: the first {} of {} pictures are used (--runs)", runs, runs, files.size()));
-    files.resize(static_cast<size_t>(runs));
+  const std::vector<std::filesystem::path> files = picture_paths(options.images);
+  size_t looked_at = 0;
+  for (; looked_at < files.size() && static_cast<int64_t>(result.inputs.size()) < runs; ++looked_at) {
+    try {
+      const Image fitted = fit_picture(read_image(files[looked_at]), *model.meaning.preprocess);
+      result.inputs.push_back(normalise(fitted, *model.meaning.preprocess));
+      if (result.first.empty()) result.first = fitted;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::io && e.kind() != ErrorKind::format) throw;
+      result.skipped.push_back(e.message());
+    }
   }
-  for (const auto& file : files) {
-    const Image fitted = fit_picture(read_image(file), *model.meaning.preprocess);
-    result.inputs.push_back(normalise(fitted, *model.meaning.preprocess));
-    if (result.first.empty()) result.first = fitted;
-  }
+  require(!result.inputs.empty(), ErrorKind::format, "none of the {} pictures can be read; the first: {}", files.size(),
+          result.skipped.empty() ? "" : result.skipped[0]);
+  for (const std::string& message : result.skipped) context.note("left out: " + message);
+  if (looked_at < files.size())
+    context.note(fmt::format("{} of {} pictures are used, one a run (--runs)", result.inputs.size(), files.size()));
   return result;
 }
 
@@ -241,6 +249,8 @@ Report one_layer(const Context& context, const Model& model, const FieldOptions&
   Json json = row_json(row);
   json["model"] = printable(model.meaning.name);
   json["pictures"] = options.images.empty() ? Json("noise") : Json(pictures.inputs.size());
+  json["skipped"] = Json::array();
+  for (const std::string& message : pictures.skipped) json["skipped"].push_back(printable(message));
   if (!options.output.empty()) {
     const std::string caption =
         fmt::format("{}, {}: what the unit at ({}, {}) can see and what it listens to; mean over {} gradients on {}",

@@ -283,7 +283,7 @@ OptionList describe(FiltersOptions& o) {
               &o.scale,
               false,
               {"own", "common", "zero"}},
-             {"--colours",
+             {"--colours,--colors",
               "MAP",
               "colours of filters that do not read three colours",
               &o.colours,

@@ -101,7 +101,7 @@ void draw_bars(Image& canvas, const LayerMaps& layer, int x, int y, int width) {
     const int length =
         most > 0 ? std::max(0, static_cast<int>(std::lround(m.peak / most * static_cast<float>(width - 280)))) : 0;
     fill_rectangle(canvas, x + 190, y, std::max(1, length), kLine - 2, paper::bar);
-    draw_text(canvas, x + 196 + length, y, fmt::format("{:.3g}", m.peak), paper::faint);
+    draw_text(canvas, x + 196 + length, y, short_value(m.peak), paper::faint);
   }
 }
 
@@ -171,7 +171,7 @@ Image activation_sheet(const Image& picture, const std::vector<LayerMaps>& layer
       draw_image(canvas, map_tile(picture, frame, layer, map, options.common ? layer_peak : map.peak, options), x, y);
       const std::string name = k < layer.names.size() ? " " + layer.names[k] : "";
       draw_text(canvas, x, y + frame.height + 3,
-                shorten_text(fmt::format("{}{}: {:.3g}", map.unit, name, map.peak), frame.width), paper::ink);
+                shorten_text(fmt::format("{}{}: {}", map.unit, name, short_value(map.peak)), frame.width), paper::ink);
     }
     y += row_height(layer, frame);
   }

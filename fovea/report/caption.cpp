@@ -1,6 +1,9 @@
 #include "fovea/report/caption.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "fovea/base/error.h"
 #include "fovea/image/draw.h"
@@ -29,6 +32,10 @@ std::string wrapped_text(const std::string& text, int width, int scale) {
   }
   flush(false);
   return result;
+}
+
+std::string short_value(double value) {
+  return std::abs(value) >= 1000 && std::abs(value) < 1e6 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
 }
 
 Image with_caption(const Image& picture, const std::string& text, int margin) {

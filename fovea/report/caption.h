@@ -11,6 +11,9 @@ namespace fovea {
 // The text in lines of at most `width` pixels, broken at spaces; a longer word keeps its line. Line breaks stay.
 std::string wrapped_text(const std::string& text, int width, int scale = 1);
 
+// Three significant digits, and no exponent for thousands: "0.0123", "403", "1790".
+std::string short_value(double value);
+
 // The picture with a text above it, in the ink of figures on white. An empty text adds nothing.
 Image with_caption(const Image& picture, const std::string& text, int margin = 14);
 

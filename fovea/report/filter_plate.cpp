@@ -14,6 +14,7 @@ namespace fovea {
 namespace {
 
 constexpr int kMargin = 14, kLine = 14;
+constexpr Rgb kLattice{0xb4, 0xb9, 0xc2};
 constexpr Rgb kNotFinite{0xff, 0x00, 0xff};
 
 // What becomes the first and the last colour.
@@ -135,7 +136,7 @@ int zoom_of_rows(const Shown& s, int gap) {
   constexpr int64_t kWidth = 1500, kHeight = 1400, kCell = 40;
   const auto across = static_cast<int64_t>(s.options.channels.size()),
              count = static_cast<int64_t>(s.options.units.size());
-  const int64_t fits = std::min((kWidth / across - gap) / s.width(), (kHeight / count - 2 * gap - 2) / s.height());
+  const int64_t fits = std::min((kWidth / across - gap) / s.width(), (kHeight / count - 2 * gap) / s.height());
   const int64_t least = s.width() == 1 ? 4 : 2;
   return static_cast<int>(std::clamp(fits, least, std::max(least, kCell / s.width())));
 }
@@ -155,7 +156,7 @@ Image cell_rows(const Shown& s, const Range& common) {
   const auto across = static_cast<int64_t>(o.channels.size()), count = static_cast<int64_t>(o.units.size());
   const int gap = o.gap >= 0 ? o.gap : s.width() * s.height() == 1 ? 0 : 1, zoom = zoom_of_rows(s, gap);
   const int width = static_cast<int>(s.width()) * zoom, height = static_cast<int>(s.height()) * zoom;
-  const int row = std::max(height + 2 * gap + 2, kLine),
+  const int row = height + 2 * gap,
             label = std::max(text_width("unit"), text_width(fmt::format("{}", s.bank.weight.size(0)))) + 8;
   const int64_t all_width = std::max<int64_t>(2 * kMargin + label + across * (width + gap) - gap, 300),
                 all_height = 2 * kMargin + 2 * kLine + count * row + 6;
@@ -166,12 +167,18 @@ Image cell_rows(const Shown& s, const Range& common) {
   for (int64_t i = 0; i < across; i += every)
     draw_text(canvas, kMargin + label + static_cast<int>(i) * (width + gap), kMargin,
               fmt::format("{}", o.channels[static_cast<size_t>(i)]), paper::faint);
+  const int every_row = (kLine + row - 1) / row;
   for (int64_t r = 0; r < count; ++r) {
     const int64_t unit = o.units[static_cast<size_t>(r)];
     const Range range = o.scale == FilterScale::common ? common : range_of(s, {unit});
     const int y = kMargin + kLine + static_cast<int>(r) * row;
     const std::string number = fmt::format("{}", unit);
-    draw_text(canvas, kMargin + label - 8 - text_width(number), y + (row - kLine) / 2, number, paper::ink);
+    if (r % every_row == 0)
+      draw_text(canvas, kMargin + label - 8 - text_width(number), y + std::max(0, row - kLine) / 2, number, paper::ink);
+    // Cells are apart on grey, for white is a weight of 0 in the diverging map.
+    if (gap > 0)
+      fill_rectangle(canvas, kMargin + label - gap, y - gap, static_cast<int>(across) * (width + gap) + gap, row,
+                     kLattice);
     for (int64_t i = 0; i < across; ++i)
       draw_image(canvas, cell_image(s, unit, o.channels[static_cast<size_t>(i)], range),
                  kMargin + label + static_cast<int>(i) * (width + gap), y, width, height);

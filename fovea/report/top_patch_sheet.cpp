@@ -125,7 +125,7 @@ Image top_patch_sheet(const TopPatches& found, const Dataset& data, const Prepro
     draw_text(canvas, x, y, number, paper::ink);
     const std::string peak = unit.active == 0       ? "never above 0"
                              : unit.patches.empty() ? "no value"
-                                                    : fmt::format("{:.3g}", unit.patches[0].score);
+                                                    : short_value(unit.patches[0].score);
     const int left = text_width(number) + 6;
     draw_text(canvas, x + left, y, shorten_text(peak, m.block_width() - left),
               unit.active == 0 ? kSilent : paper::faint);

@@ -8,7 +8,10 @@
 #include "fovea/commands/top.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/data/drawn_scenes.h"
+#include "fovea/data/loose_pictures.h"
 #include "fovea/image/codec.h"
+#include "fovea/image/draw.h"
+#include "fovea/report/caption.h"
 #include "tests/data/files.h"
 
 namespace fovea {
@@ -202,12 +205,53 @@ TEST_F(Views, FieldOfALayerAndOfAll) {
   EXPECT_LE(touched["right"].get<int>(), box["right"].get<int>());
   EXPECT_GT(one["effective"]["central_half"].get<double>(), 0.25);
   EXPECT_GT(read_image(o.output).width(), 700);
+  write("mixed/broken.png", "no picture");
+  scene("mixed/ship.png", 4);
+  o.images = {path("mixed")};
+  const Json mixed = *run({}, o).json;
+  EXPECT_EQ(mixed["pictures"], 1);
+  ASSERT_EQ(mixed["skipped"].size(), 1u);
+  EXPECT_NE(mixed["skipped"][0].get<std::string>().find("broken.png"), std::string::npos);
+  o.images = {path("mixed/broken.png")};
+  expect_error(ErrorKind::format, {"none of the 1 pictures", "broken.png"}, [&] { run({}, o); });
+  o.images.clear();
   o.at = "5";
   expect_error(ErrorKind::usage, {"--at 5", "such as 7,12"}, [&] { run({}, o); });
   o.at = "5,16";
   expect_error(ErrorKind::usage, {"its maps are 16 x 16"}, [&] { run({}, o); });
   o.layer.clear();
   expect_error(ErrorKind::usage, {"--layer"}, [&] { run({}, o); });
+}
+
+TEST_F(Views, AnyNameOfPicturesOpens) {
+  const std::string one = scene("loose/b.png", 1);
+  scene("loose/a.png", 2);
+  EXPECT_EQ(open_pictures(one)->size(), 1);
+  const auto loose = open_pictures(path("loose"));
+  ASSERT_EQ(loose->size(), 2);
+  EXPECT_NE(loose->name(0).find("a.png"), std::string::npos);
+  scene("classes/cat/a.png", 3);
+  scene("classes/dog/b.png", 4);
+  EXPECT_EQ(open_pictures(path("classes"))->classes().size(), 2u);
+  write("loose/labels.csv", "a.png,1\n");  // a set that names its pictures
+  EXPECT_EQ(open_pictures(path("loose"))->label(0), 1);
+  EXPECT_EQ(open_pictures("drawn:shapes?count=7")->size(), 7);
+}
+
+TEST(Caption, FitsItsWidth) {
+  const std::string text = wrapped_text("one two three four five six\nseven", 60);
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    EXPECT_LE(text_width(text.substr(begin, end - begin)), 60);
+    begin = end + 1;
+  }
+  std::string flat = text;
+  std::replace(flat.begin(), flat.end(), '\n', ' ');
+  EXPECT_EQ(flat, "one two three four five six seven");
+  EXPECT_EQ(wrapped_text("incomprehensibilities", 10), "incomprehensibilities");
+  EXPECT_EQ(short_value(1793.6), "1794");
+  EXPECT_EQ(short_value(-0.01234), "-0.0123");
+  EXPECT_EQ(short_value(2.5e7), "2.5e+07");
 }
 
 TEST(UnitList, NumbersAndRanges) {
