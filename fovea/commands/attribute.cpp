@@ -204,7 +204,7 @@ std::string note_of(const Method& method) {
     text += fmt::format("; sum {:.3f}, difference of scores {:.3f}, gap {:.2g}", *fact("sum"),
                         *fact("score_difference"), *gap);
   if (const double* conserved = fact("conserved"))
-    text += fmt::format("; {:.0f} % of the score arrives", 100 * *conserved);
+    text += fmt::format("; {:.1f} % of the score arrives", 100 * *conserved);
   return text;
 }
 
