@@ -32,7 +32,8 @@ OptionList describe(AttributeOptions& o) {
   return OptionList{
              model[0],
              {"IMAGE", "", "the picture", &o.image, true},
-             {"--method", "NAME", "all, or methods with commas between: see below (may be repeated)", &o.methods},
+             {"--method", "NAME", "all (what is done without it), or methods with commas between (may be repeated)",
+              &o.methods},
              {"--class", "C", "the class to ask about, by number or name; without it, the best guess", &o.label},
              {"--layer", "NAME", "whose maps the class activation methods weigh; without it, the last ones", &o.layer},
              {"-o,--output", "FILE.png", "a sheet: the picture, and each map alone and on the picture", &o.output},
@@ -127,9 +128,9 @@ void make_maps(const Context& context, AttributionNetwork& network, const Tensor
     try {
       method.map = attribute(network, method.what->name, input, answer.label, context);
     } catch (const Error& e) {
-      const bool missing =
-          e.kind() == ErrorKind::unsupported || (e.kind() == ErrorKind::usage && method.what->weighs_layer);
-      if (by_name || !missing || context.cancelled() || !network.options().layer.empty()) throw;
+      const bool no_layer =
+          e.kind() == ErrorKind::usage && method.what->weighs_layer && network.options().layer.empty();
+      if (by_name || context.cancelled() || (e.kind() != ErrorKind::unsupported && !no_layer)) throw;
       method.unavailable = e.message();
       context.note(fmt::format("no {}: {}", method.what->title, e.message()));
     }
@@ -203,7 +204,7 @@ std::string note_of(const Method& method) {
     text += fmt::format("; sum {:.3f}, difference of scores {:.3f}, gap {:.2g}", *fact("sum"),
                         *fact("score_difference"), *gap);
   if (const double* conserved = fact("conserved"))
-    text += fmt::format("; {:.0f} % of the score arrives", 100 * *conserved);
+    text += fmt::format("; {:.1f} % of the score arrives", 100 * *conserved);
   return text;
 }
 
@@ -311,10 +312,11 @@ std::string text_of(const Model& model, const AttributeOptions& options, const A
   text += table.text();
   for (const Method& method : answer.methods)
     if (method.sanity && method.sanity->insensitive)
-      text += coloured(fmt::format("{}: alike when every weight is random; much of it is the picture, not what "
-                                   "the network learned\n",
-                                   method.what->name),
-                       Ink::red);
+      text +=
+          coloured(fmt::format("{}: still alike with the last {} layers random; much of it is the picture, not what "
+                               "the network learned\n",
+                               method.what->name, method.sanity->alike_layers),
+                   Ink::red);
   if (answer.gradient_cost > 0) text += fmt::format("a gradient costs {:.2f} forward passes\n", answer.gradient_cost);
   return text;
 }
@@ -373,7 +375,8 @@ Report run(const Context& context, const AttributeOptions& options) {
   require_file(options.image, "a picture");
   require_writable_picture(options.output, "attribution.png");
   require(options.raw.empty() || options.raw.ends_with(".npz"), ErrorKind::usage,
-          "{}: numbers are written as .npz; try {}.npz", options.raw, options.raw);
+          "{}: numbers are written as .npz; try {}", options.raw,
+          fs::path(options.raw).replace_extension(".npz").string());
   Attributed answer;
   bool by_name = false;
   std::tie(answer.methods, by_name) = methods_of(options);

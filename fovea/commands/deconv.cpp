@@ -36,18 +36,32 @@ OptionList describe(DeconvOptions& o) {
              {"--unit", "U,…", "units by number, such as 3,7,12-15; without it, see --choose", &o.unit},
              {"--units",
               "N",
-              "how many of the strongest; 0: 9, on a plate of layers 6",
+              "how many, when they are not named; 0: 9, on a plate of layers 8",
               &o.units,
               false,
               {},
               0,
               100000},
+             {"--choose",
+              "HOW",
+              "which those are: with the strongest activations, or the strongest against their mean over all pictures "
+              "(auto: that where there are pictures enough)",
+              &o.choose,
+              false,
+              {"auto", "strongest", "selective"}},
              {"--rule",
               "RULE",
               "how the signal passes rectifiers",
               &o.rule,
               false,
               {"deconvnet", "guided", "gradient"}},
+             {"--show",
+              "HOW",
+              "what is shown of a picture: all that the unit sees, or the square that nine tenths of the projection's "
+              "energy lie in (auto: that where the unit sees more than a third of the picture)",
+              &o.show,
+              false,
+              {"auto", "field", "energy"}},
              {"--patches",
               "N",
               "places a unit when there are several pictures, one a picture",
@@ -227,9 +241,9 @@ LayerAnswers answers_of(const Context& context, const Model& model, const Engine
           "layer \"{}\" gives no numbers (NaN): the network's weights or the preprocessing do not fit", answers.layer);
   const Shape& picture = model.graph.shape(picture_input(model));
   const auto wide = [&](size_t axis) {
-    return projector.field()[axis].whole || 2 * projector.field()[axis].size > double(picture[axis + 2]);
+    return projector.field()[axis].whole || 3 * projector.field()[axis].size > double(picture[axis + 2]);
   };
-  answers.trimmed = options.crop == "energy" || (options.crop == "auto" && (wide(0) || wide(1)));
+  answers.trimmed = options.show == "energy" || (options.show == "auto" && (wide(0) || wide(1)));
   project(context, projector, gallery, answers);
   return answers;
 }

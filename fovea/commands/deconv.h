@@ -8,7 +8,7 @@ struct DeconvOptions {
   ModelOptions model;
   EngineOptions engine;
   std::vector<std::string> images;
-  std::string layer, layers, unit, rule = "deconvnet", choose = "auto", crop = "auto", output;
+  std::string layer, layers, unit, rule = "deconvnet", choose = "auto", show = "auto", output;
   int64_t units = 0, patches = 9, tile = 0, batch = 8, memory = 1024;
 };
 OptionList describe(DeconvOptions& options);

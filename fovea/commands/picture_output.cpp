@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <set>
 
 #include "fovea/commands/command.h"
 
@@ -31,6 +32,7 @@ void require_writable_picture(const std::string& path, const std::string& exampl
 std::vector<int64_t> number_list(const std::string& text, const std::string& what) {
   constexpr int64_t kMost = 1 << 20;
   std::vector<int64_t> result;
+  std::set<int64_t> seen;
   const auto number = [&](std::string_view part) {
     int64_t value = -1;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
@@ -47,7 +49,7 @@ std::vector<int64_t> number_list(const std::string& text, const std::string& wha
                   last = dash == part.npos ? first : number(part.substr(dash + 1));
     require(first <= last, ErrorKind::usage, "{} \"{}\": {} is greater than {}", what, text, first, last);
     for (int64_t value = first; value <= last; ++value)
-      if (std::find(result.begin(), result.end(), value) == result.end()) result.push_back(value);
+      if (seen.insert(value).second) result.push_back(value);
   }
   return result;
 }

@@ -154,8 +154,9 @@ std::vector<SanityCheck> check_sanity(const Context& context, const Model& model
                                      ? 0
                                      : rank_correlation(magnitudes(maps[k].values), magnitudes(others[k].values));
       result[k].stages.push_back({lowest, now, correlation, empty});
-      // The last stage decides; a map that says nothing before and after has not answered to the weights either.
-      result[k].insensitive = correlation > kInsensitive || (empty && !maps[k].empty.empty());
+      // A map that says nothing before and after has not answered to the weights either.
+      const bool alike = correlation > kInsensitive || (empty && !maps[k].empty.empty());
+      if (alike && 2 * now >= layers) result[k].insensitive = true, result[k].alike_layers = now;
     }
   }
   return result;

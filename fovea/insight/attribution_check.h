@@ -21,9 +21,10 @@ struct RandomisedStage {
 
 struct SanityCheck {
   std::vector<RandomisedStage> stages;  // from the top down; the last has no trained layer left
-  bool insensitive = false;             // the map of the wholly random network is still alike
+  bool insensitive = false;             // it is still alike with at least half of the layers random
+  int64_t alike_layers = 0;             // the most layers that were random when it was; 0 where it is not insensitive
 };
-// A correlation above this with every weight random counts as alike.
+// A correlation above this counts as alike.
 inline constexpr double kInsensitive = 0.5;
 
 // Spearman's rank correlation of two lists of one length, equal values sharing their mean rank; 0 where either list is

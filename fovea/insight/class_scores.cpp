@@ -97,7 +97,10 @@ int64_t find_class(const Model& model, std::string_view name) {
   const std::vector<int64_t>& found = exact.empty() ? holding : exact;
   if (found.size() == 1) return found[0];
   if (found.size() > 1) ambiguous(model, name, found);
-  fail(ErrorKind::usage, "there is no class \"{}\"{}", name, did_you_mean(wanted, names));
+  constexpr int64_t kFew = 20;
+  std::string hint = did_you_mean(wanted, names);
+  if (hint.empty() && count <= kFew) hint = fmt::format("; the classes are {}", fmt::join(model.meaning.classes, ", "));
+  fail(ErrorKind::usage, "there is no class \"{}\"{}", name, hint);
 }
 
 }  // namespace fovea

@@ -66,7 +66,17 @@ Value epsilon_of(Graph& g, Value y) {
   return add(g, mul(g, {node, 0}, sqrt(g, mean_square)), scalar(g, kTiny, g.dtype(y)));
 }
 
+// Whether a batch norm takes what the node computes: the two are one linear layer.
+bool is_normalised(const Differentiation& d) {
+  for (int i = d.outputs[0].node + 1; i < d.graph.size(); ++i) {
+    const Node& node = d.graph.node(i);
+    if (node.op->name == "batch_norm" && node.inputs[0] == d.outputs[0]) return true;
+  }
+  return false;
+}
+
 std::vector<Value> relevance_of_linear(const Differentiation& d) {
+  if (is_normalised(d)) return derivative(d, d.d_output());
   Graph& g = d.graph;
   const Value size = abs(g, d.outputs[0]);
   return derivative(d, mul(g, d.d_output(), div(g, size, add(g, size, epsilon_of(g, d.outputs[0])))));

@@ -30,7 +30,8 @@ const std::vector<std::string>& rectifier_names();
 //   R_j = a_j · Σ_k w_jk R_k / (z_k + ε sign z_k)
 // with ε = the number fed as kRelevanceEpsilon times the root mean square of the layer's z. Bach et al., "On
 // pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", PLoS ONE 2015,
-// equation 58. Biases take their share of the relevance and keep it. Max pooling: the winner takes all. Average
+// equation 58. Biases take their share of the relevance and keep it. A
+// batch norm and the layer before it are one linear layer. Max pooling: the winner takes all. Average
 // pooling: shares by value. Activations and local response normalisation pass relevance on unchanged (y R/y = x R/x).
 // Of a product of two values that both depend on the picture each gets half. For graphs of one picture that hold an
 // f32 input of rank 0 named kRelevanceEpsilon.

@@ -106,7 +106,9 @@ std::vector<Line> lines_of(const AttributionCell& cell) {
     const std::string text = fmt::format("rank correlation with the last {} layers' weights random:{}", layers, values);
     add(text, paper::faint);
     if (cell.sanity->insensitive)
-      add("alike when every weight is random: much of it is the picture, not what was learned", kWarning);
+      add(fmt::format("still alike with {} layers random: much of it is the picture, not what was learned",
+                      cell.sanity->alike_layers),
+          kWarning);
   }
   return lines;
 }

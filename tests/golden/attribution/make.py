@@ -84,7 +84,8 @@ def input_gradient(network, x, rule="gradient"):
 
 
 def lrp(network, x, epsilon=0.25):
-    """Relevance of each value, layer by layer: R_j = a_j * sum_k w_jk R_k / (z_k + eps sign z_k)."""
+    """Relevance of each value, layer by layer: R_j = a_j * sum_k w_jk R_k / (z_k + eps sign z_k). A batch norm
+    and the convolution before it are one layer."""
     def through(layer, a, relevance):
         a = a.clone().requires_grad_(True)
         z = layer(a)
@@ -94,8 +95,7 @@ def lrp(network, x, epsilon=0.25):
         return a.detach() * a.grad
 
     with torch.no_grad():
-        z1 = network.conv1(x)
-        y1 = F.relu(network.bn1(z1))
+        y1 = F.relu(network.bn1(network.conv1(x)))
         p1, where = F.max_pool2d(y1, 2, return_indices=True)
         za, zb = network.a(p1), network.b(p1)
         a, b = F.relu(za), F.leaky_relu(network.bn2(zb), 0.1)
@@ -110,11 +110,9 @@ def lrp(network, x, epsilon=0.25):
     at_maps = share * at_pooled[:, :, None, None]
     at_joined = through(network.conv2, joined, at_maps)
     at_a, at_b = at_joined[:, :4], at_joined[:, 4:]
-    at_zb = through(network.bn2, zb, at_b)
-    at_p1 = through(network.a, p1, at_a) + through(network.b, p1, at_zb)
+    at_p1 = through(network.a, p1, at_a) + through(lambda v: network.bn2(network.b(v)), p1, at_b)
     at_y1 = F.max_unpool2d(at_p1, where, 2, output_size=y1.shape[2:])
-    at_z1 = through(network.bn1, z1, at_y1)
-    return through(network.conv1, x, at_z1).sum(1)[0]
+    return through(lambda v: network.bn1(network.conv1(v)), x, at_y1).sum(1)[0]
 
 
 def occlusion(network, x, window=4, stride=2):
