@@ -24,6 +24,7 @@ constexpr Candidate kCandidates[] = {
     {"fused_conv", "small_conv", lower_small_conv, true},
     {"conv_input_gradient", "small_conv", lower_small_conv_input_gradient, true},
     {"conv_weight_gradient", "small_conv", lower_small_conv_weight_gradient, true},
+    {"conv_weight_gradient", "few_positions", lower_few_positions_weight_gradient, true},
     {"conv", "winograd", lower_winograd, true},
     {"fused_conv", "winograd", lower_winograd, true},
     {"conv_input_gradient", "image_gradient", lower_image_gradient, true},

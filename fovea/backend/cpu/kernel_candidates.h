@@ -20,6 +20,7 @@ std::string lower_winograd(const Request&, const CpuOptions&,
 std::string lower_small_conv(const Request&, const CpuOptions&, std::vector<Lowering>&);  // conv and fused_conv
 std::string lower_small_conv_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_small_conv_input_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_few_positions_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
