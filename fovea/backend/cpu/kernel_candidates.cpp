@@ -54,7 +54,8 @@ constexpr Candidate kCandidates[] = {
     {"max_pool", "switches", lower_max_pool_switches},
     {"unpool", "switches", lower_unpool},
     {"take_switches", "switches", lower_take_switches},
-    {"reduce", "reduce", lower_reduce_sum},
+    {"reduce", "reduce", lower_reduce},
+    {"reduce_extreme_gradient", "reduce", lower_reduce_extreme_gradient},
     {"update", "update", lower_update},
     {"sum_of_squares", "update", lower_sum_of_squares},
 };
