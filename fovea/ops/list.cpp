@@ -66,6 +66,7 @@
 #include "fovea/ops/range.h"
 #include "fovea/ops/reciprocal.h"
 #include "fovea/ops/reduce.h"
+#include "fovea/ops/reduce_extreme_gradient.h"
 #include "fovea/ops/relu.h"
 #include "fovea/ops/reshape.h"
 #include "fovea/ops/resize.h"
@@ -118,6 +119,7 @@ const Op* const kOps[] = {
     &ops::unpool,
     &ops::take_switches,
     &ops::reduce,
+    &ops::reduce_extreme_gradient,
     &ops::relu,
     &ops::relu_gradient,
     &ops::reshape,

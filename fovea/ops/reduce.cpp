@@ -5,12 +5,11 @@
 
 #include <limits>
 
-#include "fovea/ops/cast.h"
 #include "fovea/ops/div.h"
-#include "fovea/ops/equal.h"
 #include "fovea/ops/expand.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/mul.h"
+#include "fovea/ops/reduce_extreme_gradient.h"
 #include "fovea/ops/reshape.h"
 
 namespace fovea {
@@ -59,9 +58,7 @@ std::vector<Value> differentiate(const Differentiation& d) {
   }
   const Value y = reshape(g, d.outputs[0], kept);
   if (a.kind == "prod") return {div(g, mul(g, dy, y), x)};
-  const Value is_extreme = cast(g, equal(g, x, y), g.dtype(x));
-  const Value ties = reduce(g, is_extreme, {.kind = "sum", .axes = a.axes, .keep = true});
-  return {mul(g, is_extreme, div(g, dy, ties))};
+  return {reduce_extreme_gradient(g, dy, x, y)};
 }
 
 template <class T>

@@ -37,10 +37,9 @@ class Fuser {
       : graph_(graph), uses_(uses(graph)), wanted_(wants.begin(), wants.end()), keep_(reachable(graph, wants)) {
     for (const Value input : graph.inputs()) keep_[index(input.node)] = true;
     group_of_.resize(index(graph.size()), -1);
-    for (int i = 0; i < graph.size(); ++i) {
-      gated_ |= graph.node(i).op == &ops::gate;
+    for (const Node& node : graph.nodes()) gated_ |= node.op == &ops::gate;
+    for (int i = 0; i < graph.size(); ++i)
       if (keep_[index(i)] && graph.node(i).op == &ops::batch_norm_training) add_group(forward_from(i));
-    }
     for (int i = 0; i < graph.size(); ++i)
       if (keep_[index(i)] && graph.node(i).op == &ops::batch_norm_training_gradient) add_group(backward_from(i));
   }
@@ -100,7 +99,7 @@ class Fuser {
   Group forward_from(int norm) const {
     Group group{.norm = norm};
     int user = only_user(norm);
-    if (is_free(user, ops::add) && other_operand(user, norm)) {
+    if (!gated_ && is_free(user, ops::add) && other_operand(user, norm)) {
       group.add = user;
       user = only_user(user);
     }
@@ -117,7 +116,6 @@ class Fuser {
     Group group{.norm = norm, .relu = relu, .forward = false};
     const Node& rectifier = graph_.node(relu);
     const int sum = rectifier.inputs[0].node;
-    // The zeros of closed gates go through additions without being looked at.
     if (!gated_ && is_free(sum, ops::add) && only_user(sum) == relu &&
         graph_.type(graph_.node(sum).inputs[0]) == graph_.type(graph_.node(sum).inputs[1]))
       group.add = sum;
@@ -209,7 +207,7 @@ class Fuser {
   std::vector<std::vector<std::vector<Use>>> uses_;
   std::set<Value> wanted_;
   std::vector<bool> keep_;
-  bool gated_ = false;
+  bool gated_ = false;  // sums stay: the zeros of closed gates go through additions without being looked at
   std::vector<Group> groups_;
   std::vector<int> group_of_;  // by node, or -1
   std::vector<int> pending_;   // by place: how many inputs are not there yet

@@ -25,7 +25,8 @@ Rewritten eliminate_dead_code(const Graph& graph, std::span<const Value> wants);
 Rewritten eliminate_common_subexpressions(const Graph& graph, std::span<const Value> wants);
 
 // Removes nodes that do nothing: identities, dropout at inference, reshapes and expansions to the same shape, adding 0,
-// multiplying by 1; adaptive average pools become ordinary ones where their windows are all alike.
+// multiplying by 1; adaptive average pools become ordinary ones where their windows are all alike, and the gradient of
+// a bias before a batch norm in training becomes the 0 that it is.
 Rewritten simplify(const Graph& graph, std::span<const Value> wants);
 
 // Replaces what depends only on constants and on bound parameters (names in `weights`, not in `variable`) by constants,

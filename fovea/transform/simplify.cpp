@@ -4,6 +4,9 @@
 #include "fovea/graph/op.h"
 #include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/average_pool.h"
+#include "fovea/ops/batch_norm_training.h"
+#include "fovea/ops/input.h"
+#include "fovea/ops/reduce.h"
 #include "fovea/transform/rewrite.h"
 
 namespace fovea {
@@ -50,6 +53,24 @@ std::vector<Value> as_average_pool(Graph& to, const Node& node, Value x) {
   return {y};
 }
 
+// Whether a node sums a batch norm's gradient dx over all but the channels, as the gradient of a bias before it does:
+// with dx = a (e − Σe/M − z Σ(e z)/M) and Σz = 0 that is 0, whatever e.
+bool sums_gradient_of_norm(const Graph& graph, const Node& node) {
+  if (node.op != &ops::reduce || node.inputs[0].output != 0) return false;
+  const Node& gradient = graph.node(node.inputs[0]);
+  if (gradient.op != &ops::batch_norm_training_gradient) return false;
+  const Value mean = gradient.inputs[3], variance = gradient.inputs[4];
+  const Node& norm = graph.node(mean);
+  if (norm.op != &ops::batch_norm_training || mean.output != 1 || variance != Value{mean.node, 2} ||
+      norm.inputs[0] != gradient.inputs[1])
+    return false;
+  const auto& a = node.attributes.as<ReduceAttributes>();
+  const int64_t rank = gradient.outputs[0].shape.rank();
+  std::set<int64_t> axes;
+  for (const int64_t axis : a.axes) axes.insert(normal_axis(axis, rank, "reduce"));
+  return a.kind == "sum" && static_cast<int64_t>(axes.size()) == rank - 1 && !axes.contains(1);
+}
+
 }  // namespace
 
 void rewrite(const Graph& graph, std::span<const Value> wants, const Replace& replace, Rewritten& result) {
@@ -72,6 +93,8 @@ Rewritten simplify(const Graph& graph, std::span<const Value> wants) {
   const auto every_use = uses(graph);
   const Replace replace = [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
     const Node& node = graph.node(index);
+    if (sums_gradient_of_norm(graph, node))
+      return {constant(result.graph, Tensor(node.outputs[0].dtype, node.outputs[0].shape))};
     const Value through = passed_on(graph, node);
     if (!through && node.op == &ops::adaptive_average_pool) return as_average_pool(result.graph, node, inputs[0]);
     if (!through) return {};

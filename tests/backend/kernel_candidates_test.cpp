@@ -54,6 +54,16 @@ Memory to_plain(const Type& type, const Layout& layout, Memory memory) {
     made->run({in, out, nullptr});
     return plain;
   }
+  if (is_blocked_weights(layout)) {
+    const WeightOffsets at = weight_offsets(type, layout);
+    size_t i = 0;
+    for (const int64_t o : at.o)
+      for (const int64_t in : at.i)
+        for (const int64_t h : at.h)
+          for (const int64_t w : at.w)
+            std::memcpy(&plain[4 * i++], &memory[static_cast<size_t>(4 * (o + in + h + w))], 4);
+    return plain;
+  }
   for (int64_t i = 0; i < type.shape.count(); ++i)
     std::memcpy(&plain[static_cast<size_t>(4 * i)], &memory[static_cast<size_t>(4 * place(type, format_of(layout), i))],
                 4);

@@ -417,5 +417,40 @@ TEST(kernels, reduce) {
   });
 }
 
+// Values from few, so that extremes tie; a NaN is an extreme, which nothing equals.
+TEST(kernels, extremes_and_their_gradients) {
+  struct Sizes {
+    int64_t outer, reduced, inner;
+  };
+  on_every_target([] {
+    for (const Sizes& s : {Sizes{3, 1, 1}, Sizes{5, 100, 1}, Sizes{7, 49, 16}, Sizes{4, 9, 21}, Sizes{1, 64, 3}})
+      for (const bool largest : {true, false}) {
+        auto x = random_floats(at(s.outer * s.reduced * s.inner), 19);
+        for (float& v : x) v = std::round(4 * v) - 0.5f;
+        const auto index = [&](int64_t o, int64_t r, int64_t i) { return at((o * s.reduced + r) * s.inner + i); };
+        x[index(0, s.reduced / 2, 0)] = NAN;
+        const auto d = random_floats(at(s.outer * s.inner), 20);
+        std::vector<float> y(d.size(), -99), dx(x.size(), NAN);
+        reduce_extreme(x.data(), y.data(), s.outer, s.reduced, s.inner, largest);
+        reduce_extreme_gradient(d.data(), x.data(), y.data(), dx.data(), s.outer, s.reduced, s.inner);
+        EXPECT_TRUE(std::isnan(y[0]));
+        for (int64_t o = 0; o < s.outer; ++o)
+          for (int64_t i = 0; i < s.inner; ++i) {
+            const size_t to = at(o * s.inner + i);
+            float best = x[index(o, 0, i)], ties = 0;
+            for (int64_t r = 1; r < s.reduced; ++r)
+              best = largest ? std::max(best, x[index(o, r, i)]) : std::min(best, x[index(o, r, i)]);
+            for (int64_t r = 0; r < s.reduced; ++r) ties += x[index(o, r, i)] == best;
+            if (to > 0) EXPECT_EQ(y[to], best);
+            for (int64_t r = 0; r < s.reduced; ++r)
+              EXPECT_EQ(dx[index(o, r, i)], to > 0 && x[index(o, r, i)] == best ? d[to] / ties : 0.0f);
+          }
+        auto over = x;
+        reduce_extreme_gradient(d.data(), over.data(), y.data(), over.data(), s.outer, s.reduced, s.inner);
+        EXPECT_EQ(over, dx);
+      }
+  });
+}
+
 }  // namespace
 }  // namespace fovea::kernels

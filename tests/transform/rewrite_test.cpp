@@ -9,12 +9,15 @@
 #include "fovea/base/rng.h"
 #include "fovea/ops/add.h"
 #include "fovea/ops/batch_norm.h"
+#include "fovea/ops/batch_norm_training.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/identity.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/mul.h"
+#include "fovea/ops/reduce.h"
 #include "fovea/ops/relu.h"
 #include "fovea/ops/reshape.h"
+#include "fovea/transform/gradient.h"
 #include "fovea/transform/respecialise.h"
 
 namespace fovea {
@@ -134,6 +137,28 @@ TEST_F(Transforms, ConstantsFoldButNotTheWeightsBeingTrained) {
   EXPECT_EQ(count(fold_constants(graph, wants, weights, {}).graph, "mul"), 0);
   EXPECT_EQ(count(fold_constants(graph, wants, weights, {"w"}).graph, "mul"), 1);
   expect_same(fold_constants(graph, wants, weights, {}), y);
+}
+
+TEST_F(Transforms, ABiasBeforeANormInTrainingHasNoGradient) {
+  for (const bool norm_reads_it : {true, false}) {
+    Graph g;
+    const Value in = input(g, "x", {DType::f64, {3, 2, 5, 4}}), w = input(g, "w", {DType::f64, {4, 2, 3, 3}});
+    const Value b = input(g, "b", {DType::f64, {4}}), c = input(g, "c", {DType::f64, {4}});
+    const Value y = conv(g, in, w, b, {.pad = 1});
+    const Value z = batch_norm_training(g, y, c, c);
+    const Value loss = reduce(g, mul(g, norm_reads_it ? z : add(g, z, y), input(g, "v", {DType::f64, {3, 4, 5, 4}})));
+    const auto gradients = gradient(g, loss, std::vector{b, w, c});
+    std::map<std::string, Tensor> feeds;
+    for (const Value v : g.inputs()) feeds[g.node(v).name] = random(g.shape(v), feeds.size() + 1).cast(DType::f64);
+    const Rewritten after = simplify(g, gradients);
+    verify(after.graph);
+    EXPECT_EQ(after.graph.node(after.map(gradients[0])).op->name == "constant", norm_reads_it);
+    std::vector<Value> mapped;
+    for (const Value v : gradients) mapped.push_back(after.map(v));
+    const auto want = evaluate(g, feeds, gradients), got = evaluate(after.graph, feeds, mapped);
+    for (size_t k = 0; k < want.size(); ++k)
+      for (int64_t i = 0; i < want[k].count(); ++i) EXPECT_NEAR(got[k].at(i), want[k].at(i), 1e-12) << k;
+  }
 }
 
 TEST_F(Transforms, RespecialisedGraphInfersEveryShapeAnew) {

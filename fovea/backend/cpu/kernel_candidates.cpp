@@ -24,6 +24,7 @@ constexpr Candidate kCandidates[] = {
     {"fused_conv", "small_conv", lower_small_conv, true},
     {"conv_input_gradient", "small_conv", lower_small_conv_input_gradient, true},
     {"conv_weight_gradient", "small_conv", lower_small_conv_weight_gradient, true},
+    {"conv_weight_gradient", "few_positions", lower_few_positions_weight_gradient, true},
     {"conv", "winograd", lower_winograd, true},
     {"fused_conv", "winograd", lower_winograd, true},
     {"conv_input_gradient", "image_gradient", lower_image_gradient, true},
@@ -53,7 +54,8 @@ constexpr Candidate kCandidates[] = {
     {"max_pool", "switches", lower_max_pool_switches},
     {"unpool", "switches", lower_unpool},
     {"take_switches", "switches", lower_take_switches},
-    {"reduce", "reduce", lower_reduce_sum},
+    {"reduce", "reduce", lower_reduce},
+    {"reduce_extreme_gradient", "reduce", lower_reduce_extreme_gradient},
     {"update", "update", lower_update},
     {"sum_of_squares", "update", lower_sum_of_squares},
 };

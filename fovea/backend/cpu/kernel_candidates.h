@@ -20,6 +20,7 @@ std::string lower_winograd(const Request&, const CpuOptions&,
 std::string lower_small_conv(const Request&, const CpuOptions&, std::vector<Lowering>&);  // conv and fused_conv
 std::string lower_small_conv_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_small_conv_input_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_few_positions_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
@@ -33,7 +34,8 @@ std::string lower_dropout(const Request&, const CpuOptions&, std::vector<Lowerin
 std::string lower_max_pool_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unpool(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_take_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
-std::string lower_reduce_sum(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_reduce(const Request&, const CpuOptions&, std::vector<Lowering>&);  // and mean, max, min
+std::string lower_reduce_extreme_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_update(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_sum_of_squares(const Request&, const CpuOptions&, std::vector<Lowering>&);
 

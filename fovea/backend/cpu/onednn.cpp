@@ -75,6 +75,12 @@ Desc desc_in(cpu::Format format, const Dims& sizes, Storage storage) {
   return Desc(sizes, type_of(storage), tags[sizes.size() - 3]);
 }
 
+Desc blocked_weights_desc(const Dims& sizes) {
+  using Tag = dnnl::memory::format_tag;
+  const Tag tag = vector_floats() == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o;
+  return Desc(sizes, dnnl::memory::data_type::f32, tag);
+}
+
 Desc desc_of(const Type& type, const Layout& layout) {
   if (layout.details) return *static_cast<const Desc*>(layout.details.get());
   return desc_in(cpu::format_of(layout), Dims(type.shape.begin(), type.shape.end()));
@@ -213,6 +219,14 @@ dnnl::lrn_forward::primitive_desc describe_lrn(const Desc& x, int64_t size, floa
 #else
   return describe<dnnl::lrn_forward>(attributes(), kInference, kAcross, x, x, size, alpha, beta, bias);
 #endif
+}
+
+void multiply_transposed(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c,
+                         bool more) {
+  const dnnl::status status =
+      dnnl::sgemm('T', 'N', rows, columns, depth, 1.0f, a, rows, b, columns, more ? 1.0f : 0.0f, c, columns);
+  require(status == dnnl::status::success, ErrorKind::internal, "oneDNN refused a product {}x{}x{} (status {})", rows,
+          columns, depth, static_cast<int>(status));
 }
 
 std::string implementation(const dnnl::primitive_desc_base& description) {

@@ -33,6 +33,8 @@ Desc strided_desc(const Dims& sizes, const Dims& strides, Storage storage = Stor
 // Let the primitive choose.
 Desc any_desc(const Dims& sizes, Storage storage = Storage::f32);
 Desc desc_in(cpu::Format format, const Dims& sizes, Storage storage = Storage::f32);
+// Weights [O,I,H,W] in blocks of vector_floats() channels each way, output channels innermost.
+Desc blocked_weights_desc(const Dims& sizes);
 Dims sizes_of(const Desc& desc);
 Storage storage_of(const Desc& desc);
 // Whether elements stand in strides and blocks, and not in an order of oneDNN's own.
@@ -97,6 +99,10 @@ inline constexpr auto kInference = dnnl::prop_kind::forward_inference;
 inline constexpr auto kTraining = dnnl::prop_kind::forward_training;
 
 dnnl::lrn_forward::primitive_desc describe_lrn(const Desc& x, int64_t size, float alpha, float beta, float bias);
+
+// c [rows,columns] = aᵀ b of a [depth,rows] and b [depth,columns], all row-major; added to c where `more`. Threaded.
+void multiply_transposed(int64_t rows, int64_t columns, int64_t depth, const float* a, const float* b, float* c,
+                         bool more);
 
 // "onednn jit_wino_4x3:avx512_core"
 std::string implementation(const dnnl::primitive_desc_base& description);

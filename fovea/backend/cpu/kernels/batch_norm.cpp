@@ -5,7 +5,6 @@
 // and a second pass gives y = max(0, (x − μ) a + bias + residual), a = scale r, r = (v + ε)^(−1/2).
 // Backward: with e = d where y > 0, else 0, one pass for Σe and Σe(x − μ), and one for
 //   dx = a e − a Σe/M − (x − μ) a r² Σe(x − μ)/M.
-// Passes that follow each other go in opposite directions, so that the second finds the end of the first in the cache.
 // Source: ops/batch_norm_training.cpp.
 #include "fovea/backend/cpu/kernels/batch_norm.h"
 
@@ -61,8 +60,14 @@ HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
+// Everything here waits for memory: rows are asked for this many floats (2 KiB) ahead.
+constexpr int64_t kAhead = 512;
+
 struct WholeRow {
-  HWY_INLINE Sixteen get(const float* from) const { return load(from); }
+  HWY_INLINE Sixteen get(const float* from) const {
+    hwy::Prefetch(from + kAhead);
+    return load(from);
+  }
   HWY_INLINE void put(const Sixteen& value, float* to) const { store(value, to); }
 };
 struct PartOfRow {
@@ -250,15 +255,10 @@ struct Scratch {
         numbers(reinterpret_cast<StripNumbers*>(memory + static_cast<size_t>(pieces.all) * sizeof(PieceSums))) {}
 };
 
-// Calls body(i) for every piece, last first where `backwards`.
+// Calls body(i) for every piece.
 template <class Body>
-void for_each_piece(const Pieces& pieces, bool backwards, const Body& body) {
-  parallel_ranges(pieces.all, 2, [&](int64_t begin, int64_t end) {
-    if (backwards)
-      for (int64_t i = end; i-- > begin;) body(i);
-    else
-      for (int64_t i = begin; i < end; ++i) body(i);
-  });
+void for_each_piece(const Pieces& pieces, const Body& body) {
+  parallel_for(pieces.all, 2, body);
 }
 
 // Adds up a strip's lanes by channel: total[l] becomes that of lane l's channel.
@@ -316,7 +316,7 @@ size_t batch_norm_scratch(const BatchNormView& view) {
 void batch_norm_forward(const BatchNormView& v, const BatchNormForward& call, std::byte* memory) {
   const Pieces pieces(v);
   const Scratch scratch(pieces, memory);
-  for_each_piece(pieces, false, [&](int64_t i) {
+  for_each_piece(pieces, [&](int64_t i) {
     HWY_DYNAMIC_DISPATCH(moments_of_piece)(v, pieces.piece(v, i), call.x, scratch.sums[i]);
   });
   parallel_for(v.strips, std::max<int64_t>(1, 256 / pieces.of_strip), [&](int64_t strip) {
@@ -332,7 +332,7 @@ void batch_norm_forward(const BatchNormView& v, const BatchNormForward& call, st
       if (call.variance) call.variance[c] = squares;
     }
   });
-  for_each_piece(pieces, true, [&](int64_t i) {
+  for_each_piece(pieces, [&](int64_t i) {
     const Piece piece = pieces.piece(v, i);
     HWY_DYNAMIC_DISPATCH(normalise_piece)(v, piece, scratch.numbers[piece.strip], call);
   });
@@ -348,7 +348,7 @@ void batch_norm_backward(const BatchNormView& v, const BatchNormBackward& call, 
         set_affine(numbers, l, call.mean[c], call.variance[c], call.scale[c], call.bias ? call.bias[c] : 0,
                    call.epsilon);
   }
-  for_each_piece(pieces, true, [&](int64_t i) {
+  for_each_piece(pieces, [&](int64_t i) {
     const Piece piece = pieces.piece(v, i);
     HWY_DYNAMIC_DISPATCH(backward_sums)(v, piece, scratch.numbers[piece.strip], call, scratch.sums[i]);
   });
@@ -380,7 +380,7 @@ void batch_norm_backward(const BatchNormView& v, const BatchNormBackward& call, 
     rest.d = call.through;
     rest.more = rest.bias = rest.y = rest.through = nullptr;
   }
-  for_each_piece(pieces, false, [&](int64_t i) {
+  for_each_piece(pieces, [&](int64_t i) {
     const Piece piece = pieces.piece(v, i);
     HWY_DYNAMIC_DISPATCH(backward_gradient)(v, piece, scratch.numbers[piece.strip], rest);
   });
