@@ -8,7 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
-#include "fovea/commands/picture_output.h"
+#include "fovea/commands/picture_file.h"
+#include "fovea/commands/unit_list.h"
 #include "fovea/formats/npy_write.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/draw.h"
@@ -373,7 +374,7 @@ void ask(const Context& context, const Model& model, const AttributeOptions& opt
 
 Report run(const Context& context, const AttributeOptions& options) {
   require_file(options.image, "a picture");
-  require_writable_picture(options.output, "attribution.png");
+  require_picture_output(options.output);
   require(options.raw.empty() || options.raw.ends_with(".npz"), ErrorKind::usage,
           "{}: numbers are written as .npz; try {}", options.raw,
           fs::path(options.raw).replace_extension(".npz").string());

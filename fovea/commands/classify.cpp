@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "fovea/commands/fused_models.h"
-#include "fovea/commands/picture_output.h"
+#include "fovea/commands/picture_file.h"
 #include "fovea/data/label_list.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/guesses.h"
@@ -108,7 +108,7 @@ OptionList describe(ClassifyOptions& o) {
 }
 
 Report run(const Context& context, const ClassifyOptions& options) {
-  require_writable_picture(options.output, "guesses.png");
+  require_picture_output(options.output);
   const std::vector<fs::path> files = picture_paths(options.images);
   Truth truth;
   if (!options.truth.empty()) truth = read_truth(options.truth);

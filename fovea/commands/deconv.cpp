@@ -9,7 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "fovea/commands/picture_output.h"
+#include "fovea/commands/picture_file.h"
+#include "fovea/commands/unit_list.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/geometry.h"
 #include "fovea/insight/projection.h"
@@ -172,13 +173,9 @@ std::vector<UnitAnswers> search(const Context& context, Projector& projector, Ga
 
 // Those asked for, or the `most` whose strongest places are the strongest, or stand out most.
 std::vector<UnitAnswers> chosen(std::vector<UnitAnswers> all, const std::vector<int64_t>& wanted, size_t most,
-                                bool selective, const std::string& layer) {
+                                bool selective) {
   std::vector<UnitAnswers> result;
-  for (const int64_t unit : wanted) {
-    require(unit < static_cast<int64_t>(all.size()), ErrorKind::usage, "layer \"{}\" has units 0 to {}, there is no {}",
-            layer, all.size() - 1, unit);
-    result.push_back(all[static_cast<size_t>(unit)]);
-  }
+  for (const int64_t unit : wanted) result.push_back(all[static_cast<size_t>(unit)]);
   if (!wanted.empty()) return result;
   std::ranges::stable_sort(all, [&](const UnitAnswers& a, const UnitAnswers& b) {
     const double one = selective ? selectivity(a) : a.mean(), other = selective ? selectivity(b) : b.mean();
@@ -233,8 +230,10 @@ LayerAnswers answers_of(const Context& context, const Model& model, const Engine
   const size_t places = gallery.files.size() == 1 ? 1 : static_cast<size_t>(options.patches);
   const bool selective =
       options.choose == "selective" || (options.choose == "auto" && gallery.files.size() > 2 * places);
-  answers.units = chosen(search(context, projector, gallery, places), number_list(options.unit, "--unit"), most_units,
-                         selective, answers.layer);
+  const std::vector<int64_t> wanted =
+      options.unit.empty() ? std::vector<int64_t>()
+                           : unit_list(options.unit, projector.units(), "units of layer " + answers.layer);
+  answers.units = chosen(search(context, projector, gallery, places), wanted, most_units, selective);
   require(std::ranges::any_of(gallery.broken, [](bool broken) { return !broken; }), ErrorKind::usage,
           "none of the {} pictures can be read; the first: {}", gallery.files.size(), gallery.skipped[0]);
   require(std::ranges::any_of(answers.units, [](const UnitAnswers& u) { return !u.places.empty(); }), ErrorKind::usage,
@@ -313,8 +312,7 @@ std::string table_of(const LayerAnswers& answers, const Gallery& gallery) {
 }  // namespace
 
 Report run(const Context& context, const DeconvOptions& options) {
-  require_writable_picture(options.output, "deconv.png");
-  number_list(options.unit, "--unit");
+  require_picture_output(options.output);
   const std::vector<fs::path> files = picture_paths(options.images);
   const Model model = open(context, options.model);
   picture_input(model);

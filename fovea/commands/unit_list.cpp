@@ -61,4 +61,19 @@ std::string unit_text(const std::vector<int64_t>& units) {
   return text;
 }
 
+std::vector<std::string> split_names(const std::vector<std::string>& arguments) {
+  std::vector<std::string> result;
+  for (std::string_view rest : arguments) {
+    while (!rest.empty()) {
+      const size_t end = std::min(rest.find(','), rest.size());
+      std::string_view part = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
+      while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
+      if (!part.empty()) result.emplace_back(part);
+    }
+  }
+  return result;
+}
+
 }  // namespace fovea

@@ -1,4 +1,4 @@
-// Units of a layer as a person lists them.
+// Lists as a person types them: units of a layer, names.
 #pragma once
 
 #include <cstdint>
@@ -17,5 +17,8 @@ std::vector<int64_t> first_units(int64_t count, int64_t most);
 
 // "0-15,40": the inverse of unit_list.
 std::string unit_text(const std::vector<int64_t>& units);
+
+// "a,b" and "c" → a, b, c; blanks around names are dropped, empty ones left out.
+std::vector<std::string> split_names(const std::vector<std::string>& arguments);
 
 }  // namespace fovea

@@ -92,9 +92,9 @@ TEST(MaximiseCommand, SaysWhatIsWrong) {
   };
   EXPECT_NE(refused([](auto&) {}).find("nothing to make"), std::string::npos);
   EXPECT_NE(refused([](auto& o) { o.units = {"conv1"}; }).find("expected a layer and its units"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.units = {"conv1:7-3"}; }).find("expected numbers and ranges"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.units = {"conv1:0,"}; }).find("expected numbers and ranges"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.units = {"conv1:0-9999"}; }).find("has no unit 9999"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.units = {"conv1:7-3"}; }).find("is no number or range"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.units = {"conv1:0,"}; }).find("is no number or range"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.units = {"conv1:0-9999"}; }).find("there is no 9999"), std::string::npos);
   EXPECT_NE(refused([](auto& o) { o.classes = {"10"}; }).find("there is no class 10"), std::string::npos);
   EXPECT_NE(refused([](auto& o) {
               o.units = {"conv1:0"};
