@@ -133,14 +133,21 @@ static Inspection inspect(const Context& context, const Model& model, const Imag
   if (result.first) result.filters = filter_images(*result.first, model.meaning.preprocess->colour);
 
   tell("saliency");
+  AttributionNetwork network(model, *engine.backend, engine.compile_options);
   try {
-    AttributionNetwork network(model, *engine.backend, engine.compile_options);
     result.saliency = gradient_map(network, pixels, result.guesses[0].index, context).values;
     result.smooth_saliency = smooth_gradient(network, pixels, result.guesses[0].index, context).values;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::unsupported) throw;
     result.no_saliency = e.message();
     context.note("no saliency map: " + e.message());
+  }
+  try {
+    result.class_map = gradient_weighted_map(network, CamWeights::grad_cam, pixels, result.guesses[0].index, context);
+  } catch (const Error& e) {
+    // Fully connected networks have no maps to weigh.
+    if (e.kind() != ErrorKind::unsupported && e.kind() != ErrorKind::usage) throw;
+    if (context.cancelled()) throw;
   }
   tell("dead units");
   result.activity = unit_activity(model, probes(pixels, context.seed), *engine.backend, engine.compile_options);
@@ -193,7 +200,8 @@ Command inspect_command() {
       "inspect", "one page that shows what a network sees in a picture, and what is inside it",
       "Writes a self-contained HTML page and the files behind it: the picture and its guesses, the network as a graph, "
       "the first layer's "
-      "filters, for every stage the strongest feature maps with the part of the picture that they see, a saliency map, "
+      "filters, for every stage the strongest feature maps with the part of the picture that they see, saliency maps "
+      "and Grad-CAM, "
       "dead units, weight "
       "statistics, and the time and memory of every layer.",
       {{"fovea inspect model.onnx cat.jpg -o cat", "then open cat/index.html"},

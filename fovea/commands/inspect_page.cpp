@@ -53,6 +53,16 @@ SaliencyImages saliency_images(const Inspection& r) {
           overlay_heat(r.picture.to_rgb(), smooth, width, height, ColourMap::inferno, 0.85f, true)};
 }
 
+// Where the maps of the last layers speak for the guess; nothing where they are silent.
+std::optional<Image> class_map_image(const Inspection& r) {
+  if (r.class_map.values.empty() || !r.class_map.empty.empty()) return {};
+  std::vector<float> heat = r.class_map.values;
+  const float most = *std::max_element(heat.begin(), heat.end());
+  for (float& v : heat) v = most > 0 ? std::max(0.0f, v / most) : 0.0f;
+  return overlay_heat(r.picture.to_rgb(), heat, static_cast<int>(r.class_map.width),
+                      static_cast<int>(r.class_map.height), ColourMap::inferno, 0.85f, true);
+}
+
 std::string field_sentence(const Stage& stage) {
   if (stage.field.size() != 2) return "";
   const ReceptiveField& f = stage.field[0];
@@ -75,6 +85,7 @@ std::string saliency_html(const Inspection& r) {
   if (r.saliency.empty())
     return fmt::format("<p class=\"note\">There is no saliency map: {}</p>", html_text(r.no_saliency));
   const SaliencyImages images = saliency_images(r);
+  const std::optional<Image> class_map = class_map_image(r);
   const auto figure = [](const Image& image, std::string_view caption) {
     return "<figure>" + image_tag(image, caption) +
            fmt::format("<figcaption>{}</figcaption></figure>", html_text(caption));
@@ -82,7 +93,11 @@ std::string saliency_html(const Inspection& r) {
   return "<div class=\"card four\">" + figure(r.picture, "the picture") +
          figure(images.plain, "gradient of the score: greatest magnitude over the channels") +
          figure(images.smooth, "the same, averaged over 16 noisy copies") +
-         figure(images.overlay, "laid over the picture") + "</div>";
+         figure(images.overlay, "laid over the picture") +
+         (class_map ? figure(*class_map, fmt::format("Grad-CAM: the places of {} that speak for {}", r.class_map.layer,
+                                                     r.guesses[0].name))
+                    : "") +
+         "</div>";
 }
 
 std::string network_html(const Model& model) {
@@ -326,6 +341,7 @@ std::vector<std::filesystem::path> write_inspection(const Model& model, const In
     image("saliency-smooth.png", images.smooth);
     image("saliency-overlay.png", images.overlay);
   }
+  if (const auto class_map = class_map_image(r)) image("grad-cam.png", *class_map);
   for (size_t k = 0; k < r.stages.size(); ++k) image(fmt::format("stage-{}.png", k + 1), stage_sheet(r.stages[k]));
   write_file(folder / "inspection.json", std::string_view(json));
   files.push_back(folder / "inspection.json");

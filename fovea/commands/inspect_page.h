@@ -9,6 +9,7 @@
 
 #include "fovea/compile/program.h"
 #include "fovea/image/image.h"
+#include "fovea/insight/attribution.h"
 #include "fovea/insight/dead_units.h"
 #include "fovea/insight/features.h"
 #include "fovea/insight/filters.h"
@@ -33,6 +34,7 @@ struct Inspection {
   std::vector<Image> filters;
   std::vector<float> saliency, smooth_saliency;  // [H][W]; empty where there is no gradient
   std::string no_saliency;
+  AttributionMap class_map;  // Grad-CAM of the best guess; without values where the network has no maps for it
   std::vector<UnitActivity> activity;
   std::vector<WeightStatistics> weights;
   std::vector<StepInfo> steps;

@@ -100,7 +100,7 @@ TEST_F(Program, TrainsInspectsConvertsAndAgreesWithItself) {
   EXPECT_EQ(page.find("http:"), std::string::npos);
   for (const std::string network : {"shapes", "cifar10", "digits"}) {
     for (const char* file :
-         {"index.html", "picture.png", "saliency.png", "filters.png", "stage-1.png", "inspection.json"})
+         {"index.html", "picture.png", "saliency.png", "grad-cam.png", "filters.png", "stage-1.png", "inspection.json"})
       EXPECT_TRUE(fs::exists(folder_ / "page" / network / file)) << network << " " << file;
     EXPECT_NE(page.find("href=\"" + network + "/index.html\""), std::string::npos) << network;
     EXPECT_EQ(read(folder_ / "page" / network / "index.html").find("http:"), std::string::npos);
