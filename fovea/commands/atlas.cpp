@@ -272,12 +272,11 @@ Report run(const Context& outer, const AtlasOptions& options) {
     layer.key = key_of({network, shown, std::to_string(options.patches)});
     layer.maximum_key = key_of({network, std::to_string(options.steps), std::to_string(options.seed)});
   }
-  Made made;
+  writing([&] { make_folder(options.output); });
+  Made made = made_layers(context, source, count);
   fs::path index;
   size_t units = 0;
-  writing([&] { make_folder(options.output); });
-  made = made_layers(context, source, count);
-  const Atlas atlas = atlas_of(source, made.layers);
+  const Atlas atlas = atlas_of(source, std::move(made.layers));
   writing([&] { index = write_pages(atlas, options.output); });
   for (const AtlasLayer& layer : atlas.layers) units += layer.units.size();
   Report report;

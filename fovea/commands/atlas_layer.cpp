@@ -31,7 +31,7 @@ constexpr Rgb kAround{0x80, 0x80, 0x80};  // where a picture ends before the uni
 // "pictures/conv1/7-patches.png"; makes the folder.
 std::string picture_name(const AtlasSource& source, const AtlasLayer& layer, int64_t unit, const char* what,
                          bool lossless) {
-  make_folder(source.folder / "pictures" / layer.slug);
+  writing([&] { make_folder(source.folder / "pictures" / layer.slug); });
   return fmt::format("pictures/{}/{}-{}.{}", layer.slug, unit, what, lossless ? "png" : "jpg");
 }
 
@@ -46,15 +46,15 @@ void draw_tile(Image& plate, Image image, int side, double scale, int column, in
 // The plates of a layer's units, picture after picture: a projection needs its picture prepared once.
 class Plates {
  public:
-  Plates(const AtlasSource& source, const TopPatches& found, AtlasLayer& layer)
+  Plates(const AtlasSource& source, size_t index, const TopPatches& found, AtlasLayer& layer)
       : source_(source), found_(found), layer_(layer) {
     const int64_t field = std::max(found.field_height, found.field_width);
     side_ = static_cast<int>(std::clamp<int64_t>(field, 1, kLargestTile));
     scale_ = std::min(1.0, static_cast<double>(side_) / static_cast<double>(std::max<int64_t>(field, 1)));
     try {
-      projector_.emplace(source.model, source.model.graph.node(source.values.at(index_of(source, layer))).name,
-                         "deconvnet", BatchLimits{16, static_cast<size_t>(source.options.memory) << 20},
-                         *source.engine.backend, source.engine.compile_options);
+      projector_.emplace(source.model, source.model.graph.node(source.values[index]).name, "deconvnet",
+                         BatchLimits{16, static_cast<size_t>(source.options.memory) << 20}, *source.engine.backend,
+                         source.engine.compile_options);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::unsupported) throw;
       why_not_ = e.message();
@@ -71,17 +71,12 @@ class Plates {
       if (unit.patches.empty()) continue;
       to.projected = projector_.has_value();
       to.plate = picture_name(source_, layer_, unit.unit, "patches", side_ <= kLosslessTile);
-      write_image(source_.folder / to.plate, plate(context, unit));
+      const Image made = plate(context, unit);
+      writing([&] { write_image(source_.folder / to.plate, made); });
     }
   }
 
  private:
-  static size_t index_of(const AtlasSource& source, const AtlasLayer& layer) {
-    const auto at = std::find_if(source.layers.begin(), source.layers.end(),
-                                 [&](const AtlasLayer& l) { return l.slug == layer.slug; });
-    return static_cast<size_t>(at - source.layers.begin());
-  }
-
   Image plate(const Context& context, const UnitPatches& unit) {
     const Preprocess& how = *source_.model.meaning.preprocess;
     const int count = static_cast<int>(unit.patches.size());
@@ -120,7 +115,7 @@ void add_filters(const AtlasSource& source, AtlasLayer& layer) {
   const std::vector<Image> images = filter_images(*first, source.model.meaning.preprocess->colour);
   for (size_t u = 0; u < std::min(images.size(), layer.units.size()); ++u) {
     layer.units[u].filter = picture_name(source, layer, static_cast<int64_t>(u), "filter", true);
-    write_image(source.folder / layer.units[u].filter, images[u]);
+    writing([&] { write_image(source.folder / layer.units[u].filter, images[u]); });
   }
 }
 
@@ -146,8 +141,10 @@ std::vector<float> one_hot(int64_t units, int64_t unit) {
 
 void write_atlas_layer(const AtlasSource& source, const AtlasLayer& layer) {
   const fs::path folder = source.folder / "layers";
-  make_folder(folder);
-  write_file(folder / (layer.slug + ".json"), std::string_view(json_text(atlas_json(layer))));
+  writing([&] {
+    make_folder(folder);
+    write_file(folder / (layer.slug + ".json"), std::string_view(json_text(atlas_json(layer))));
+  });
 }
 
 void add_answers(const Context& context, const AtlasSource& source, size_t index, const TopPatches* found,
@@ -188,7 +185,7 @@ void add_answers(const Context& context, const AtlasSource& source, size_t index
                               known ? class_name(labels, sample.label) : "", static_cast<double>(patch.score)});
     }
   }
-  Plates plates(source, *found, layer);
+  Plates plates(source, index, *found, layer);
   if (!plates.why_not().empty()) context.note(layer.name + ": no projections: " + plates.why_not());
   plates.write(context, 0, units);
 }
@@ -228,7 +225,7 @@ void add_maxima(const Context& context, const AtlasSource& source, size_t index,
       AtlasUnit& unit = layer.units[whose[first + k]];
       unit.maximum = picture_name(source, layer, unit.unit, "maximum", made[k].image.width() <= kLosslessTile);
       unit.maximum_value = made[k].answer;
-      write_image(source.folder / unit.maximum, made[k].image);
+      writing([&] { write_image(source.folder / unit.maximum, made[k].image); });
     }
     write_atlas_layer(source, layer);
     first += count;
