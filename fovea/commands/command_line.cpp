@@ -70,8 +70,9 @@ std::string long_name(const Option& option) {
 }
 
 bool is_placement(const Option& option) {
-  static constexpr std::array<std::string_view, 8> kNames = {"--output", "--save",    "--report",  "--open",
-                                                             "--plan",   "--profile", "--preview", "--preview-every"};
+  static constexpr std::array<std::string_view, 10> kNames = {
+      "--output",  "--save",    "--report",        "--open",       "--plan",
+      "--profile", "--preview", "--preview-every", "--save-every", "--resume"};
   const std::string name = long_name(option);
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }

@@ -19,6 +19,8 @@ class PlanBook {
   // Of the programs compiled so far; plans that were to be followed and have not been reached yet are there too.
   const std::vector<std::string>& plans() const { return plans_; }
 
+  size_t compiled() const { return compiled_; }  // programs so far
+
   // For compile(): this thread's book, or null; the plan to follow next, or ""; and what was made of it.
   static PlanBook* current();
   std::string next() const { return compiled_ < plans_.size() ? plans_[compiled_] : std::string(); }

@@ -54,6 +54,7 @@ StyleSettings style_preset(const std::string& name);
 const std::vector<std::string>& style_presets();
 
 // The layers that carry style and content: relu1_1 … relu5_1 and relu4_2 where the network has layers of these names,
+// style1, style2 … and content where it has those,
 // else the first rectified maps of each size, five at most, and the second of the fourth size (or the last there is).
 struct StyleLayers {
   std::vector<std::string> style, content;

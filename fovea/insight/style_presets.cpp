@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -74,6 +76,10 @@ StyleLayers style_layers_of(const Model& model) {
     if (has_layer(model, name)) layers.style.push_back(name);
   if (has_layer(model, "relu4_2")) layers.content.push_back("relu4_2");
   if (layers.style.size() == 5 && !layers.content.empty()) return layers;
+  layers = {};
+  for (int k = 1; has_layer(model, fmt::format("style{}", k)); ++k) layers.style.push_back(fmt::format("style{}", k));
+  if (has_layer(model, "content")) layers.content.push_back("content");
+  if (!layers.style.empty() && !layers.content.empty()) return layers;
   layers = {};
   std::vector<std::vector<std::string>> by_size;  // names of maps, the largest first
   std::set<std::pair<int64_t, int64_t>> sizes;

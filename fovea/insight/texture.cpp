@@ -77,6 +77,12 @@ Tensor TextureSynthesis::Parts::region(const std::string& layer) const {
   const LayerSize size = layer_size(model, layer, settings.height + 2 * wrap, settings.width + 2 * wrap);
   Tensor region(DType::f32, {1, 1, size.height, size.width});
   const int64_t pixels = (settings.height + 2 * wrap) / size.height, top = wrap / pixels;
+  require(pixels * size.height == settings.height + 2 * wrap && pixels * size.width == settings.width + 2 * wrap &&
+              top * pixels == wrap,
+          ErrorKind::unsupported,
+          "layer {} has {}x{} positions for {}x{} pixels, which are no whole pixels each: such a texture cannot be made "
+          "tileable",
+          layer, size.width, size.height, settings.width + 2 * wrap, settings.height + 2 * wrap);
   const auto out = region.data<float>();
   for (int64_t y = top; y < top + settings.height / pixels; ++y)
     for (int64_t x = top; x < top + settings.width / pixels; ++x)
