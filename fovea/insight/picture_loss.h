@@ -10,28 +10,10 @@
 #include "fovea/base/context.h"
 #include "fovea/compile/program.h"
 #include "fovea/insight/loss_term.h"
+#include "fovea/insight/tiling.h"
 #include "fovea/model/model.h"
 
 namespace fovea {
-
-struct TilingSettings {
-  // Bytes that everything here may take together: activations, prepared weights, targets, the picture, its gradient and
-  // `held`. The whole picture where it fits, else the largest tile that does. 0: no limit.
-  size_t memory = 0;
-  size_t held = 0;   // bytes that the caller holds besides: an optimiser's state, averages
-  int64_t tile = 0;  // rows and columns of a tile with its halo; 0: as memory says
-};
-
-// How a picture is dealt out. A tile's own positions are those of [rows[k], rows[k+1]) x [columns[m], columns[m+1])
-// pixels; it reads `height` x `width` pixels around them, never beyond the picture.
-struct Tiling {
-  bool tiled = false;
-  int64_t height = 0, width = 0;                // of every tile, halo included; the picture's where not tiled
-  int64_t halo = 0;                             // pixels that a tile's own positions see beyond it, rounded up
-  std::vector<int64_t> rows, columns;           // borders of what is owned: first 0, last the picture's size
-  std::vector<int64_t> row_starts, col_starts;  // first pixel of each tile's row and column
-  int64_t count() const { return static_cast<int64_t>(row_starts.size() * col_starts.size()); }
-};
 
 struct LossEstimate {
   Tiling tiling;
