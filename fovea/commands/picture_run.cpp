@@ -124,8 +124,8 @@ void PictureRun::begun(const Context& context, size_t stage, const PictureLoss& 
   const SynthesisStage& s = synthesis.stages()[stage];
   context.note(fmt::format("{}x{}: {} steps, about {} an evaluation, {} of memory{}", s.width, s.height, s.steps,
                            duration_text(e.seconds), short_bytes(static_cast<double>(e.bytes)),
-                           e.tiling.tiled ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(), e.tiling.width,
-                                                        e.tiling.height)
+                           e.tiling.tiled ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(), e.tiling.columns.length,
+                                                        e.tiling.rows.length)
                                           : ""));
   times_.clear();
   last_ = now();
@@ -169,7 +169,7 @@ void PictureRun::step(const Context& context, PictureSynthesis& synthesis, const
   const fs::path out = settings_.output;
   const std::string file =
       (out.parent_path() / fmt::format("{}_{}{}", out.stem().string(), s.done, out.extension().string())).string();
-  writing([&] { write_(file, synthesis.shown()); });
+  writing([&] { write_(file, synthesis.shown(), all_plans()); });
   result.files.push_back(file);
   write_state(synthesis);
   last_ = now();
@@ -192,7 +192,7 @@ PictureRunResult PictureRun::run(const Context& context, PictureSynthesis& synth
   result.seconds = now() - start;
   result.finished = outcome.finished;
   result.plans = all_plans();
-  writing([&] { write_(settings_.output, synthesis.shown()); });
+  writing([&] { write_(settings_.output, synthesis.shown(), result.plans); });
   const std::string state = state_file(settings_.output);
   if (!outcome.trouble.empty())
     fail(ErrorKind::usage,

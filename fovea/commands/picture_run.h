@@ -45,9 +45,9 @@ ResumedPlans plans_of_state(const std::string& file);
 
 class PictureRun {
  public:
-  using Write = std::function<void(const std::string& file, const Tensor& levels)>;
+  using Write = std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans)>;
   // The book is open already and has seen all programs that are compiled before the first stage. `write` makes a
-  // picture of levels and writes it.
+  // picture of levels and writes it; `plans`: of all programs so far.
   PictureRun(PictureRunSettings settings, PlanBook& book, Write write);
 
   // To be told of each stage as it begins: notes memory and time.

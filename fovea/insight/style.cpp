@@ -272,7 +272,12 @@ StyleTransfer::StyleTransfer(const Context& context, const Model& model, StyleSe
   if (p.settings.replicated_edges) p.model = with_replicated_edges(p.model);
 }
 
+StyleTransfer::StyleTransfer(StyleTransfer&&) noexcept = default;
 StyleTransfer::~StyleTransfer() = default;
+
+StageLoss StyleTransfer::loss(const Context& context, size_t stage) const {
+  return parts_->loss(context, parts_->stages.at(stage));
+}
 
 const StyleSettings& StyleTransfer::settings() const { return parts_->settings; }
 const std::vector<SynthesisStage>& StyleTransfer::stages() const { return parts_->stages; }

@@ -82,6 +82,7 @@ class StyleTransfer {
   // layers, forms, sizes; masks for some styles only; shares that are not positive.
   StyleTransfer(const Context& context, const Model& model, StyleSettings settings, Image content,
                 std::vector<StyleInput> styles, SynthesisEngine engine);
+  StyleTransfer(StyleTransfer&&) noexcept;
   ~StyleTransfer();
 
   const StyleSettings& settings() const;
@@ -93,6 +94,9 @@ class StyleTransfer {
   // this object and the context. `begun` hears of each stage once it is compiled and its time measured.
   PictureSynthesis synthesis(const Context& context, const std::optional<Image>& start,
                              std::function<void(size_t stage, const PictureLoss&)> begun = {});
+
+  // The loss of a stage, compiled. It refers to this object.
+  StageLoss loss(const Context& context, size_t stage) const;
 
   // Levels as a picture, see levels_picture.
   Image picture(const Tensor& levels, int depth = 8) const;

@@ -160,6 +160,7 @@ TextureSynthesis::TextureSynthesis(const Context& context, const Model& model, T
   }
 }
 
+TextureSynthesis::TextureSynthesis(TextureSynthesis&&) noexcept = default;
 TextureSynthesis::~TextureSynthesis() = default;
 
 const TextureSettings& TextureSynthesis::settings() const { return parts_->settings; }

@@ -34,6 +34,7 @@ class TextureSynthesis {
   // Prepares the network. Throws as StyleTransfer.
   TextureSynthesis(const Context& context, const Model& model, TextureSettings settings, Image source,
                    SynthesisEngine engine);
+  TextureSynthesis(TextureSynthesis&&) noexcept;
   ~TextureSynthesis();
 
   const TextureSettings& settings() const;
