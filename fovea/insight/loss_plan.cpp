@@ -26,7 +26,8 @@ struct Rules {
 };
 
 std::vector<LayerAxis> axes_inside(const LayerNetwork& network, int axis) {
-  return layer_axes(network.graph, network.levels, network.layers, axis, false, false);
+  const Value pictures[] = {network.levels, network.seen};
+  return layer_axes(network.graph, pictures, network.layers, axis, false, false);
 }
 
 bool all_exact(const std::vector<LayerAxis>& axes) {
