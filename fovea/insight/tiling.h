@@ -29,7 +29,8 @@ struct AxisTiles {
 struct Tiling {
   bool tiled = false;
   AxisTiles rows, columns;
-  int64_t halo = 0;  // the widest band that a tile reads and does not own, in pixels
+  int64_t halo = 0;      // the widest band that a tile reads and does not own, in pixels
+  bool aligned = false;  // tiles compute the same bits as the whole, where the same algorithms are chosen
   int64_t count() const { return static_cast<int64_t>(rows.starts.size() * columns.starts.size()); }
 };
 
