@@ -56,7 +56,8 @@ class Capture {
     LayerNetwork tile = layer_network(model, names, plan_.tiling.rows.length, plan_.tiling.columns.length);
     loss_.graph = std::move(tile.graph);
     for (size_t k = 0; k < layers.size(); ++k) want(k, tile.layers[k]);
-    live_ = live_inputs(loss_);
+    prune(loss_);
+    live_ = fed_inputs(loss_);
     program_ = compile(loss_.graph, loss_.wants, model.weights, backend, options);
   }
 

@@ -54,7 +54,7 @@ LayerNetwork layer_network(const Model& model, const std::vector<std::string>& l
 
   LayerNetwork result;
   const Shape shape{1, channels, height, width};
-  result.levels = input(result.graph, kLevels, {DType::f32, shape});
+  result.levels = result.seen = input(result.graph, kLevels, {DType::f32, shape});
   std::vector<Value> wanted;
   for (const std::string& name : layers)
     if (!name.empty()) wanted.push_back(find_layer(model, name));
@@ -62,9 +62,9 @@ LayerNetwork layer_network(const Model& model, const std::vector<std::string>& l
   if (!wanted.empty()) {
     const std::string picture_name = model.graph.node(picture).name;
     const Graph network = for_size(cut_after(model, wanted, picture_name), picture_name, shape);
-    const Value seen = network_input(result.graph, result.levels, how);
+    result.seen = network_input(result.graph, result.levels, how);
     const Mapping mapping = copy(network, result.graph, [&](int index, std::span<const Value>) -> std::vector<Value> {
-      return network.node(index).name == picture_name ? std::vector<Value>{seen} : std::vector<Value>{};
+      return network.node(index).name == picture_name ? std::vector<Value>{result.seen} : std::vector<Value>{};
     });
     for (size_t k = 0; k < wanted.size(); ++k) found[wanted[k]] = mapping(network.outputs[k].value);
   }

@@ -11,6 +11,7 @@ namespace fovea {
 struct LayerNetwork {
   Graph graph;
   Value levels;               // an input named kLevels, [1,C,height,width] f32, see insight/parametrisation.h
+  Value seen;                 // the network's input made of them; the levels where no layer is asked for
   std::vector<Value> layers;  // in the order asked for, [1,C,h,w]; an empty name is the levels themselves
 };
 inline constexpr const char* kLevels = "levels";

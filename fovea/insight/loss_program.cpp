@@ -123,6 +123,7 @@ LossGraph whole_loss(const Model& model, const std::vector<LossTerm>& terms, int
   built.loss.wants = values;
   built.loss.wants.push_back(built.loss.normalised.empty() ? gradient(graph, total, std::vector<Value>{built.levels})[0]
                                                            : normalised_gradient(built, terms, values));
+  prune(built.loss);
   return std::move(built.loss);
 }
 
@@ -150,6 +151,7 @@ LossGraph tile_loss(const Model& model, const std::vector<LossTerm>& terms, int6
   }
   const Value d = gradient(graph, total, std::vector<Value>{built.levels})[0];
   built.loss.wants.push_back(gate(graph, d, gradient_wanted));
+  prune(built.loss);
   return std::move(built.loss);
 }
 
@@ -173,12 +175,19 @@ LossGraph finished_loss(const std::vector<LossTerm>& terms, const std::vector<st
   return loss;
 }
 
-std::vector<std::string> live_inputs(const LossGraph& loss) {
+void prune(LossGraph& loss) {
   const std::vector<bool> needed = reachable(loss.graph, loss.wants);
+  Graph left;
+  const Mapping mapping = copy(loss.graph, left, {}, &needed);
+  for (Value& v : loss.wants) v = mapping(v);
+  loss.layers.clear();
+  loss.graph = std::move(left);
+}
+
+std::vector<std::string> fed_inputs(const LossGraph& loss) {
   std::vector<std::string> names;
   for (const Value v : loss.graph.inputs())
-    if (needed[static_cast<size_t>(v.node)] && !loss.graph.node(v).attributes.as<InputAttributes>().bound)
-      names.push_back(loss.graph.node(v).name);
+    if (!loss.graph.node(v).attributes.as<InputAttributes>().bound) names.push_back(loss.graph.node(v).name);
   return names;
 }
 

@@ -44,8 +44,10 @@ std::string sum_input(size_t term, size_t index);
 std::string seed_input(size_t term, size_t index);
 size_t first_of_layer(const std::vector<LossTerm>& terms, size_t term);
 
-// Only these inputs exist in a compiled program: those that a want depends on.
-std::vector<std::string> live_inputs(const LossGraph& loss);
+// Leaves out what no want depends on, inputs too: a program must be fed all that its graph has.
+void prune(LossGraph& loss);
+// The names of the inputs that are fed.
+std::vector<std::string> fed_inputs(const LossGraph& loss);
 
 // What a graph will take when it is compiled.
 struct ProgramCost {

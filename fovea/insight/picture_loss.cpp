@@ -67,7 +67,7 @@ class PictureLoss::Impl {
     const Tiling& tiling = estimate_.tiling;
     loss_ = tiling.tiled ? tile_loss(model_, terms_, tiling.rows.length, tiling.columns.length)
                          : whole_loss(model_, terms_, height_, width_);
-    live_ = live_inputs(loss_);
+    live_ = fed_inputs(loss_);
     shapes_.clear();
     for (const Value v : loss_.graph.inputs()) types_[loss_.graph.node(v).name] = loss_.graph.type(v);
     if (tiling.tiled) {

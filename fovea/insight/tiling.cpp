@@ -28,10 +28,12 @@ int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
 // Walks the graph once for one axis.
 class AxisWalk {
  public:
-  AxisWalk(const Graph& graph, Value picture, size_t axis, bool begins, bool ends)
+  AxisWalk(const Graph& graph, std::span<const Value> pictures, size_t axis, bool begins, bool ends)
       : graph_(graph), axis_(axis), begins_(begins), ends_(ends), of_(static_cast<size_t>(graph.size())) {
-    const int64_t length = graph.shape(picture)[axis];
-    at(picture) = {1, length, {0, length}};
+    for (const Value picture : pictures) {
+      const int64_t length = graph.shape(picture)[axis];
+      at(picture) = {1, length, {0, length}};
+    }
   }
 
   LayerAxis& at(Value v) { return of_[static_cast<size_t>(v.node)]; }
@@ -142,11 +144,13 @@ class AxisWalk {
 
 }  // namespace
 
-std::vector<LayerAxis> layer_axes(const Graph& graph, Value picture, std::span<const Value> layers, int axis,
-                                  bool begins, bool ends) {
+std::vector<LayerAxis> layer_axes(const Graph& graph, std::span<const Value> pictures, std::span<const Value> layers,
+                                  int axis, bool begins, bool ends) {
   const std::vector<bool> needed = reachable(graph, layers);
-  AxisWalk walk(graph, picture, static_cast<size_t>(axis) + 2, begins, ends);
-  for (int i = 0; i < graph.size(); ++i)
+  AxisWalk walk(graph, pictures, static_cast<size_t>(axis) + 2, begins, ends);
+  int first = 0;
+  for (const Value picture : pictures) first = std::max(first, picture.node + 1);
+  for (int i = first; i < graph.size(); ++i)
     if (needed[static_cast<size_t>(i)]) walk.visit(i);
   std::vector<LayerAxis> result;
   for (const Value layer : layers) result.push_back(walk.at(layer));

@@ -29,7 +29,8 @@ struct AxisTiles {
 struct Tiling {
   bool tiled = false;
   AxisTiles rows, columns;
-  int64_t halo = 0;  // the widest band that a tile reads and does not own, in pixels
+  int64_t halo = 0;      // the widest band that a tile reads and does not own, in pixels
+  bool aligned = false;  // tiles compute the same bits as the whole, where the same algorithms are chosen
   int64_t count() const { return static_cast<int64_t>(rows.starts.size() * columns.starts.size()); }
 };
 
@@ -47,11 +48,12 @@ struct LayerAxis {
   Positions exact;     // those computed from the pixels alone, with no padding but at the ends that are the picture's
 };
 
-// The layers' axes (0: rows, 1: columns) where the graph's picture is cut out of a larger one; `begins` and `ends` say
+// The layers' axes (0: rows, 1: columns) where the graph's pictures (values with a position for each pixel, such as the
+// levels and the network's input made of them) are cut out of larger ones; `begins` and `ends` say
 // which of its ends are the larger one's own. Throws Error{unsupported} naming the node when an operator on the way is
 // none of those that look through windows (convolution and pooling), at single positions, or at edges (pad).
-std::vector<LayerAxis> layer_axes(const Graph& graph, Value picture, std::span<const Value> layers, int axis,
-                                  bool begins, bool ends);
+std::vector<LayerAxis> layer_axes(const Graph& graph, std::span<const Value> pictures, std::span<const Value> layers,
+                                  int axis, bool begins, bool ends);
 
 // Which lengths a tile may have along an axis, and what tiles of a length own.
 class TileRules {
