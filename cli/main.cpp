@@ -14,6 +14,7 @@
 #include "fovea/base/error.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/command.h"
+#include "fovea/commands/command_line.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/model_options.h"
 #include "fovea/report/table.h"
@@ -131,7 +132,24 @@ int exit_code(ErrorKind kind) {
   }
 }
 
+// What a command's own arguments are where they were given in another tool's words; says so.
+std::vector<std::string> own_arguments(const Command& command, std::vector<std::string> arguments) {
+  if (!command.own_arguments) return arguments;
+  std::optional<OwnArguments> own = command.own_arguments(arguments);
+  if (!own) return arguments;
+  const bool quiet = std::find_if(arguments.begin(), arguments.end(), [](const std::string& a) {
+                       return a == "-q" || a == "--quiet";
+                     }) != arguments.end();
+  if (quiet) return own->arguments;
+  for (const std::string& note : own->notes) std::fputs(fmt::format("fovea: {}\n", printable(note)).c_str(), stderr);
+  std::vector<std::string> words = {"fovea", command.name};
+  words.insert(words.end(), own->arguments.begin(), own->arguments.end());
+  std::fputs(fmt::format("fovea: in its own words: {}\n", printable(shell_line(words))).c_str(), stderr);
+  return own->arguments;
+}
+
 int parse_and_run(const Command& command, std::vector<std::string> arguments) {
+  arguments = own_arguments(command, std::move(arguments));
   Common common;
   const auto options = command.make_options();
   const OptionList list = command.describe(options.get());

@@ -1,5 +1,6 @@
 #include "fovea/commands/command.h"
 #include "fovea/commands/activations.h"
+#include "fovea/commands/again.h"
 #include "fovea/commands/atlas.h"
 #include "fovea/commands/attribute.h"
 #include "fovea/commands/bench.h"
@@ -24,7 +25,9 @@
 #include "fovea/commands/maximise.h"
 #include "fovea/commands/neighbours.h"
 #include "fovea/commands/report.h"
+#include "fovea/commands/style.h"
 #include "fovea/commands/summary.h"
+#include "fovea/commands/texture.h"
 #include "fovea/commands/top.h"
 #include "fovea/commands/train.h"
 #include "fovea/commands/verify.h"
@@ -48,12 +51,13 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(),    classify_command(),  train_command(),       evaluate_command(), report_command(),
-      data_command(),       filters_command(),   activations_command(), top_command(),      field_command(),
-      deconv_command(),     attribute_command(), maximise_command(),    invert_command(),   features_command(),
-      neighbours_command(), map_command(),       atlas_command(),       summary_command(),  layers_command(),
-      diff_command(),       zoo_command(),       fetch_command(),       convert_command(),  explain_command(),
-      bench_command(),      verify_command(),    doctor_command(),      demo_command(),     docs_command()};
+      inspect_command(),  classify_command(),   train_command(),       evaluate_command(), report_command(),
+      data_command(),     filters_command(),    activations_command(), top_command(),      field_command(),
+      deconv_command(),   attribute_command(),  maximise_command(),    invert_command(), texture_command(), style_command(),   again_command(),
+      features_command(), neighbours_command(), map_command(),         atlas_command(),    summary_command(),
+      layers_command(),   diff_command(),       zoo_command(),         fetch_command(),    convert_command(),
+      explain_command(),  bench_command(),      verify_command(),      doctor_command(),   demo_command(),
+      docs_command()};
   return commands;
 }
 

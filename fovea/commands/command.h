@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -64,6 +65,11 @@ struct Example {
   std::string does;
 };
 
+struct OwnArguments {
+  std::vector<std::string> arguments;
+  std::vector<std::string> notes;  // what had no meaning here
+};
+
 struct Command {
   std::string name;
   std::string summary;      // one line
@@ -73,6 +79,8 @@ struct Command {
   std::function<OptionList(void*)> describe;
   std::function<Report(const Context&, const void*)> run;
   bool hidden = false;
+  // Arguments in another tool's words as this command's own; without value where they are its own already.
+  std::function<std::optional<OwnArguments>(const std::vector<std::string>&)> own_arguments = {};
 };
 
 // The record of a command whose options are described by an overload `OptionList describe(Options&)`.
@@ -87,7 +95,9 @@ Command make_command(std::string name, std::string summary, std::string descript
           [](void* options) { return describe(*static_cast<Options*>(options)); },
           [run](const Context& context, const void* options) {
             return run(context, *static_cast<const Options*>(options));
-          }};
+          },
+          false,
+          {}};
 }
 
 // Several lists as one.

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/picture_record.h"
 #include "fovea/commands/step_profile.h"
+#include "fovea/compile/plan_book.h"
 #include "fovea/image/codec.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/picture_plate.h"
@@ -56,7 +58,7 @@ OptionList describe(InvertOptions& o) {
              {"--tile", "N", "longest side of a picture on the sheet; 0: by their number", &o.tile, false, {}, 0, 4096},
              {"--profile", "", "also print which steps of the compiled program take the time", &o.profile},
              {"--save", "DIR", "also write each picture in its own size into this folder", &o.save}} +
-         OptionList{model.begin() + 1, model.end()} + describe(o.engine);
+         OptionList{model.begin() + 1, model.end()} + describe(o.engine) + plan_option(o.plan);
 }
 
 namespace {
@@ -139,14 +141,16 @@ Plate plate_of(const Model& model, const InvertOptions& o, const Image& original
   return plate;
 }
 
-void write_pictures(const InvertOptions& o, std::vector<InvertedLayer>& all, Report& report, const TextPairs& text) {
+void write_pictures(const InvertOptions& o, std::vector<InvertedLayer>& all, Report& report,
+                    const PictureRecord& record, const std::string& caption) {
   make_folder(o.save);
   for (InvertedLayer& l : all)
     for (size_t k = 0; k < l.pictures.size(); ++k) {
       std::string name;
       for (const char c : l.layer.name) name += std::isalnum(static_cast<unsigned char>(c)) || c == '.' ? c : '_';
       l.files.push_back((fs::path(o.save) / fmt::format("{}-{}.png", name, k + 1)).string());
-      writing([&] { write_image(l.files.back(), l.pictures[k].image, text); });
+      const std::string part = fs::path(l.files.back()).filename().string();
+      writing([&] { write_image(l.files.back(), l.pictures[k].image, record_text(record, caption, part)); });
       report.files.emplace_back(l.files.back());
     }
 }
@@ -210,6 +214,7 @@ Report run(const Context& outer, const InvertOptions& o) {
   require_file(o.image, "a picture");
   require_picture_output(o.output);
   if (!o.save.empty()) require_writable_folder(o.save);
+  const PlanBook book(plans_to_follow(o.plan));
   Context context = outer;
   context.seed = static_cast<uint64_t>(o.seed);
   const Model model = open(context, o.model);
@@ -218,12 +223,12 @@ Report run(const Context& outer, const InvertOptions& o) {
   const Image fitted = fit_picture(read_image(o.image), *model.meaning.preprocess);
   const Engine engine(o.engine);
   std::vector<InvertedLayer> all = inverted_layers(context, model, engine, fitted, o);
-  const TextPairs text = {{"Software", "fovea"},
-                          {"Description", fmt::format("inversion of {}: preset {}, seed {}",
-                                                      printable(model.meaning.name), o.settings.preset, o.seed)}};
+  const PictureRecord record = picture_record("invert", o, model, {o.image});
+  const std::string caption =
+      fmt::format("inversion of {}: preset {}, seed {}", printable(model.meaning.name), o.settings.preset, o.seed);
   Report report;
-  if (!o.save.empty()) write_pictures(o, all, report, text);
-  writing([&] { write_image(o.output, draw_plate(plate_of(model, o, fitted, all)), text); });
+  if (!o.save.empty()) write_pictures(o, all, report, record, caption);
+  writing([&] { write_image(o.output, draw_plate(plate_of(model, o, fitted, all)), record_text(record, caption)); });
   report.files.emplace_back(o.output);
   report.text = table_of(all).text() + "wrote " + o.output + "\n";
   for (const InvertedLayer& l : all)

@@ -11,6 +11,7 @@ struct InvertOptions {
   InversionSettings settings{.starts = 0};
   std::vector<std::string> layers;
   std::string image, output, save;
+  std::string plan;  // a picture whose plans are followed
   bool profile = false;
   int64_t seed = 0, columns = 0, tile = 0, memory = 0;
 };

@@ -8,8 +8,10 @@
 #include <set>
 
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/picture_record.h"
 #include "fovea/commands/step_profile.h"
 #include "fovea/commands/unit_list.h"
+#include "fovea/compile/plan_book.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/geometry.h"
 #include "fovea/insight/class_scores.h"
@@ -111,7 +113,7 @@ OptionList describe(MaximiseOptions& o) {
              {"--tile", "N", "longest side of a picture on the sheet; 0: by their number", &o.tile, false, {}, 0, 4096},
              {"--profile", "", "also print which steps of the compiled program take the time", &o.profile},
              {"--save", "DIR", "also write each picture in its own size into this folder", &o.save}} +
-         OptionList{model.begin() + 1, model.end()} + describe(o.engine);
+         OptionList{model.begin() + 1, model.end()} + describe(o.engine) + plan_option(o.plan);
 }
 
 namespace {
@@ -327,7 +329,8 @@ Plate plate_of(const Model& model, const MaximiseOptions& o, const std::vector<S
   return plate;
 }
 
-void write_pictures(const MaximiseOptions& o, std::vector<Shown>& all, Report& report, const TextPairs& text) {
+void write_pictures(const MaximiseOptions& o, std::vector<Shown>& all, Report& report, const PictureRecord& record,
+                    const std::string& caption) {
   make_folder(o.save);
   std::set<std::string> taken;
   for (Shown& s : all) {
@@ -337,7 +340,7 @@ void write_pictures(const MaximiseOptions& o, std::vector<Shown>& all, Report& r
     std::string unique = name;
     for (int k = 2; !taken.insert(unique).second; ++k) unique = fmt::format("{}-{}", name, k);
     s.file = (fs::path(o.save) / (unique + ".png")).string();
-    writing([&] { write_image(s.file, s.made.image, text); });
+    writing([&] { write_image(s.file, s.made.image, record_text(record, caption, unique + ".png")); });
     report.files.emplace_back(s.file);
   }
 }
@@ -371,6 +374,7 @@ Table table_of(const std::vector<Shown>& all) {
 Report run(const Context& outer, const MaximiseOptions& o) {
   require_picture_output(o.output);
   if (!o.save.empty()) require_writable_folder(o.save);
+  const PlanBook book(plans_to_follow(o.plan));
   Context context = outer;
   context.seed = static_cast<uint64_t>(o.seed);
   const Model model = open(context, o.model);
@@ -400,12 +404,12 @@ Report run(const Context& outer, const MaximiseOptions& o) {
     Judge judge(model, engine);
     for (Shown& s : all) judge(s);
   }
-  const TextPairs text = {{"Software", "fovea"},
-                          {"Description", fmt::format("activation maximisation of {}: preset {}, seed {}",
-                                                      printable(model.meaning.name), o.settings.preset, o.seed)}};
+  const PictureRecord record = picture_record("maximise", o, model);
+  const std::string caption = fmt::format("activation maximisation of {}: preset {}, seed {}",
+                                          printable(model.meaning.name), o.settings.preset, o.seed);
   Report report;
-  if (!o.save.empty()) write_pictures(o, all, report, text);
-  writing([&] { write_image(o.output, draw_plate(plate_of(model, o, all)), text); });
+  if (!o.save.empty()) write_pictures(o, all, report, record, caption);
+  writing([&] { write_image(o.output, draw_plate(plate_of(model, o, all)), record_text(record, caption)); });
   report.files.emplace_back(o.output);
   report.text = table_of(all).text() + "wrote " + o.output + "\n" + profiles;
   for (size_t i = 0; i < all.size(); ++i) pictures.push_back(json_of(all[i], jobs[job_of_picture[i]]));

@@ -11,6 +11,7 @@ struct MaximiseOptions {
   MaximisationSettings settings;
   std::vector<std::string> units, classes;
   std::string objective, output, save;
+  std::string plan;  // a picture whose plans are followed
   bool profile = false;
   bool neuron = false, correlated = false;
   int64_t pictures = 1, between = 0;

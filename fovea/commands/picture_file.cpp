@@ -22,11 +22,11 @@ void require_picture_output(const std::string& path) {
     require(fs::is_directory(folder, error), ErrorKind::io, "{}: cannot be written: there is no folder {}", path,
             folder.string());
   });
-  static const std::vector<std::string> kEndings = {".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".pnm"};
+  static const std::vector<std::string> kEndings = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"};
   std::string ending = fs::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
   require(std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end(), ErrorKind::usage,
-          "{}: pictures are written as .png, .jpg, .ppm or .pgm; try {}", path,
+          "{}: pictures are written as .png, .jpg, .tif, .ppm or .pgm; try {}", path,
           fs::path(path).replace_extension(".png").string());
 }
 

@@ -7,6 +7,7 @@
 #include "fovea/compile/choices.h"
 #include "fovea/compile/optimise.h"
 #include "fovea/compile/plan.h"
+#include "fovea/compile/plan_book.h"
 #include "fovea/compile/program_impl.h"
 #include "fovea/ops/add.h"
 #include "fovea/ops/all_reduce.h"
@@ -457,8 +458,10 @@ class Compiler {
 Program compile(const Graph& graph, std::span<const Value> wants, Weights weights, Backend& backend,
                 const CompileOptions& options) {
   std::optional<Choices> given;
-  if (!options.plan.empty()) {
-    given = parse_choices(options.plan);
+  PlanBook* book = PlanBook::current();
+  const std::string follow = options.plan.empty() && book ? book->next() : options.plan;
+  if (!follow.empty()) {
+    given = parse_choices(follow);
     require(given->backend == backend.fingerprint(), ErrorKind::usage,
             "the plan was made by \"{}\", this is \"{}\": the same bits cannot be promised", given->backend,
             backend.fingerprint());
@@ -471,6 +474,7 @@ Program compile(const Graph& graph, std::span<const Value> wants, Weights weight
   if (updates && options.level >= 3) states = Compiler(work, backend, options, plan).survey();
   Program program;
   program.impl_ = Compiler(std::move(work), backend, options, plan, std::move(states)).compile();
+  if (book) book->add(program.plan());
   return program;
 }
 

@@ -50,7 +50,11 @@ std::vector<std::byte> encode_jpeg(const Image& image, int quality = 92);
 // A raw PGM (one channel) or PPM (alpha is dropped) of either depth.
 std::vector<std::byte> encode_ppm(const Image& image);
 
-// Writes .png, .jpg, .jpeg, .ppm, .pgm or .pnm, as the name's extension says in either case; atomic, see write_file.
+// A TIFF of any picture, lossless (deflate). Of the texts, "Software" and "Description" have tags. Throws Error{usage}
+// for an empty picture.
+std::vector<std::byte> encode_tiff(const Image& image, const TextPairs& text = {});
+
+// Writes .png, .jpg, .jpeg, .tif, .tiff, .ppm, .pgm or .pnm, as the name's extension says in either case; atomic, see write_file.
 // Throws Error{usage} for another extension and Error{io} when it cannot be written.
 void write_image(const std::filesystem::path& path, const Image& image, const TextPairs& text = {});
 

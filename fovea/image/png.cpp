@@ -17,6 +17,9 @@ constexpr uint64_t kDeflateRatio = 1032;
 // On photographs half the time of zlib's default, 6, and no larger.
 constexpr int kLevel = 4;
 
+// Texts above this many bytes are stored compressed.
+constexpr size_t kLongText = 2048;
+
 struct Trouble {
   char message[160] = "unknown error";
 };
@@ -228,7 +231,9 @@ std::vector<std::byte> encode_png(const Image& image, const TextPairs& text) {
     require(!key.empty() && key.size() <= 79 && is_ascii(key) && key.find('\n') == key.npos, ErrorKind::usage,
             "a PNG's text needs a keyword of 1 to 79 ASCII characters, not '{}'", key);
     ::png_text chunk{};
-    chunk.compression = is_ascii(value) ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
+    const bool ascii = is_ascii(value);
+    if (value.size() > kLongText) chunk.compression = ascii ? PNG_TEXT_COMPRESSION_zTXt : PNG_ITXT_COMPRESSION_zTXt;
+    else chunk.compression = ascii ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
     chunk.key = const_cast<char*>(key.c_str());
     chunk.text = const_cast<char*>(value.c_str());
     chunk.text_length = value.size();

@@ -55,11 +55,11 @@ Value difference(Graph& graph, Value x, int64_t axis) {
   return sub(graph, slice(graph, x, axis, 1, size), slice(graph, x, axis, 0, size - 1));
 }
 
-// The same with a 0 at the end.
-Value padded_difference(Graph& graph, Value x, int64_t axis) {
-  Ints ends = {0, 0, 0, 0};
-  ends[static_cast<size_t>(axis)] = 1;
-  return pad(graph, difference(graph, x, axis), {0, 0, 0, 0}, ends);
+// x with zeros after its last rows and columns, [.., height, width].
+Value padded_to(Graph& graph, Value x, int64_t height, int64_t width) {
+  const Shape shape = graph.shape(x);
+  if (shape[2] == height && shape[3] == width) return x;
+  return pad(graph, x, {0, 0, 0, 0}, {0, 0, height - shape[2], width - shape[3]});
 }
 
 Value total(Graph& graph, Value x) { return reduce(graph, x, {.axes = {1, 2, 3}}); }
@@ -71,34 +71,69 @@ const std::vector<std::string>& total_variation_forms() {
   return forms;
 }
 
-Value total_variation(Graph& graph, Value x, const TotalVariation& settings) {
+namespace {
+
+void check_variation(const Graph& graph, Value x, const TotalVariation& settings) {
   check_form("total variation", settings.form, total_variation_forms());
   check_pictures("the total variation", graph, x);
   require(settings.beta > 0 && std::isfinite(settings.beta), ErrorKind::usage,
           "total variation with β {}, expected above 0", settings.beta);
   const Shape shape = graph.shape(x);
-  const int64_t height = shape[2], width = shape[3];
-  require(height > 1 && width > 1, ErrorKind::shape, "the total variation of {}x{} pixels, expected at least 2x2",
-          height, width);
+  require(shape[2] > 1 && shape[3] > 1, ErrorKind::shape, "the total variation of {}x{} pixels, expected at least 2x2",
+          shape[2], shape[3]);
+}
+
+// What is summed over channels and positions: maps whose position (i,j) belongs to the pixel (i,j); they may lack the
+// last row or column.
+std::vector<Value> variations(Graph& graph, Value x, const TotalVariation& settings) {
+  const int64_t height = graph.shape(x)[2], width = graph.shape(x)[3];
   const auto square = [&](Value v) { return mul(graph, v, v); };
   if (settings.form == "anisotropic") {
     const auto one = [&](int64_t axis) {
       const Value d = difference(graph, x, axis);
-      return total(graph, settings.beta == 1 ? abs(graph, d) : power(graph, square(d), settings.beta / 2));
+      return settings.beta == 1 ? abs(graph, d) : power(graph, square(d), settings.beta / 2);
     };
-    return add(graph, one(3), one(2));
+    return {one(3), one(2)};
   }
-  Value squares;
+  Value dx = difference(graph, x, 3), dy = difference(graph, x, 2);
   if (settings.form == "interior") {
-    const Value dx = slice(graph, difference(graph, x, 3), 2, 0, height - 1);
-    const Value dy = slice(graph, difference(graph, x, 2), 3, 0, width - 1);
-    squares = add(graph, square(dx), square(dy));
+    dx = slice(graph, dx, 2, 0, height - 1);
+    dy = slice(graph, dy, 3, 0, width - 1);
   } else {
-    squares = add(graph, square(padded_difference(graph, x, 3)), square(padded_difference(graph, x, 2)));
+    dx = padded_to(graph, dx, height, width);
+    dy = padded_to(graph, dy, height, width);
   }
-  const Value sum = total(graph, power(graph, squares, settings.beta / 2));
-  if (settings.form == "mean") return scale(graph, sum, 1 / static_cast<double>(height * width));
-  return settings.form == "half" ? scale(graph, sum, 0.5) : sum;
+  return {power(graph, add(graph, square(dx), square(dy)), settings.beta / 2)};
+}
+
+}  // namespace
+
+double variation_factor(const TotalVariation& settings, double positions) {
+  if (settings.form == "mean") return 1 / positions;
+  return settings.form == "half" ? 0.5 : 1;
+}
+
+Value total_variation_map(Graph& graph, Value x, const TotalVariation& settings) {
+  check_variation(graph, x, settings);
+  const int64_t height = graph.shape(x)[2], width = graph.shape(x)[3];
+  Value sum;
+  for (const Value v : variations(graph, x, settings)) {
+    const Value whole = padded_to(graph, v, height, width);
+    sum = sum ? add(graph, sum, whole) : whole;
+  }
+  return sum;
+}
+
+Value total_variation(Graph& graph, Value x, const TotalVariation& settings) {
+  check_variation(graph, x, settings);
+  const Shape shape = graph.shape(x);
+  Value sum;
+  for (const Value v : variations(graph, x, settings)) {
+    const Value all = total(graph, v);
+    sum = sum ? add(graph, sum, all) : all;
+  }
+  const double factor = variation_factor(settings, static_cast<double>(shape[2] * shape[3]));
+  return factor == 1 ? sum : scale(graph, sum, factor);
 }
 
 double neighbour_difference(double side) { return 80 / 6.5 * std::max(1.0, 224 / side); }
@@ -108,19 +143,24 @@ const std::vector<std::string>& alpha_norm_forms() {
   return forms;
 }
 
-Value alpha_norm(Graph& graph, Value x, const AlphaNorm& settings) {
+double alpha_norm_factor(const AlphaNorm& settings, double positions) {
+  return settings.form == "sum" ? 1 : 1 / positions;
+}
+
+Value alpha_norm_map(Graph& graph, Value x, const AlphaNorm& settings) {
   check_form("α-norm", settings.form, alpha_norm_forms());
   check_pictures("the α-norm", graph, x);
   require(settings.alpha >= 1 && std::isfinite(settings.alpha), ErrorKind::usage,
           "an α-norm with α {}, expected 1 or more", settings.alpha);
-  const Shape shape = graph.shape(x);
-  const double pixels = static_cast<double>(shape[2] * shape[3]);
   Value squares = mul(graph, x, x);
   if (settings.form == "pixel") squares = reduce(graph, squares, {.axes = {1}, .keep = true});
-  const Value powers =
-      settings.alpha == 1 && settings.form != "pixel" ? abs(graph, x) : power(graph, squares, settings.alpha / 2);
-  const Value sum = total(graph, powers);
-  return settings.form == "sum" ? sum : scale(graph, sum, 1 / pixels);
+  return settings.alpha == 1 && settings.form != "pixel" ? abs(graph, x) : power(graph, squares, settings.alpha / 2);
+}
+
+Value alpha_norm(Graph& graph, Value x, const AlphaNorm& settings) {
+  const Value sum = total(graph, alpha_norm_map(graph, x, settings));
+  const double factor = alpha_norm_factor(settings, static_cast<double>(graph.shape(x)[2] * graph.shape(x)[3]));
+  return factor == 1 ? sum : scale(graph, sum, factor);
 }
 
 }  // namespace fovea

@@ -27,6 +27,11 @@ const std::vector<std::string>& total_variation_forms();
 // For β other than 2, and |d| with β other than 2, the power's base is max(dx² + dy², 1e-6): finite slopes where the
 // picture is flat. Throws Error{usage} for an unknown form and β that is not above 0, Error{shape} for another rank.
 Value total_variation(Graph& graph, Value x, const TotalVariation& settings = {});
+// What it sums, for pictures that are looked at in parts: [N,C,H,W], in which a position holds what the differences to
+// the next row and column cost there. The sum of all, times variation_factor, is the total variation; `positions` is
+// H·W of the whole picture.
+Value total_variation_map(Graph& graph, Value x, const TotalVariation& settings = {});
+double variation_factor(const TotalVariation& settings, double positions);
 
 // nnpreimage's scale of differences between neighbours: (80/6.5) grey levels in pictures of 224 pixels and more; in
 // smaller ones, which show the same things with fewer pixels, neighbours differ more: inversely to the side. The weight
@@ -44,5 +49,8 @@ const std::vector<std::string>& alpha_norm_forms();
 
 // Throws Error{usage} for an unknown form and α below 1, Error{shape} for another rank.
 Value alpha_norm(Graph& graph, Value x, const AlphaNorm& settings = {});
+// What it sums, [N,C,H,W], or [N,1,H,W] for the form pixel, and what its sum is multiplied with.
+Value alpha_norm_map(Graph& graph, Value x, const AlphaNorm& settings = {});
+double alpha_norm_factor(const AlphaNorm& settings, double positions);
 
 }  // namespace fovea

@@ -37,6 +37,7 @@
 #include "fovea/ops/gelu.h"
 #include "fovea/ops/gemm.h"
 #include "fovea/ops/global_pool.h"
+#include "fovea/ops/gram.h"
 #include "fovea/ops/greater.h"
 #include "fovea/ops/greater_equal.h"
 #include "fovea/ops/hard_sigmoid.h"
@@ -72,6 +73,7 @@
 #include "fovea/ops/resize.h"
 #include "fovea/ops/reverse.h"
 #include "fovea/ops/roll.h"
+#include "fovea/ops/root_trace.h"
 #include "fovea/ops/round.h"
 #include "fovea/ops/scatter_add.h"
 #include "fovea/ops/selu.h"
@@ -230,6 +232,9 @@ const Op* const kOps[] = {
     &ops::cumsum,
     &ops::update,
     &ops::sum_of_squares,
+    &ops::gram,
+    &ops::gram_gradient,
+    &ops::root_trace,
 };
 }
 

@@ -58,6 +58,8 @@ constexpr Candidate kCandidates[] = {
     {"reduce_extreme_gradient", "reduce", lower_reduce_extreme_gradient},
     {"update", "update", lower_update},
     {"sum_of_squares", "update", lower_sum_of_squares},
+    {"gram", "gram", lower_gram},
+    {"gram_gradient", "gram", lower_gram_gradient},
 };
 
 // Switches in blocks of channels or with channels last ↔ plain.

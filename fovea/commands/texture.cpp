@@ -1,0 +1,248 @@
+#include "fovea/commands/texture.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "fovea/commands/picture_file.h"
+#include "fovea/commands/style_model.h"
+#include "fovea/image/colour_transfer.h"
+#include "fovea/insight/picture_levels.h"
+#include "fovea/report/picture_plate.h"
+#include "fovea/report/table.h"
+
+namespace fovea {
+
+OptionList describe(TextureOptions& o) {
+  return OptionList{
+             {"IMAGE", "", "the texture", &o.image, true},
+             {"-o,--output", "FILE", "the result, a .png, .tif, .jpg or .ppm file", &o.output, true},
+             {"--size", "N|WxH", "sides of the result in pixels; else those of the source as it is looked at", &o.size},
+             {"--source-size", "N", "longer side of the source as it is looked at", &o.source_size, false, {}, 1, 65536},
+             {"--layers", "A,B",
+              "layers whose statistics are kept; else relu1_1, pool1, pool2, pool3, pool4 of VGG; all: a plate with one, "
+              "two … all of these",
+              &o.layers},
+             {"--layer-weights", "A,B", "weights of the layers; else equal", &o.layer_weights},
+             {"--steps", "N", "steps of the descent", &o.steps, false, {}, 1, 1e6},
+             {"--tileable", "", "a result that continues at its opposite edges", &o.tileable},
+             {"--match-histogram", "", "at last give each colour channel the source's histogram", &o.match_histogram},
+             {"--seed", "N", "other noise to begin with", &o.seed, false, {}, 0, 1e9}} +
+         describe_style_model(o.model) +
+         OptionList{
+             {"--pooling", "KIND", "average (Gatys et al., 2015) or max", &o.pooling, false, {"average", "max"}},
+             {"--keep-weights", "", "the network as it is; else its weights are scaled to a mean answer of 1",
+              &o.keep_weights},
+             {"--gram-norm,--statistics", "FORM", "how statistics are compared", &o.statistics, false, style_forms()},
+             {"--optimiser", "NAME", "how the picture goes downhill", &o.optimiser, false, picture_updates()},
+             {"--rate", "X", "its rate; 0: 1 of lbfgs, 10 of adam", &o.rate, false, {}, 0, 1e9},
+             {"--history", "N", "steps that lbfgs remembers", &o.history, false, {}, 1, 1000},
+             {"--depth", "BITS", "16: a result of 16 bits (.png, .tif, .ppm)", &o.depth, false, {}, 8, 16},
+             {"--save-every", "N", "also write the picture (OUT_100.png) and the state of the work every N steps",
+              &o.save_every, false, {}, 0, 1e6},
+             {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &o.resume},
+             {"--memory", "AMOUNT",
+              "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % of what is "
+              "free",
+              &o.memory},
+             {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &o.tile, false, {}, 0, 65536}} +
+         describe(o.engine) + plan_option(o.plan);
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// "512" or "640x480".
+PictureSize parse_size(const std::string& text, const Image& source, int64_t source_size) {
+  if (text.empty()) return fitted_size(source, source_size);
+  const auto number = [&](std::string_view part) {
+    int64_t value = 0;
+    const auto [rest, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    require(error == std::errc() && rest == part.data() + part.size() && value >= 1 && value <= 65536, ErrorKind::usage,
+            "--size {}: expected pixels such as 512 or 640x480", text);
+    return value;
+  };
+  const size_t cross = text.find('x');
+  if (cross == std::string::npos) return {number(text), number(text)};
+  return {number(std::string_view(text).substr(0, cross)), number(std::string_view(text).substr(cross + 1))};
+}
+
+struct Work {
+  const TextureOptions& options;
+  const Model& model;
+  const Engine& engine;
+  const Image& source;
+  PlanBook& book;
+};
+
+TextureSettings settings_of(const TextureOptions& o, const Image& source) {
+  TextureSettings s;
+  s.layer_weights = parse_numbers(o.layer_weights, "--layer-weights");
+  s.form = o.statistics;
+  s.pooling = o.pooling;
+  s.normalised_weights = !o.keep_weights;
+  s.rule.update = o.optimiser;
+  s.rule.rate = o.rate > 0 ? o.rate : o.optimiser == "adam" ? 10 : 1;
+  s.rule.history = o.history;
+  const PictureSize size = parse_size(o.size, source, o.source_size);
+  s.width = size.width;
+  s.height = size.height;
+  s.source_size = o.source_size;
+  s.steps = o.steps;
+  s.tileable = o.tileable;
+  return s;
+}
+
+TextureSynthesis synthesis_of(const Context& context, const Work& work, std::vector<std::string> layers) {
+  TextureSettings settings = settings_of(work.options, work.source);
+  if (layers.size() < settings.layer_weights.size()) settings.layer_weights.resize(layers.size());
+  settings.layers = std::move(layers);
+  const int64_t width = settings.width, height = settings.height;
+  TextureSynthesis texture(context, work.model, std::move(settings), work.source,
+                           {work.engine.backend, work.engine.compile_options, memory_limit(work.options.memory),
+                            work.options.tile});
+  if (texture.settings().width != width || texture.settings().height != height)
+    context.note(fmt::format("{}x{} pixels: a tileable texture has sides of whole strides of the deepest layer",
+                             texture.settings().width, texture.settings().height));
+  return texture;
+}
+
+Image finished(const Work& work, const TextureSynthesis& texture, const Tensor& levels) {
+  const Image made = texture.picture(levels, static_cast<int>(work.options.depth));
+  return work.options.match_histogram ? with_histogram_of(made, texture.source()) : made;
+}
+
+std::string caption_of(const Work& work, const std::vector<std::string>& layers) {
+  return fmt::format("texture of {}: {}, {}", work.options.image, printable(work.model.meaning.name),
+                     fmt::join(layers, ", "));
+}
+
+Report single(const Context& context, const Work& work, const PictureRecord& record,
+              const std::vector<std::string>& layers) {
+  const TextureOptions& o = work.options;
+  TextureSynthesis texture = synthesis_of(context, work, layers);
+  std::vector<std::string> typed = {"fovea"};
+  typed.insert(typed.end(), record.command.begin(), record.command.end());
+  typed.insert(typed.end(), {"-o", o.output});
+  PictureRun run({.output = o.output,
+                  .resume = o.resume,
+                  .settings = settings_text(record.command, {o.image}),
+                  .network = record.model_hash,
+                  .save_every = o.save_every,
+                  .again = shell_line(typed)},
+                 work.book, [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans) {
+                   write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers));
+                 });
+  PictureSynthesis* running = nullptr;
+  PictureSynthesis synthesis = texture.synthesis(
+      context, [&](size_t stage, const PictureLoss& loss) { run.begun(context, stage, loss, *running); });
+  running = &synthesis;
+  const PictureRunResult result = run.run(context, synthesis);
+  Report report;
+  report.files.emplace_back(o.output);
+  for (const std::string& file : result.files) report.files.emplace_back(file);
+  const auto losses = result.totals.empty() ? std::vector<double>() : result.totals.back();
+  report.text =
+      fmt::format("wrote {} ({} x {} pixels): {} steps in {}{}\n", coloured(printable(o.output), Ink::cyan),
+                  texture.settings().width, texture.settings().height, synthesis.done(), duration_text(result.seconds),
+                  losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
+  Json json = {{"output", o.output}, {"image", o.image},   {"model", printable(work.model.meaning.name)},
+               {"layers", layers},   {"seed", o.seed},     {"tileable", o.tileable},
+               {"width", texture.settings().width}, {"height", texture.settings().height}};
+  json.update(run_json(result, synthesis));
+  report.set_json(json);
+  return report;
+}
+
+// One rung of the plate: the picture and its last loss.
+struct Rung {
+  Image picture;
+  double first = 0, last = 0;
+  bool finished = false;
+};
+
+Rung rung(const Context& context, const Work& work, const std::vector<std::string>& layers, size_t index,
+          size_t count) {
+  TextureSynthesis texture = synthesis_of(context, work, layers);
+  PictureSynthesis synthesis = texture.synthesis(context);
+  Rung result;
+  const std::string what = fmt::format("{} of {}, to {}", index + 1, count, layers.back());
+  const PictureSynthesis::Outcome outcome = synthesis.run(context, [&](const SynthesisStep& s) {
+    if (s.done == 1) result.first = s.value.total;
+    result.last = s.value.total;
+    context.report({what, s.done, s.total, fmt::format("loss {:.4g}", s.value.total)});
+  });
+  require(outcome.trouble.empty(), ErrorKind::usage, "{}: a smaller --rate or --exact may help", outcome.trouble);
+  result.finished = outcome.finished;
+  result.picture = finished(work, texture, synthesis.shown());
+  return result;
+}
+
+// What one layer keeps, what two keep … The classic plate of the paper's figure 3.
+Report ladder(const Context& context, const Work& work, const std::vector<std::string>& layers) {
+  const TextureOptions& o = work.options;
+  require(o.resume.empty() && o.save_every == 0, ErrorKind::usage,
+          "--layers all makes several pictures: --resume and --save-every do not go with it");
+  const PictureSize looked_at = fitted_size(work.source, o.source_size);
+  Plate plate;
+  plate.title = "texture";
+  plate.subtitle = fmt::format("{}: from noise to the same statistics of more and more layers",
+                               printable(work.model.meaning.name));
+  std::vector<PlatePicture> pictures = {{fitted(work.source, looked_at), {"the texture"}}};
+  Json rungs = Json::array();
+  for (size_t k = 0; k < layers.size() && !context.cancelled(); ++k) {
+    const std::vector<std::string> some(layers.begin(), layers.begin() + static_cast<int64_t>(k) + 1);
+    const Rung r = rung(context, work, some, k, layers.size());
+    const std::string faint = fmt::format("loss {:.3g} to {:.3g}{}", r.first, r.last, r.finished ? "" : ", stopped");
+    pictures.push_back({r.picture, {k == 0 ? some[0] : "+ " + some.back(), faint}});
+    rungs.push_back({{"layers", some}, {"loss_at_start", r.first}, {"loss_at_end", r.last}});
+  }
+  plate.tile = std::max(160, std::max(pictures.back().image.width(), pictures.back().image.height()));
+  plate.rows = in_rows(std::move(pictures), plate_columns(static_cast<int>(layers.size()) + 1));
+  const PictureRecord record = picture_record("texture", o, work.model, {o.image});
+  write_recorded(o.output, draw_plate(plate), record, {}, caption_of(work, layers));
+  Report report;
+  report.files.emplace_back(o.output);
+  report.text = fmt::format("wrote {}\n", coloured(printable(o.output), Ink::cyan));
+  report.set_json({{"output", o.output},
+                   {"image", o.image},
+                   {"model", printable(work.model.meaning.name)},
+                   {"seed", o.seed},
+                   {"ladder", rungs}});
+  return report;
+}
+
+}  // namespace
+
+Report run(const Context& outer, const TextureOptions& o) {
+  require_file(o.image, "a picture of a texture");
+  require_picture_output(o.output);
+  require(o.depth == 8 || o.depth == 16, ErrorKind::usage, "--depth {}: expected 8 or 16", o.depth);
+  Context context = outer;
+  context.seed = static_cast<uint64_t>(o.seed);
+  PlanBook book(plans_for(o.plan, o.resume));
+  const Image source = read_picture(context, o.image, "a picture of a texture");
+  const Model model = style_model(context, o.model);
+  const Engine engine(o.engine);
+  const Work work{o, model, engine, source, book};
+  if (o.layers == "all") return ladder(context, work, texture_layers_of(model));
+  const std::vector<std::string> layers = o.layers.empty() ? texture_layers_of(model) : parse_names(o.layers);
+  return single(context, work, picture_record("texture", o, model, {o.image}), layers);
+}
+
+Command texture_command() {
+  return make_command<TextureOptions>(
+      "texture", "makes a new picture with the texture of another",
+      "Starts from noise and looks for a picture whose layers have the same Gram matrices as the source's: Gatys, Ecker & "
+      "Bethge, 2015. The result may be larger than the source and may continue at its opposite edges. docs/methods/"
+      "texture.md says how to read the plate of --layers all.",
+      {{"fovea texture pebbles.jpg -o more.png", "a new picture of pebbles"},
+       {"fovea texture pebbles.jpg --layers all -o plate.png", "what each further layer adds"},
+       {"fovea texture bricks.png --size 512x256 --tileable -o wall.png", "larger, and it continues at its edges"}},
+      run);
+}
+
+}  // namespace fovea

@@ -1,0 +1,34 @@
+// A trained network made ready for pictures to be made with it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fovea/backend/backend.h"
+#include "fovea/base/context.h"
+#include "fovea/compile/program.h"
+#include "fovea/model/model.h"
+
+namespace fovea {
+
+// Average pooling with the same windows in the place of every max pooling: "improves the gradient flow" (Gatys et al.,
+// 2015, section 2). Padding does not count in the averages. Each average is multiplied by `factor` (jcjohnson's
+// neural-style: 1; crowsonkb's style-transfer-pytorch: 2 for 2x2 windows, 0.78 of it at the later ones; here one
+// number).
+Model with_average_pooling(const Model& model, double factor = 1);
+
+// The picture's edge pixels repeated where convolutions that see the picture itself pad it with zeros: no frame in the
+// result. crowsonkb's style-transfer-pytorch.
+Model with_replicated_edges(const Model& model);
+
+// Weights scaled so that the mean answer of every unit of every rectified convolution over all positions of the
+// pictures is 1, without any effect on what units see of each other: w'_j = w_j ·  a_i/a_j, b'_j = b_j / a_j for the
+// mean answers a. Gatys et al., 2015, section 2 ("rescaled the weights such that the mean activation of each filter
+// over images and positions is equal to one"). Units that are silent for all pictures keep a scale of 1.
+// For chains of convolutions, ReLU and pooling from the picture to `layer`. Pictures are levels [1,C,H,W]. Throws
+// Error{unsupported} naming the first other operator, Error{usage} when there are no pictures.
+Model with_normalised_weights(const Context& context, const Model& model, std::string_view layer,
+                              std::span<const Tensor> pictures, Backend& backend, const CompileOptions& options = {});
+
+}  // namespace fovea
