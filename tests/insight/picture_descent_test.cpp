@@ -67,7 +67,8 @@ TEST(PictureDescent, AdamTakesItsFirstStepsAsPublished) {
   EXPECT_NEAR(d.levels().data<float>()[7], x1, 1e-4);
   const double g2 = static_cast<double>(bowl(d.levels()).gradient.data<float>()[7]);
   d.step(bowl);
-  const double m = (0.9 * 0.1 * g1 + 0.1 * g2) / (1 - 0.81), v = (0.99 * 0.01 * g1 * g1 + 0.01 * g2 * g2) / (1 - 0.9801);
+  const double m = (0.9 * 0.1 * g1 + 0.1 * g2) / (1 - 0.81),
+               v = (0.99 * 0.01 * g1 * g1 + 0.01 * g2 * g2) / (1 - 0.9801);
   EXPECT_NEAR(d.levels().data<float>()[7], x1 - 2 * m / (std::sqrt(v) + 1e-8), 1e-4);
 }
 

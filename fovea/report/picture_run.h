@@ -1,0 +1,31 @@
+// The page of a run that made one picture: dreams, textures, styles.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fovea/image/image.h"
+#include "fovea/report/curves.h"
+
+namespace fovea {
+
+struct PictureRun {
+  std::string title, subtitle;  // text
+  Image after;                  // the picture
+  std::string after_name = "after";
+  Image before;  // what it began with, shown under a slider where it has the same shape; empty: none
+  std::string before_name = "before";
+  std::vector<std::pair<Image, std::string>> sources;         // further pictures that went into it, with names
+  std::vector<std::pair<std::string, std::string>> facts;     // value, what: big numbers under the title
+  std::vector<Chart> charts;                                  // of the loss and its terms
+  std::string charts_intro;                                   // text
+  std::vector<std::pair<std::string, std::string>> settings;  // name, value
+  std::string command;                                        // the line that makes it again
+  std::string footer;                                         // HTML
+};
+
+// One self-contained page: the picture beside what it began with, the curves, the settings, the command.
+std::string picture_run_page(const PictureRun& run);
+
+}  // namespace fovea
