@@ -137,9 +137,8 @@ std::vector<std::string> own_arguments(const Command& command, std::vector<std::
   if (!command.own_arguments) return arguments;
   std::optional<OwnArguments> own = command.own_arguments(arguments);
   if (!own) return arguments;
-  const bool quiet = std::find_if(arguments.begin(), arguments.end(), [](const std::string& a) {
-                       return a == "-q" || a == "--quiet";
-                     }) != arguments.end();
+  const bool quiet = std::find_if(arguments.begin(), arguments.end(),
+                                  [](const std::string& a) { return a == "-q" || a == "--quiet"; }) != arguments.end();
   if (quiet) return own->arguments;
   for (const std::string& note : own->notes) std::fputs(fmt::format("fovea: {}\n", printable(note)).c_str(), stderr);
   std::vector<std::string> words = {"fovea", command.name};

@@ -51,13 +51,13 @@ OptionList operator+(OptionList a, OptionList b) {
 
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
-      inspect_command(),  classify_command(),   train_command(),       evaluate_command(), report_command(),
-      data_command(),     filters_command(),    activations_command(), top_command(),      field_command(),
-      deconv_command(),   attribute_command(),  maximise_command(),    invert_command(), texture_command(), style_command(),   again_command(),
-      features_command(), neighbours_command(), map_command(),         atlas_command(),    summary_command(),
-      layers_command(),   diff_command(),       zoo_command(),         fetch_command(),    convert_command(),
-      explain_command(),  bench_command(),      verify_command(),      doctor_command(),   demo_command(),
-      docs_command()};
+      inspect_command(), classify_command(),  train_command(),       evaluate_command(),   report_command(),
+      data_command(),    filters_command(),   activations_command(), top_command(),        field_command(),
+      deconv_command(),  attribute_command(), maximise_command(),    invert_command(),     texture_command(),
+      style_command(),   again_command(),     features_command(),    neighbours_command(), map_command(),
+      atlas_command(),   summary_command(),   layers_command(),      diff_command(),       zoo_command(),
+      fetch_command(),   convert_command(),   explain_command(),     bench_command(),      verify_command(),
+      doctor_command(),  demo_command(),      docs_command()};
   return commands;
 }
 

@@ -39,8 +39,8 @@ Report run_feed_forward(const Context& context, const StyleOptions& o) {
   write_recorded(o.output, made, record, {}, caption);
   Report report;
   report.files.emplace_back(o.output);
-  report.text = fmt::format("wrote {} ({} x {} pixels)\n", coloured(printable(o.output), Ink::cyan), made.width(),
-                            made.height());
+  report.text =
+      fmt::format("wrote {} ({} x {} pixels)\n", coloured(printable(o.output), Ink::cyan), made.width(), made.height());
   report.set_json({{"output", o.output},
                    {"network", o.network},
                    {"content", o.content},

@@ -88,8 +88,7 @@ Collected collect(const std::vector<std::string>& arguments) {
     for (const auto& [flag, what] : flags()) known.push_back(flag);
     require(flags().contains(name), ErrorKind::usage, "unknown option -{}{}", name, did_you_mean(name, known));
     const size_t equals = arguments[i].find('=');
-    if (equals == std::string::npos)
-      require(i + 1 < arguments.size(), ErrorKind::usage, "-{} needs a value", name);
+    if (equals == std::string::npos) require(i + 1 < arguments.size(), ErrorKind::usage, "-{} needs a value", name);
     result.values[name] = equals != std::string::npos ? arguments[i].substr(equals + 1) : arguments[++i];
   }
   return result;
@@ -128,9 +127,8 @@ void special(const std::map<std::string, std::string>& values, OwnArguments& res
 }  // namespace
 
 bool has_johnson_flags(const std::vector<std::string>& arguments) {
-  return std::any_of(arguments.begin(), arguments.end(), [](const std::string& a) {
-    return flags().contains(flag_name(a)) && !flag_name(a).empty();
-  });
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [](const std::string& a) { return flags().contains(flag_name(a)) && !flag_name(a).empty(); });
 }
 
 OwnArguments without_johnson_flags(const std::vector<std::string>& arguments) {
@@ -143,9 +141,8 @@ OwnArguments without_johnson_flags(const std::vector<std::string>& arguments) {
     for (const std::string& file : parse_names(style->second)) out.push_back(file);
   out.insert(out.end(), given.others.begin(), given.others.end());
   const auto has = [&](const std::string& option, const std::string& other = "--") {
-    return std::any_of(given.others.begin(), given.others.end(), [&](const std::string& a) {
-      return a == option || a == other || a.starts_with(option + "=");
-    });
+    return std::any_of(given.others.begin(), given.others.end(),
+                       [&](const std::string& a) { return a == option || a == other || a.starts_with(option + "="); });
   };
   if (!has("--preset")) out.insert(out.end(), {"--preset", "johnson"});
   for (const auto& [name, value] : given.values) {

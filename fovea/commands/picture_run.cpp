@@ -21,9 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -124,8 +122,8 @@ void PictureRun::begun(const Context& context, size_t stage, const PictureLoss& 
   const SynthesisStage& s = synthesis.stages()[stage];
   context.note(fmt::format("{}x{}: {} steps, about {} an evaluation, {} of memory{}", s.width, s.height, s.steps,
                            duration_text(e.seconds), short_bytes(static_cast<double>(e.bytes)),
-                           e.tiling.tiled ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(), e.tiling.columns.length,
-                                                        e.tiling.rows.length)
+                           e.tiling.tiled ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(),
+                                                        e.tiling.columns.length, e.tiling.rows.length)
                                           : ""));
   times_.clear();
   last_ = now();

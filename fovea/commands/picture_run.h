@@ -27,12 +27,12 @@ std::string state_file(const std::string& output);
 
 struct PictureRunResult {
   bool finished = false;
-  std::vector<std::vector<double>> totals;            // of each stage, of each step done in this call
+  std::vector<std::vector<double>> totals;              // of each stage, of each step done in this call
   std::vector<std::vector<std::vector<double>>> terms;  // [stage][term][step]
-  std::vector<std::string> names;                      // of the terms
-  std::vector<double> step_seconds;                    // of each stage, the median; 0 where nothing was done
-  std::vector<std::string> files;                      // pictures on the way
-  std::vector<std::string> plans;                      // of all programs of the run, also those before it was resumed
+  std::vector<std::string> names;                       // of the terms
+  std::vector<double> step_seconds;                     // of each stage, the median; 0 where nothing was done
+  std::vector<std::string> files;                       // pictures on the way
+  std::vector<std::string> plans;                       // of all programs of the run, also those before it was resumed
   double seconds = 0;
 };
 
@@ -45,7 +45,8 @@ ResumedPlans plans_of_state(const std::string& file);
 
 class PictureRun {
  public:
-  using Write = std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans)>;
+  using Write =
+      std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans)>;
   // The book is open already and has seen all programs that are compiled before the first stage. `write` makes a
   // picture of levels and writes it; `plans`: of all programs so far.
   PictureRun(PictureRunSettings settings, PlanBook& book, Write write);
@@ -67,8 +68,8 @@ class PictureRun {
   PictureRunSettings settings_;
   PlanBook& book_;
   Write write_;
-  size_t before_ = 0;       // programs before the first stage
-  size_t stage_begins_ = 0;  // programs of the book when the stage began
+  size_t before_ = 0;                 // programs before the first stage
+  size_t stage_begins_ = 0;           // programs of the book when the stage began
   std::vector<std::string> earlier_;  // plans of stages before the one that was resumed
   std::vector<double> times_;         // of this stage's steps
   double last_ = 0;

@@ -29,18 +29,46 @@ OptionList picture_options(StyleOptions& o) {
       {"-o,--output", "FILE", "the result, a .png, .tif, .jpg or .ppm file", &o.output, true},
       {"--preset", "NAME", "how", &o.preset, false, style_presets()},
       {"--size", "N", "longer side of the result", &o.size, false, {}, 1, 65536},
-      {"--steps", "N", "steps, of each size where there are several; 0: the preset's (500; johnson 1000)", &o.steps,
-       false, {}, 0, 1e6},
-      {"--first-size", "N", "the longer side to begin with, then growing by √2; 0: --size at once; -1: the preset's (128; "
-       "gatys and johnson 0)", &o.first_size, false, {}, -1, 65536},
-      {"--first-steps", "N", "steps at the first of several sizes; 0: the preset's (1000)", &o.first_steps, false, {}, 0,
+      {"--steps",
+       "N",
+       "steps, of each size where there are several; 0: the preset's (500; johnson 1000)",
+       &o.steps,
+       false,
+       {},
+       0,
+       1e6},
+      {"--first-size",
+       "N",
+       "the longer side to begin with, then growing by √2; 0: --size at once; -1: the preset's (128; "
+       "gatys and johnson 0)",
+       &o.first_size,
+       false,
+       {},
+       -1,
+       65536},
+      {"--first-steps",
+       "N",
+       "steps at the first of several sizes; 0: the preset's (1000)",
+       &o.first_steps,
+       false,
+       {},
+       0,
        1e6},
       {"--style-weights", "A,B", "weights of several styles, such as 3,7", &o.style_weights},
-      {"--style-scale", "X", "longer side of the style pictures in that of the result; 0: 1", &o.style_scale, false, {},
-       0, 100},
-      {"--mask", "FILE", "where a style counts: white in a grey picture of the content's proportions, one for each style "
-       "in their order (may be repeated)", &o.masks},
-      {"--colours", "HOW", "whose colours: the style's; the content's in place, with new light only (luminance); or the "
+      {"--style-scale",
+       "X",
+       "longer side of the style pictures in that of the result; 0: 1",
+       &o.style_scale,
+       false,
+       {},
+       0,
+       100},
+      {"--mask", "FILE",
+       "where a style counts: white in a grey picture of the content's proportions, one for each style "
+       "in their order (may be repeated)",
+       &o.masks},
+      {"--colours", "HOW",
+       "whose colours: the style's; the content's in place, with new light only (luminance); or the "
        "styles recoloured first so that mean and covariance (linear, symmetric) or histograms are the content's",
        &o.colours, false, kColours},
       {"--start", "WHAT", "content, noise, grey, or a picture; else the preset's (content; gatys and johnson noise)",
@@ -51,18 +79,38 @@ OptionList picture_options(StyleOptions& o) {
 
 OptionList loss_options(StyleOptions& o) {
   return {
-      {"--content-weight", "X", "weight of the content; -1: the preset's (0.015; gatys 0.001, johnson 5)",
-       &o.content_weight, false, {}, -1, 1e12},
-      {"--style-weight", "X", "weight of the style; -1: the preset's (1; johnson 100)", &o.style_weight, false, {}, -1,
+      {"--content-weight",
+       "X",
+       "weight of the content; -1: the preset's (0.015; gatys 0.001, johnson 5)",
+       &o.content_weight,
+       false,
+       {},
+       -1,
        1e12},
-      {"--tv-weight", "X", "weight of the total variation; -1: the preset's (2; gatys 0, johnson 0.001)", &o.tv_weight,
-       false, {}, -1, 1e12},
+      {"--style-weight",
+       "X",
+       "weight of the style; -1: the preset's (1; johnson 100)",
+       &o.style_weight,
+       false,
+       {},
+       -1,
+       1e12},
+      {"--tv-weight",
+       "X",
+       "weight of the total variation; -1: the preset's (2; gatys 0, johnson 0.001)",
+       &o.tv_weight,
+       false,
+       {},
+       -1,
+       1e12},
       {"--tv-form", "FORM", "how it is counted; else the preset's (mean; gatys mean, johnson interior)", &o.tv_form},
       {"--content-layers", "A,B", "layers of the content; else relu4_2 of VGG", &o.content_layers},
       {"--style-layers", "A,B", "layers of the style; else relu1_1, relu2_1 … relu5_1 of VGG", &o.style_layers},
       {"--style-layer-weights", "A,B", "weights of these; else the preset's", &o.style_layer_weights},
-      {"--gram-norm,--statistics", "FORM", "how statistics are compared: gatys, johnson, mean, w2; else the preset's (w2, "
-       "gatys, johnson)", &o.statistics},
+      {"--gram-norm,--statistics", "FORM",
+       "how statistics are compared: gatys, johnson, mean, w2; else the preset's (w2, "
+       "gatys, johnson)",
+       &o.statistics},
       {"--pooling", "KIND", "max or average; else the network's", &o.pooling},
       {"--normalise-weights", "", "first scale the network's weights to a mean answer of 1 (Gatys et al., 2015)",
        &o.normalise_weights},
@@ -74,17 +122,45 @@ OptionList loss_options(StyleOptions& o) {
 OptionList work_options(StyleOptions& o) {
   return {
       {"--optimiser", "NAME", "lbfgs or adam; else the preset's (adam; gatys and johnson lbfgs)", &o.optimiser},
-      {"--rate", "X", "its rate; 0: the preset's (adam 0.02, or 10 of johnson and gatys; lbfgs 1)", &o.rate, false, {}, 0,
+      {"--rate",
+       "X",
+       "its rate; 0: the preset's (adam 0.02, or 10 of johnson and gatys; lbfgs 1)",
+       &o.rate,
+       false,
+       {},
+       0,
        1e9},
-      {"--history", "N", "steps that lbfgs remembers; 0: the preset's (20; johnson 100)", &o.history, false, {}, 0, 1000},
-      {"--average", "X", "the result is a mean of the last steps' pictures that forgets by this factor; -1: the preset's "
-       "(0.99; gatys and johnson 0)", &o.average, false, {}, -1, 0.99999},
+      {"--history",
+       "N",
+       "steps that lbfgs remembers; 0: the preset's (20; johnson 100)",
+       &o.history,
+       false,
+       {},
+       0,
+       1000},
+      {"--average",
+       "X",
+       "the result is a mean of the last steps' pictures that forgets by this factor; -1: the preset's "
+       "(0.99; gatys and johnson 0)",
+       &o.average,
+       false,
+       {},
+       -1,
+       0.99999},
       {"--depth", "BITS", "16: a result of 16 bits (.png, .tif, .ppm)", &o.depth, false, {}, 8, 16},
-      {"--save-every", "N", "also write the picture (OUT_100.png) and the state of the work every N steps", &o.save_every,
-       false, {}, 0, 1e6},
+      {"--save-every",
+       "N",
+       "also write the picture (OUT_100.png) and the state of the work every N steps",
+       &o.save_every,
+       false,
+       {},
+       0,
+       1e6},
       {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &o.resume},
-      {"--memory", "AMOUNT", "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % "
-       "of what is free", &o.memory},
+      {"--memory", "AMOUNT",
+       "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % "
+       "of what is free",
+       &o.memory},
       {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &o.tile, false, {}, 0, 65536},
       {"--network", "FILE.onnx", "instead of all that: a network that was trained to paint one style, in one pass",
        &o.network},
@@ -157,8 +233,8 @@ namespace {
 // A mask of other proportions is stretched; of another size only, it fits at any size.
 void check_mask(const Context& context, const std::string& file, const Image& mask, const Image& content) {
   if (mask.width() == content.width() && mask.height() == content.height()) return;
-  const double ratio = static_cast<double>(mask.width()) * content.height() /
-                       (static_cast<double>(mask.height()) * content.width());
+  const double ratio =
+      static_cast<double>(mask.width()) * content.height() / (static_cast<double>(mask.height()) * content.width());
   context.note(fmt::format("{}: {}x{} pixels, the content has {}x{}: it is {}", file, mask.width(), mask.height(),
                            content.width(), content.height(),
                            std::abs(ratio - 1) < 0.02 ? "scaled" : "stretched to the content's proportions"));
@@ -212,11 +288,11 @@ std::vector<std::string> files_of(const StyleOptions& o) {
 void note_estimate(const Context& context, const StyleTransfer& transfer) {
   const LossEstimate e = transfer.estimate();
   const SynthesisStage& last = transfer.stages().back();
-  context.note(fmt::format("up to {}x{}: about {} of memory{}", last.width, last.height,
-                           short_bytes(static_cast<double>(e.bytes)),
-                           e.tiling.tiled ? fmt::format(" with {} tiles of {}x{}", e.tiling.count(), e.tiling.columns.length,
-                                                        e.tiling.rows.length)
-                                          : ""));
+  context.note(fmt::format(
+      "up to {}x{}: about {} of memory{}", last.width, last.height, short_bytes(static_cast<double>(e.bytes)),
+      e.tiling.tiled
+          ? fmt::format(" with {} tiles of {}x{}", e.tiling.count(), e.tiling.columns.length, e.tiling.rows.length)
+          : ""));
 }
 
 Report report_of(const StyleOptions& o, const StyleTransfer& transfer, const PictureRunResult& result,
@@ -226,11 +302,16 @@ Report report_of(const StyleOptions& o, const StyleTransfer& transfer, const Pic
   report.files.emplace_back(o.output);
   for (const std::string& file : result.files) report.files.emplace_back(file);
   const auto& losses = result.totals.empty() ? std::vector<double>() : result.totals.back();
-  report.text = fmt::format("wrote {} ({} x {} pixels): {} steps in {}{}\n", coloured(printable(o.output), Ink::cyan),
-                            s.width, s.height, synthesis.done(), duration_text(result.seconds),
-                            losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
-  Json json = {{"output", o.output}, {"model", printable(model.meaning.name)}, {"preset", o.preset},
-               {"content", o.content}, {"styles", o.styles}, {"seed", o.seed},
+  report.text =
+      fmt::format("wrote {} ({} x {} pixels): {} steps in {}{}\n", coloured(printable(o.output), Ink::cyan), s.width,
+                  s.height, synthesis.done(), duration_text(result.seconds),
+                  losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
+  Json json = {{"output", o.output},
+               {"model", printable(model.meaning.name)},
+               {"preset", o.preset},
+               {"content", o.content},
+               {"styles", o.styles},
+               {"seed", o.seed},
                {"content_layers", transfer.settings().content_layers},
                {"style_layers", transfer.settings().style_layers}};
   json.update(run_json(result, synthesis));
@@ -256,7 +337,8 @@ Report run(const Context& outer, const StyleOptions& o) {
   PlanBook book(plans_for(o.plan, o.resume));
   const Image content = read_picture(context, o.content, "a picture");
   std::optional<Image> start;
-  if (!o.start.empty() && !is_start(o.start)) start = read_picture(context, o.start, "content, noise, grey or a picture");
+  if (!o.start.empty() && !is_start(o.start))
+    start = read_picture(context, o.start, "content, noise, grey or a picture");
   std::vector<StyleInput> inputs = style_inputs(context, o, content);
   const Model model = style_model(context, o.model);
   const Engine engine(o.engine);
@@ -264,8 +346,8 @@ Report run(const Context& outer, const StyleOptions& o) {
                          {engine.backend, engine.compile_options, memory_limit(o.memory), o.tile});
   note_estimate(context, transfer);
   const PictureRecord record = picture_record("style", o, model, files_of(o));
-  const std::string caption = fmt::format("{} in the style of {}: preset {}, {}", o.content,
-                                          fmt::join(o.styles, ", "), o.preset, printable(model.meaning.name));
+  const std::string caption = fmt::format("{} in the style of {}: preset {}, {}", o.content, fmt::join(o.styles, ", "),
+                                          o.preset, printable(model.meaning.name));
   std::vector<std::string> command = words(o), typed = {"fovea"};
   typed.insert(typed.end(), command.begin(), command.end());
   typed.insert(typed.end(), {"-o", o.output});
@@ -280,10 +362,8 @@ Report run(const Context& outer, const StyleOptions& o) {
                     write_recorded(file, coloured_as(made, content, o.colours), record, plans, caption);
                   });
   PictureSynthesis* running = nullptr;
-  PictureSynthesis synthesis =
-      transfer.synthesis(context, start, [&](size_t stage, const PictureLoss& loss) {
-        work.begun(context, stage, loss, *running);
-      });
+  PictureSynthesis synthesis = transfer.synthesis(
+      context, start, [&](size_t stage, const PictureLoss& loss) { work.begun(context, stage, loss, *running); });
   running = &synthesis;
   const PictureRunResult result = work.run(context, synthesis);
   return report_of(o, transfer, result, synthesis, model);
@@ -292,10 +372,12 @@ Report run(const Context& outer, const StyleOptions& o) {
 Command style_command() {
   Command command = make_command<StyleOptions>(
       "style", "paints a picture in the style of others",
-      "Looks for a picture whose layers answer like the content's and whose statistics of layers are the style's: Gatys, "
+      "Looks for a picture whose layers answer like the content's and whose statistics of layers are the style's: "
+      "Gatys, "
       "Ecker & Bethge, 2016. The presets are the paper's (gatys), the well-known tool's (johnson: its own flags are "
       "accepted too, -style_image and all others) and one that grows the picture from small to large (modern). Large "
-      "pictures are worked on in exact tiles. Ctrl-C keeps the picture so far. docs/methods/style.md says how to choose.",
+      "pictures are worked on in exact tiles. Ctrl-C keeps the picture so far. docs/methods/style.md says how to "
+      "choose.",
       {{"fovea style photo.jpg painting.jpg -o out.png", "the photograph, painted"},
        {"fovea style photo.jpg a.jpg b.jpg --style-weights 3,7 --colours luminance -o out.png",
         "a blend of two styles, in the photograph's colours"},

@@ -38,10 +38,11 @@ std::string find_vgg() {
 }  // namespace
 
 OptionList describe_style_model(ModelOptions& o) {
-  OptionList list = {{"--model", "NAME",
-                      "the network: a file, a name of the zoo, builtin:cifar10, or random-filters; else VGG-19 where it "
-                      "is at hand",
-                      &o.model}};
+  OptionList list = {
+      {"--model", "NAME",
+       "the network: a file, a name of the zoo, builtin:cifar10, or random-filters; else VGG-19 where it "
+       "is at hand",
+       &o.model}};
   static constexpr std::array<std::string_view, 5> kKept = {"--weights", "--arch", "--prototxt", "--preprocess",
                                                             "--mean"};
   for (Option& option : describe(o)) {
@@ -69,9 +70,7 @@ Model style_model(const Context& context, const ModelOptions& options) {
   return open(quiet, o);
 }
 
-size_t memory_limit(const std::string& text) {
-  return text.empty() ? available_memory() / 10 * 7 : parse_memory(text);
-}
+size_t memory_limit(const std::string& text) { return text.empty() ? available_memory() / 10 * 7 : parse_memory(text); }
 
 Image read_picture(const Context& context, const std::string& file, const std::string& what) {
   require_file(file, what);

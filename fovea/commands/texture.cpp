@@ -20,9 +20,17 @@ OptionList describe(TextureOptions& o) {
              {"IMAGE", "", "the texture", &o.image, true},
              {"-o,--output", "FILE", "the result, a .png, .tif, .jpg or .ppm file", &o.output, true},
              {"--size", "N|WxH", "sides of the result in pixels; else those of the source as it is looked at", &o.size},
-             {"--source-size", "N", "longer side of the source as it is looked at", &o.source_size, false, {}, 1, 65536},
+             {"--source-size",
+              "N",
+              "longer side of the source as it is looked at",
+              &o.source_size,
+              false,
+              {},
+              1,
+              65536},
              {"--layers", "A,B",
-              "layers whose statistics are kept; else relu1_1, pool1, pool2, pool3, pool4 of VGG; all: a plate with one, "
+              "layers whose statistics are kept; else relu1_1, pool1, pool2, pool3, pool4 of VGG; all: a plate with "
+              "one, "
               "two … all of these",
               &o.layers},
              {"--layer-weights", "A,B", "weights of the layers; else equal", &o.layer_weights},
@@ -40,8 +48,14 @@ OptionList describe(TextureOptions& o) {
              {"--rate", "X", "its rate; 0: 1 of lbfgs, 10 of adam", &o.rate, false, {}, 0, 1e9},
              {"--history", "N", "steps that lbfgs remembers", &o.history, false, {}, 1, 1000},
              {"--depth", "BITS", "16: a result of 16 bits (.png, .tif, .ppm)", &o.depth, false, {}, 8, 16},
-             {"--save-every", "N", "also write the picture (OUT_100.png) and the state of the work every N steps",
-              &o.save_every, false, {}, 0, 1e6},
+             {"--save-every",
+              "N",
+              "also write the picture (OUT_100.png) and the state of the work every N steps",
+              &o.save_every,
+              false,
+              {},
+              0,
+              1e6},
              {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &o.resume},
              {"--memory", "AMOUNT",
               "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % of what is "
@@ -101,9 +115,9 @@ TextureSynthesis synthesis_of(const Context& context, const Work& work, std::vec
   if (layers.size() < settings.layer_weights.size()) settings.layer_weights.resize(layers.size());
   settings.layers = std::move(layers);
   const int64_t width = settings.width, height = settings.height;
-  TextureSynthesis texture(context, work.model, std::move(settings), work.source,
-                           {work.engine.backend, work.engine.compile_options, memory_limit(work.options.memory),
-                            work.options.tile});
+  TextureSynthesis texture(
+      context, work.model, std::move(settings), work.source,
+      {work.engine.backend, work.engine.compile_options, memory_limit(work.options.memory), work.options.tile});
   if (texture.settings().width != width || texture.settings().height != height)
     context.note(fmt::format("{}x{} pixels: a tileable texture has sides of whole strides of the deepest layer",
                              texture.settings().width, texture.settings().height));
@@ -149,9 +163,14 @@ Report single(const Context& context, const Work& work, const PictureRecord& rec
       fmt::format("wrote {} ({} x {} pixels): {} steps in {}{}\n", coloured(printable(o.output), Ink::cyan),
                   texture.settings().width, texture.settings().height, synthesis.done(), duration_text(result.seconds),
                   losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
-  Json json = {{"output", o.output}, {"image", o.image},   {"model", printable(work.model.meaning.name)},
-               {"layers", layers},   {"seed", o.seed},     {"tileable", o.tileable},
-               {"width", texture.settings().width}, {"height", texture.settings().height}};
+  Json json = {{"output", o.output},
+               {"image", o.image},
+               {"model", printable(work.model.meaning.name)},
+               {"layers", layers},
+               {"seed", o.seed},
+               {"tileable", o.tileable},
+               {"width", texture.settings().width},
+               {"height", texture.settings().height}};
   json.update(run_json(result, synthesis));
   report.set_json(json);
   return report;
@@ -189,8 +208,8 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
   const PictureSize looked_at = fitted_size(work.source, o.source_size);
   Plate plate;
   plate.title = "texture";
-  plate.subtitle = fmt::format("{}: from noise to the same statistics of more and more layers",
-                               printable(work.model.meaning.name));
+  plate.subtitle =
+      fmt::format("{}: from noise to the same statistics of more and more layers", printable(work.model.meaning.name));
   std::vector<PlatePicture> pictures = {{fitted(work.source, looked_at), {"the texture"}}};
   Json rungs = Json::array();
   for (size_t k = 0; k < layers.size() && !context.cancelled(); ++k) {
@@ -236,7 +255,8 @@ Report run(const Context& outer, const TextureOptions& o) {
 Command texture_command() {
   return make_command<TextureOptions>(
       "texture", "makes a new picture with the texture of another",
-      "Starts from noise and looks for a picture whose layers have the same Gram matrices as the source's: Gatys, Ecker & "
+      "Starts from noise and looks for a picture whose layers have the same Gram matrices as the source's: Gatys, "
+      "Ecker & "
       "Bethge, 2015. The result may be larger than the source and may continue at its opposite edges. docs/methods/"
       "texture.md says how to read the plate of --layers all.",
       {{"fovea texture pebbles.jpg -o more.png", "a new picture of pebbles"},

@@ -8,7 +8,8 @@ namespace fovea {
 struct TextureOptions {
   ModelOptions model;
   EngineOptions engine;
-  std::string image, output, size, layers, layer_weights, statistics = "gatys", pooling = "average", optimiser = "lbfgs";
+  std::string image, output, size, layers, layer_weights, statistics = "gatys", pooling = "average",
+                                                          optimiser = "lbfgs";
   std::string memory, resume, plan;
   double rate = 0;
   int64_t source_size = 256, steps = 300, history = 20, seed = 0, depth = 8, save_every = 0, tile = 0;

@@ -110,8 +110,8 @@ void write_image(const std::filesystem::path& path, const Image& image, const Te
   if (extension == ".ppm") return write_file(path, encode_ppm(image.to_rgb()));
   if (extension == ".pnm") return write_file(path, encode_ppm(image));
   if (extension == ".tif" || extension == ".tiff") return write_file(path, encode_tiff(image, text));
-  fail(ErrorKind::usage, "{}: fovea writes pictures as .png, .jpg, .tif, .ppm or .pgm, not as '{}'; try {}", path.string(),
-       extension, std::filesystem::path(path).replace_extension(".png").string());
+  fail(ErrorKind::usage, "{}: fovea writes pictures as .png, .jpg, .tif, .ppm or .pgm, not as '{}'; try {}",
+       path.string(), extension, std::filesystem::path(path).replace_extension(".png").string());
 }
 
 }  // namespace fovea

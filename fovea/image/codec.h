@@ -54,8 +54,8 @@ std::vector<std::byte> encode_ppm(const Image& image);
 // for an empty picture.
 std::vector<std::byte> encode_tiff(const Image& image, const TextPairs& text = {});
 
-// Writes .png, .jpg, .jpeg, .tif, .tiff, .ppm, .pgm or .pnm, as the name's extension says in either case; atomic, see write_file.
-// Throws Error{usage} for another extension and Error{io} when it cannot be written.
+// Writes .png, .jpg, .jpeg, .tif, .tiff, .ppm, .pgm or .pnm, as the name's extension says in either case; atomic, see
+// write_file. Throws Error{usage} for another extension and Error{io} when it cannot be written.
 void write_image(const std::filesystem::path& path, const Image& image, const TextPairs& text = {});
 
 }  // namespace fovea

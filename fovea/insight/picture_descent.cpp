@@ -33,10 +33,10 @@ void check(const PictureRule& rule) {
           rule.update);
   require(rule.rate > 0 && std::isfinite(rule.rate) && rule.unit > 0, ErrorKind::usage,
           "the rate is {}, expected above 0", rule.rate);
-  require(rule.beta1 >= 0 && rule.beta1 < 1 && rule.beta2 >= 0 && rule.beta2 < 1 && rule.average >= 0 &&
-              rule.average < 1,
-          ErrorKind::usage, "means of gradients and pictures: {}, {} and {}, expected from 0 to below 1", rule.beta1,
-          rule.beta2, rule.average);
+  require(
+      rule.beta1 >= 0 && rule.beta1 < 1 && rule.beta2 >= 0 && rule.beta2 < 1 && rule.average >= 0 && rule.average < 1,
+      ErrorKind::usage, "means of gradients and pictures: {}, {} and {}, expected from 0 to below 1", rule.beta1,
+      rule.beta2, rule.average);
 }
 
 Tensor scaled(const Tensor& planes, int64_t height, int64_t width, Filter filter, bool positive) {
@@ -149,9 +149,8 @@ double PictureDescent::evaluate(const Loss& loss, std::span<const float> x, std:
 LossValue PictureDescent::step_lbfgs(const Loss& loss) {
   LossValue first;
   const Tensor before = levels_;
-  lbfgs_.step(levels_.data<float>(), [&](std::span<const float> x, std::span<float> gradient) {
-    return evaluate(loss, x, gradient, first);
-  });
+  lbfgs_.step(levels_.data<float>(),
+              [&](std::span<const float> x, std::span<float> gradient) { return evaluate(loss, x, gradient, first); });
   if (!std::isfinite(first.total)) levels_ = good_;
   else good_ = before;
   return first;

@@ -20,9 +20,9 @@ struct PictureRule {
   int64_t history = 20;
   bool line_search = true;  // lengths by strong Wolfe conditions, several evaluations a step where needed
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double unit = 1;         // grey levels that adam counts as 1
-  double average = 0;      // above 0: the picture that is shown is the mean of all so far with weights average^age
-  bool within = false;     // adam: after each step the colours are cut off at black and white
+  double unit = 1;      // grey levels that adam counts as 1
+  double average = 0;   // above 0: the picture that is shown is the mean of all so far with weights average^age
+  bool within = false;  // adam: after each step the colours are cut off at black and white
   size_t bytes(int64_t count) const;  // of all state for so many numbers
 };
 const std::vector<std::string>& picture_updates();

@@ -55,8 +55,8 @@ PictureSize fitted_size(const Image& picture, int64_t size) {
   require(!picture.empty(), ErrorKind::usage, "an empty picture");
   const int64_t width = picture.width(), height = picture.height();
   const auto other = [&](int64_t side, int64_t longest) {
-    return std::max<int64_t>(1, std::llround(static_cast<double>(size) * static_cast<double>(side) /
-                                             static_cast<double>(longest)));
+    return std::max<int64_t>(
+        1, std::llround(static_cast<double>(size) * static_cast<double>(side) / static_cast<double>(longest)));
   };
   if (height > width) return {other(width, height), size};
   return {size, other(height, width)};

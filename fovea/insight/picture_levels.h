@@ -27,7 +27,7 @@ Image fitted(const Image& picture, const PictureSize& size);
 
 // Noise [1,C,H,W]: uniform within ±uniform plus normal of that deviation, around the middle grey, or around 0, the
 // network's centre colour.
-Tensor noise_levels(int64_t height, int64_t width, const Preprocess& how, double uniform, double normal, bool around_grey,
-                    const Rng& rng);
+Tensor noise_levels(int64_t height, int64_t width, const Preprocess& how, double uniform, double normal,
+                    bool around_grey, const Rng& rng);
 
 }  // namespace fovea

@@ -84,8 +84,7 @@ PictureSynthesis::Outcome PictureSynthesis::run(const Context& context,
       // A step that was cancelled between two of its tiles is not done: the context that the loss sees knows no cancel.
       Context whole = context;
       whole.cancel = nullptr;
-      const LossValue value =
-          descent_->step([&](const Tensor& levels) { return loss_->evaluate(whole, levels); });
+      const LossValue value = descent_->step([&](const Tensor& levels) { return loss_->evaluate(whole, levels); });
       if (!std::isfinite(value.total))
         return {false, fmt::format("step {} of {} at {}x{} pixels: {}", step_ + 1, stage.steps, stage.width,
                                    stage.height, loss_->loss->not_finite(value))};
@@ -126,8 +125,7 @@ void PictureSynthesis::restore(const DescentState& state) {
   const auto stage = static_cast<size_t>(whole("stage", static_cast<double>(plan_.stages.size()) - 1));
   const int64_t step = whole("stage step", static_cast<double>(plan_.stages[stage].steps));
   const auto levels = state.tensors.find("levels");
-  require(levels != state.tensors.end() && levels->second.rank() == 4, ErrorKind::usage,
-          "the state holds no picture");
+  require(levels != state.tensors.end() && levels->second.rank() == 4, ErrorKind::usage, "the state holds no picture");
   const SynthesisStage& s = plan_.stages[stage];
   require(levels->second.size(2) == s.height && levels->second.size(3) == s.width, ErrorKind::usage,
           "the state's picture has {}x{} pixels, expected {}x{}", levels->second.size(3), levels->second.size(2),

@@ -33,9 +33,9 @@ Tensor unwrapped_sum(const Tensor& gradient, int64_t wrap);
 // A step as observers see it, after it was done.
 struct SynthesisStep {
   size_t stage = 0;
-  int64_t step = 0;   // in its stage, from 1
-  int64_t done = 0;   // of all stages
-  int64_t total = 0;  // of all stages
+  int64_t step = 0;        // in its stage, from 1
+  int64_t done = 0;        // of all stages
+  int64_t total = 0;       // of all stages
   const LossValue& value;  // of the picture before the step; no gradient
   const PictureLoss& loss;
 };

@@ -67,8 +67,7 @@ std::vector<double> layer_weights(const StyleSettings& s) {
 
 void check_styles(const std::vector<StyleInput>& styles) {
   require(!styles.empty(), ErrorKind::usage, "no style picture was given");
-  const auto masks =
-      std::count_if(styles.begin(), styles.end(), [](const StyleInput& s) { return !s.mask.empty(); });
+  const auto masks = std::count_if(styles.begin(), styles.end(), [](const StyleInput& s) { return !s.mask.empty(); });
   require(masks == 0 || masks == static_cast<int64_t>(styles.size()), ErrorKind::usage,
           "{} masks for {} style pictures: expected one each, or none", masks, styles.size());
   for (const StyleInput& s : styles)
@@ -133,8 +132,8 @@ Tensor StyleTransfer::Parts::region(const StyleInput& style, const std::string& 
   for (int y = 0; y < grey.height(); ++y)
     for (int x = 0; x < grey.width(); ++x)
       plane.push_back(static_cast<float>(grey.at(x, y, 0)) / (grey.depth() == 16 ? 65535.0f : 255.0f));
-  plane = resize_plane(plane, grey.width(), grey.height(), static_cast<int>(size.width),
-                       static_cast<int>(size.height), Filter::box);
+  plane = resize_plane(plane, grey.width(), grey.height(), static_cast<int>(size.width), static_cast<int>(size.height),
+                       Filter::box);
   Tensor region(DType::f32, {1, 1, size.height, size.width});
   const auto out = region.data<float>();
   float most = 0;
@@ -176,16 +175,16 @@ std::vector<LossTerm> StyleTransfer::Parts::content_terms(const Context& context
   std::vector<LossTerm> terms;
   if (settings.content_weight == 0) return terms;
   std::vector<CapturedLayer> layers;
-  for (const std::string& name : settings.content_layers) layers.push_back({.layer = name, .maps = true, .sums = false});
-  const Tensor levels =
-      picture_levels(fitted(content, {stage.width, stage.height}), how(), settings.factor);
+  for (const std::string& name : settings.content_layers)
+    layers.push_back({.layer = name, .maps = true, .sums = false});
+  const Tensor levels = picture_levels(fitted(content, {stage.width, stage.height}), how(), settings.factor);
   const std::vector<Captured> targets =
       capture(context, model, levels, layers, *engine.backend, capture_options(), tiling(stage));
   const double each = settings.content_weight / static_cast<double>(settings.share_weights ? layers.size() : 1);
   for (size_t k = 0; k < layers.size(); ++k) {
     const double square = settings.relative ? mean_square(targets[k].maps) : 1;
-    terms.push_back(content_term(layers[k].layer, targets[k].maps, settings.content_form,
-                                 square > 0 ? each / square : each));
+    terms.push_back(
+        content_term(layers[k].layer, targets[k].maps, settings.content_form, square > 0 ? each / square : each));
   }
   return terms;
 }
@@ -249,8 +248,8 @@ StyleTransfer::StyleTransfer(const Context& context, const Model& model, StyleSe
   }
   check_layers(model, settings.style_layers, "style");
   check_layers(model, settings.content_layers, "content");
-  require(settings.size >= 1 && settings.style_scale > 0, ErrorKind::usage, "a picture of {} pixels, styles {} times that",
-          settings.size, settings.style_scale);
+  require(settings.size >= 1 && settings.style_scale > 0, ErrorKind::usage,
+          "a picture of {} pixels, styles {} times that", settings.size, settings.style_scale);
   require(settings.start == "content" || settings.start == "noise" || settings.start == "grey", ErrorKind::usage,
           "\"{}\" is none of content, noise, grey", settings.start);
   Parts& p = *parts_;

@@ -30,13 +30,13 @@ struct StyleSettings {
   bool normalised_gradients = false;  // see LossTerm::normalise_gradient
   double factor = 1;                  // of pixels 0..255 before the network's centre colour is subtracted
   PictureRule rule;
-  int64_t size = 512;        // of the result's longer side
-  int64_t first_size = 0;    // 0: one stage; else growing by √2 from about that size
-  int64_t steps = 500;       // of each stage
-  int64_t first_steps = 0;   // of the first of several; 0: the same
-  double style_scale = 1;    // of the style pictures' longer side, in results
-  bool enlarge_style = true;  // also where a style picture is smaller than that
-  std::string start = "content";           // content, noise or grey; see also StyleTransfer::synthesis
+  int64_t size = 512;                          // of the result's longer side
+  int64_t first_size = 0;                      // 0: one stage; else growing by √2 from about that size
+  int64_t steps = 500;                         // of each stage
+  int64_t first_steps = 0;                     // of the first of several; 0: the same
+  double style_scale = 1;                      // of the style pictures' longer side, in results
+  bool enlarge_style = true;                   // also where a style picture is smaller than that
+  std::string start = "content";               // content, noise or grey; see also StyleTransfer::synthesis
   double noise_uniform = 0, noise_normal = 0;  // of starts with noise, in levels
   bool noise_around_grey = true;               // else around the network's centre colour
 };
@@ -63,9 +63,9 @@ StyleLayers style_layers_of(const Model& model);
 
 struct StyleInput {
   Image picture;
-  double share = 1;   // of the blend, and where there are masks, of its place
-  Image mask;         // grey; where this style counts, in the result's geometry; empty: everywhere
-  std::string name;   // for messages
+  double share = 1;  // of the blend, and where there are masks, of its place
+  Image mask;        // grey; where this style counts, in the result's geometry; empty: everywhere
+  std::string name;  // for messages
 };
 
 // What computes and how much memory it may take.

@@ -77,16 +77,16 @@ Tensor TextureSynthesis::Parts::region(const std::string& layer) const {
   const LayerSize size = layer_size(model, layer, settings.height + 2 * wrap, settings.width + 2 * wrap);
   Tensor region(DType::f32, {1, 1, size.height, size.width});
   const int64_t pixels = (settings.height + 2 * wrap) / size.height, top = wrap / pixels;
-  require(pixels * size.height == settings.height + 2 * wrap && pixels * size.width == settings.width + 2 * wrap &&
-              top * pixels == wrap,
-          ErrorKind::unsupported,
-          "layer {} has {}x{} positions for {}x{} pixels, which are no whole pixels each: such a texture cannot be made "
-          "tileable",
-          layer, size.width, size.height, settings.width + 2 * wrap, settings.height + 2 * wrap);
+  require(
+      pixels * size.height == settings.height + 2 * wrap && pixels * size.width == settings.width + 2 * wrap &&
+          top * pixels == wrap,
+      ErrorKind::unsupported,
+      "layer {} has {}x{} positions for {}x{} pixels, which are no whole pixels each: such a texture cannot be made "
+      "tileable",
+      layer, size.width, size.height, settings.width + 2 * wrap, settings.height + 2 * wrap);
   const auto out = region.data<float>();
   for (int64_t y = top; y < top + settings.height / pixels; ++y)
-    for (int64_t x = top; x < top + settings.width / pixels; ++x)
-      out[static_cast<size_t>(y * size.width + x)] = 1;
+    for (int64_t x = top; x < top + settings.width / pixels; ++x) out[static_cast<size_t>(y * size.width + x)] = 1;
   return region;
 }
 
@@ -102,13 +102,14 @@ std::vector<LossTerm> TextureSynthesis::Parts::terms(const std::vector<MapSums>&
     if (settings.relative) {
       const auto products = sums[l].products.data<double>();
       double square = 0;
-      for (int64_t c = 0; c < sums[l].channels; ++c) square += products[static_cast<size_t>(c * (sums[l].channels + 1))];
+      for (int64_t c = 0; c < sums[l].channels; ++c)
+        square += products[static_cast<size_t>(c * (sums[l].channels + 1))];
       square /= static_cast<double>(sums[l].channels) * sums[l].positions;
       if (square > 0) scale = settings.form == "w2" ? square : square * square;
     }
     if (weights[l] != 0)
-      terms.push_back(style_term(settings.layers[l], sums[l], settings.form, weights[l] / scale,
-                                 region(settings.layers[l])));
+      terms.push_back(
+          style_term(settings.layers[l], sums[l], settings.form, weights[l] / scale, region(settings.layers[l])));
   }
   require(!terms.empty(), ErrorKind::usage, "all weights are 0: there is nothing to optimise");
   return terms;
@@ -123,8 +124,7 @@ std::vector<MapSums> TextureSynthesis::Parts::source_sums(const Context& context
   options.level = engine.options.level;
   options.tune = false;
   std::vector<MapSums> sums;
-  for (Captured& c :
-       capture(context, model, picture_levels(source, how()), layers, *engine.backend, options, tiling()))
+  for (Captured& c : capture(context, model, picture_levels(source, how()), layers, *engine.backend, options, tiling()))
     sums.push_back(std::move(c.sums));
   return sums;
 }

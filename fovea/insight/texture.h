@@ -22,7 +22,7 @@ struct TextureSettings {
   int64_t width = 256, height = 256;  // of the result
   int64_t source_size = 256;          // of the source's longer side
   int64_t steps = 300;
-  bool tileable = false;     // continues at its opposite edges
+  bool tileable = false;  // continues at its opposite edges
   double noise_uniform = 128;
 };
 
@@ -42,8 +42,7 @@ class TextureSynthesis {
   // stride. A tileable picture's sides must be multiples of that stride: they are rounded up.
   int64_t wrap() const;
   LossEstimate estimate() const;
-  PictureSynthesis synthesis(const Context& context,
-                             std::function<void(size_t stage, const PictureLoss&)> begun = {});
+  PictureSynthesis synthesis(const Context& context, std::function<void(size_t stage, const PictureLoss&)> begun = {});
   Image picture(const Tensor& levels, int depth = 8) const;
   // The source as the network sees it.
   const Image& source() const;

@@ -49,8 +49,7 @@ Model random_filters(uint64_t seed) {
   NetworkBuilder net({}, {3, kInput, kInput}, 1);
   Value x = net.input();
   const auto layer = [&](const std::string& name, Value in, int64_t kernel) {
-    model.weights[name + ".weight"] =
-        filters({kFilters, net.channels(in), kernel, kernel}, rng.fork(name + ".weight"));
+    model.weights[name + ".weight"] = filters({kFilters, net.channels(in), kernel, kernel}, rng.fork(name + ".weight"));
     model.weights[name + ".bias"] = thresholds(rng.fork(name + ".bias"));
     return net.conv(name, in, kFilters, {kernel}, {.pad = {kernel / 2}});
   };

@@ -24,7 +24,9 @@ Image picture(int width, int height, int seed, int depth = 8) {
   return image;
 }
 
-double light(const Image& i, int x, int y) { return 0.299 * i.at(x, y, 0) + 0.587 * i.at(x, y, 1) + 0.114 * i.at(x, y, 2); }
+double light(const Image& i, int x, int y) {
+  return 0.299 * i.at(x, y, 0) + 0.587 * i.at(x, y, 1) + 0.114 * i.at(x, y, 2);
+}
 
 struct Moments {
   double mean[3] = {}, covariance[3][3] = {};
