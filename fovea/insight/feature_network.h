@@ -13,9 +13,9 @@
 namespace fovea {
 
 // Average pooling with the same windows in the place of every max pooling: "improves the gradient flow" (Gatys et al.,
-// 2015, section 2). Padding does not count in the averages. Each average is multiplied by `factor` (jcjohnson's
-// neural-style: 1; crowsonkb's style-transfer-pytorch: 2 for 2x2 windows, 0.78 of it at the later ones; here one
-// number).
+// 2015, section 2). Padding does not count in the averages. Each average is multiplied by `factor`, which may make up
+// for averages being smaller than maxima (crowsonkb's style-transfer-pytorch: 2). Throws Error{unsupported} where a
+// node needs to know where the maxima were.
 Model with_average_pooling(const Model& model, double factor = 1);
 
 // The picture's edge pixels repeated where convolutions that see the picture itself pad it with zeros: no frame in the
@@ -23,7 +23,7 @@ Model with_average_pooling(const Model& model, double factor = 1);
 Model with_replicated_edges(const Model& model);
 
 // Weights scaled so that the mean answer of every unit of every rectified convolution over all positions of the
-// pictures is 1, without any effect on what units see of each other: w'_j = w_j ·  a_i/a_j, b'_j = b_j / a_j for the
+// pictures is 1, without any effect on what units see of each other: w'_ji = w_ji · a_i/a_j, b'_j = b_j / a_j for the
 // mean answers a. Gatys et al., 2015, section 2 ("rescaled the weights such that the mean activation of each filter
 // over images and positions is equal to one"). Units that are silent for all pictures keep a scale of 1.
 // For chains of convolutions, ReLU and pooling from the picture to `layer`. Pictures are levels [1,C,H,W]. Throws

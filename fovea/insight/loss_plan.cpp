@@ -35,7 +35,11 @@ struct Rules {
 
 std::vector<LayerAxis> axes_inside(const LayerNetwork& network, int axis) {
   const Value pictures[] = {network.levels, network.seen};
-  return layer_axes(network.graph, pictures, network.layers, axis, false, false);
+  auto axes = layer_axes(network.graph, pictures, network.layers, axis, false, false);
+  // Penalties of the picture itself look at the next pixel.
+  for (size_t k = 0; k < axes.size(); ++k)
+    if (network.layers[k] == network.levels) axes[k].exact.end -= 1;
+  return axes;
 }
 
 bool all_exact(const std::vector<LayerAxis>& axes) {

@@ -34,6 +34,15 @@ namespace HWY_NAMESPACE {
 
 constexpr int kRows = kLanes == 16 ? 16 : kLanes == 8 ? 4 : 2;  // registers
 
+// sums[i] += part[i] for 16 floats.
+HWY_INLINE void add_sixteen(const float* part, double* sums) {
+  const hn::ScalableTag<double> wide;
+  const hn::Rebind<float, decltype(wide)> narrow;
+  const int64_t step = std::min<int64_t>(16, static_cast<int64_t>(hn::Lanes(wide)));
+  for (int64_t i = 0; i < 16; i += step)
+    hn::StoreU(hn::Add(hn::LoadU(wide, sums + i), hn::PromoteTo(wide, hn::LoadU(narrow, part + i))), wide, sums + i);
+}
+
 // sums[r][lane] += Σ_p a_p[r] b_p[lane] for rows [first, first + kRows).
 template <bool kBlocked>
 HWY_NOINLINE void block_rows(const float* a, const float* b, int64_t step, const GramRun* runs, int64_t count,
@@ -51,13 +60,10 @@ HWY_NOINLINE void block_rows(const float* a, const float* b, int64_t step, const
       for (int r = 0; r < kRows; ++r) total[r] = mul_add(right, from[r], total[r]);
     }
   }
+  float part[kRows * 16];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    float buffer[16];
-    store(total[r], buffer);
-    double* to = sums + (first + r) * 16;
-    for (int lane = 0; lane < 16; ++lane) to[lane] += static_cast<double>(buffer[lane]);
-  }
+  for (int r = 0; r < kRows; ++r) store(total[r], part + r * 16);
+  for (int r = 0; r < kRows; ++r) add_sixteen(part + r * 16, sums + (first + r) * 16);
 }
 
 // The blocks [begin, end) of the upper triangle, in the order (0,0), (0,1) … (1,1) …, over the positions of some runs.
@@ -79,9 +85,9 @@ void gram_answers(const float* x, int64_t pixel, const GramRun* runs, int64_t co
   Sixteen total = zero();
   for (int64_t k = 0; k < count; ++k)
     for (int64_t p = 0; p < runs[k].count; ++p) total = add(total, load(x + runs[k].offset + p * pixel));
-  float buffer[16];
-  store(total, buffer);
-  for (int lane = 0; lane < 16; ++lane) sums[lane] += static_cast<double>(buffer[lane]);
+  float part[16];
+  store(total, part);
+  add_sixteen(part, sums);
 }
 
 constexpr int kPositions = kLanes == 16 ? 12 : 2;

@@ -1,0 +1,204 @@
+// Average pooling    max_pool → average_pool over the same windows, padding not counted
+// Replicated edges   conv(x, pad P) → conv(pad(x, edge, P), pad 0) for convolutions that see the picture itself
+// Normalised weights w'_ji = w_ji · s_i / s_j, b'_j = b_j / s_j, with s_j the mean answer of unit j over all positions
+// of the
+//                    pictures (s of the picture's own channels: 1). ReLU and pooling commute with positive factors, so
+//                    that unit j answers 1/s_j of what it did.
+#include "fovea/insight/feature_network.h"
+
+#include <map>
+#include <set>
+
+#include "fovea/base/error.h"
+#include "fovea/insight/picture_loss.h"
+#include "fovea/model/conventions.h"
+#include "fovea/model/layers.h"
+#include "fovea/ops/average_pool.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/max_pool.h"
+#include "fovea/ops/mul.h"
+#include "fovea/ops/pad.h"
+#include "fovea/ops/relu.h"
+#include "fovea/ops/scale.h"
+#include "fovea/ops/window.h"
+
+namespace fovea {
+
+namespace {
+
+// The model with some nodes replaced; names and outputs stay.
+Model replaced(const Model& model, const std::function<Value(Graph&, const Node&, std::span<const Value>)>& by) {
+  Model result{{}, model.weights, model.meaning};
+  std::vector<std::pair<Value, std::string>> names;
+  const Mapping mapping = copy(model.graph, result.graph, [&](int index, std::span<const Value> inputs) {
+    const Node& node = model.graph.node(index);
+    const Value now = by(result.graph, node, inputs);
+    if (!now) return std::vector<Value>{};
+    names.emplace_back(now, node.name);
+    std::vector<Value> outputs(node.outputs.size(), now);
+    return outputs;
+  });
+  for (const auto& [value, name] : names) result.graph.rename(value.node, name);
+  for (const NamedValue& output : model.graph.outputs)
+    result.graph.outputs.push_back({output.name, mapping(output.value)});
+  return result;
+}
+
+}  // namespace
+
+Model with_average_pooling(const Model& model, double factor) {
+  // The switches of a max pooling have no counterpart.
+  for (const Node& node : model.graph.nodes())
+    for (const Value v : node.inputs)
+      require(!v || model.graph.node(v).op != &ops::max_pool || v.output == 0, ErrorKind::unsupported,
+              "\"{}\" uses the places of the maxima of \"{}\": it cannot have average pooling", node.name,
+              v ? model.graph.node(v).name : "");
+  return replaced(model, [&](Graph& graph, const Node& node, std::span<const Value> inputs) -> Value {
+    if (node.op != &ops::max_pool) return {};
+    const auto& a = node.attributes.as<MaxPoolAttributes>();
+    const Value mean = average_pool(graph, inputs[0],
+                                    {.kernel = a.kernel,
+                                     .stride = a.stride,
+                                     .dilation = a.dilation,
+                                     .pad = a.pad,
+                                     .auto_pad = a.auto_pad,
+                                     .ceil = a.ceil});
+    return factor == 1 ? mean : scale(graph, mean, factor);
+  });
+}
+
+Model with_replicated_edges(const Model& model) {
+  const Value picture = picture_input(model);
+  // Values that hold the picture, as preprocessing inside of the network may leave it: those before any window.
+  std::set<Value> early = {picture};
+  for (int i = 0; i < model.graph.size(); ++i) {
+    const Node& node = model.graph.node(i);
+    if (node.op->elementwise && !node.inputs.empty() && early.contains(node.inputs[0])) early.insert({i, 0});
+  }
+  return replaced(model, [&](Graph& graph, const Node& node, std::span<const Value> inputs) -> Value {
+    if (node.op != &ops::conv || !early.contains(node.inputs[0])) return {};
+    ConvAttributes a = node.attributes.as<ConvAttributes>();
+    const Shape& w = graph.shape(inputs[1]);
+    const auto axes = window_axes(spatial_sizes(graph.shape(inputs[0])),
+                                  {Ints(w.begin() + 2, w.end()), a.stride, a.dilation, a.pad, a.auto_pad});
+    Ints begins = {0, 0}, ends = {0, 0};
+    for (const WindowAxis& axis : axes) {
+      begins.push_back(axis.pad_begin);
+      ends.push_back(axis.pad_end);
+    }
+    a.pad = 0;
+    a.auto_pad = "";
+    const Value padded = pad(graph, inputs[0], begins, ends, {.mode = "edge"});
+    return conv(graph, padded, inputs[1], inputs.size() > 2 ? inputs[2] : Value{}, a);
+  });
+}
+
+namespace {
+
+// A convolution and the layer whose mean answers it is scaled by: its ReLU where one follows.
+struct Scaled {
+  int conv = -1, answers = -1;
+  int before = -1;  // the index of the convolution before it in the chain; -1: the picture
+};
+
+bool is_positive_factor(const Graph& graph, const Node& node) {
+  if (node.op != &ops::mul || !node.inputs[1]) return false;
+  const Tensor* factor = graph.known(node.inputs[1]);
+  return factor && factor->count() == 1 && factor->at(0) > 0;
+}
+
+// The convolutions of a chain from the picture to a layer.
+std::vector<Scaled> chain_to(const Model& model, Value layer) {
+  const std::vector<Value> wants = {layer};
+  const std::vector<bool> needed = reachable(model.graph, wants);
+  const Value picture = picture_input(model);
+  std::vector<Scaled> chain;
+  std::map<int, int> maker = {{picture.node, -1}};  // node → index in the chain
+  for (int i = 0; i < model.graph.size(); ++i) {
+    const Node& node = model.graph.node(i);
+    if (!needed[static_cast<size_t>(i)] || node.inputs.empty() || !node.inputs[0]) continue;
+    const auto from = maker.find(node.inputs[0].node);
+    if (from == maker.end()) {
+      for (const Value v : node.inputs)
+        require(!v || !maker.contains(v.node), ErrorKind::unsupported,
+                "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling", node.op->name,
+                node.name);
+      continue;
+    }
+    const bool conv = node.op == &ops::conv && node.attributes.as<ConvAttributes>().groups == 1;
+    const bool passes = node.op == &ops::relu || node.op == &ops::max_pool || node.op == &ops::average_pool ||
+                        node.op == &ops::pad || is_positive_factor(model.graph, node);
+    require(conv || passes, ErrorKind::unsupported,
+            "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling", node.op->name, node.name);
+    if (conv) {
+      for (size_t k = 1; k < node.inputs.size(); ++k)
+        require(!node.inputs[k] || model.weights.contains(model.graph.node(node.inputs[k]).name),
+                ErrorKind::unsupported, "\"{}\": its weights are not stored as such", node.name);
+      chain.push_back({i, i, from->second});
+      maker[i] = static_cast<int>(chain.size()) - 1;
+    } else {
+      maker[i] = from->second;
+      if (node.op == &ops::relu && from->second >= 0 &&
+          chain[static_cast<size_t>(from->second)].answers == node.inputs[0].node)
+        chain[static_cast<size_t>(from->second)].answers = i;
+    }
+  }
+  return chain;
+}
+
+// Mean answers over all positions of all pictures; 1 for units that never answer above 0.
+std::vector<std::vector<double>> mean_answers(const Context& context, const Model& model,
+                                              const std::vector<Scaled>& chain, std::span<const Tensor> pictures,
+                                              Backend& backend, const CompileOptions& options) {
+  std::vector<CapturedLayer> layers;
+  for (const Scaled& s : chain) layers.push_back({.layer = model.graph.node(s.answers).name});
+  std::vector<std::vector<double>> means(chain.size());
+  std::vector<double> positions(chain.size(), 0);
+  int64_t done = 0;
+  for (const Tensor& picture : pictures) {
+    const auto captured = capture(context, model, picture, layers, backend, options);
+    for (size_t k = 0; k < chain.size(); ++k) {
+      means[k].resize(static_cast<size_t>(captured[k].sums.channels), 0);
+      for (size_t j = 0; j < means[k].size(); ++j) means[k][j] += captured[k].sums.answers.at(static_cast<int64_t>(j));
+      positions[k] += captured[k].sums.positions;
+    }
+    context.report({"normalising weights", ++done, static_cast<int64_t>(pictures.size()), ""});
+  }
+  for (size_t k = 0; k < means.size(); ++k)
+    for (double& mean : means[k]) mean = mean > 0 ? mean / positions[k] : 1;
+  return means;
+}
+
+}  // namespace
+
+Model with_normalised_weights(const Context& context, const Model& model, std::string_view layer,
+                              std::span<const Tensor> pictures, Backend& backend, const CompileOptions& options) {
+  require(!pictures.empty(), ErrorKind::usage, "weights are normalised by the answers to pictures: there are none");
+  const std::vector<Scaled> chain = chain_to(model, find_layer(model, layer));
+  const auto means = mean_answers(context, model, chain, pictures, backend, options);
+  Model result = model;
+  std::set<std::string> scaled;
+  for (size_t k = 0; k < chain.size(); ++k) {
+    const Node& node = model.graph.node(chain[k].conv);
+    const std::vector<double>* before = chain[k].before >= 0 ? &means[static_cast<size_t>(chain[k].before)] : nullptr;
+    for (size_t input = 1; input < node.inputs.size(); ++input) {
+      if (!node.inputs[input]) continue;
+      const std::string& name = model.graph.node(node.inputs[input]).name;
+      require(scaled.insert(name).second, ErrorKind::unsupported, "the weight \"{}\" belongs to two layers", name);
+      Tensor values = model.weights.at(name).cast(DType::f32);
+      const int64_t outputs = values.size(0), each = values.count() / outputs;
+      const int64_t inside = values.rank() > 2 ? each / values.size(1) : 1;
+      const auto data = values.data<float>();
+      for (int64_t o = 0; o < outputs; ++o)
+        for (int64_t i = 0; i < each; ++i) {
+          const double from = input == 1 && before ? (*before)[static_cast<size_t>(i / inside)] : 1;
+          auto& value = data[static_cast<size_t>(o * each + i)];
+          value = static_cast<float>(static_cast<double>(value) * from / means[k][static_cast<size_t>(o)]);
+        }
+      result.weights[name] = values;
+    }
+  }
+  return result;
+}
+
+}  // namespace fovea

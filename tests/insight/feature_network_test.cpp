@@ -1,0 +1,93 @@
+// Networks made ready for pictures: average pooling, no frame, answers of mean 1.
+#include "fovea/insight/feature_network.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "fovea/base/error.h"
+#include "fovea/insight/picture_loss.h"
+#include "tests/insight/small_loss_networks.h"
+
+namespace fovea {
+namespace {
+
+const Context kQuiet;
+
+Tensor maps_of(const Model& model, const std::string& layer, const Tensor& levels) {
+  return capture(kQuiet, model, levels, {{.layer = layer, .maps = true, .sums = false}}, reference_backend(),
+                 {.exact = true, .tune = false})[0]
+      .maps;
+}
+
+Model pooled() {
+  SmallNetwork n;
+  Value x = n.conv("a", n.picture(), 8, 3, {.pad = 1});
+  n.named("pool", max_pool(n.model.graph, x, {.kernel = {2, 2}, .stride = 2}));
+  return n.model;
+}
+
+TEST(FeatureNetwork, AveragesInThePlaceOfMaxima) {
+  const Tensor levels = formula_levels("levels", 10, 12);
+  const Tensor before = maps_of(pooled(), "a", levels);
+  for (const double factor : {1.0, 2.0}) {
+    const Tensor now = maps_of(with_average_pooling(pooled(), factor), "pool", levels);
+    ASSERT_EQ(now.shape(), (Shape{1, 8, 5, 6}));
+    for (int64_t c = 0; c < 8; ++c)
+      for (int64_t y = 0; y < 5; ++y)
+        for (int64_t x = 0; x < 6; ++x) {
+          double sum = 0;
+          for (const int64_t at : {0, 1, 12, 13}) sum += before.at((c * 10 + 2 * y) * 12 + 2 * x + at);
+          EXPECT_NEAR(now.at((c * 5 + y) * 6 + x), factor * sum / 4, 1e-4);
+        }
+  }
+}
+
+// A picture of one colour has no edges, unless zeros surround it.
+TEST(FeatureNetwork, ReplicatedEdgesLeaveNoFrame) {
+  const Tensor plain = Tensor::full(DType::f32, {1, 3, 9, 9}, 50);
+  const auto spread = [&](const Model& model) {
+    const Tensor maps = maps_of(model, "a", plain);
+    double widest = 0;
+    for (int64_t c = 0; c < maps.size(1); ++c)
+      for (int64_t p = 0; p < 81; ++p) widest = std::max(widest, std::abs(maps.at(c * 81 + p) - maps.at(c * 81)));
+    return widest;
+  };
+  EXPECT_GT(spread(small_vgg()), 1);
+  EXPECT_LT(spread(with_replicated_edges(small_vgg())), 1e-3);
+}
+
+TEST(FeatureNetwork, NormalisedUnitsAnswerOneOnAverage) {
+  const Model model = with_average_pooling(small_vgg());
+  const Tensor pictures[] = {formula_levels("one", 18, 20), formula_levels("two", 24, 16)};
+  const Model now =
+      with_normalised_weights(kQuiet, model, "d", pictures, reference_backend(), {.exact = true, .tune = false});
+  for (const char* layer : {"a", "b", "c", "d"}) {
+    std::vector<double> before, after;
+    double positions = 0;
+    for (const Tensor& picture : pictures)
+      for (const bool normalised : {false, true}) {
+        const Captured c = capture(kQuiet, normalised ? now : model, picture, {{.layer = layer}}, reference_backend(),
+                                   {.exact = true, .tune = false})[0];
+        auto& sums = normalised ? after : before;
+        sums.resize(static_cast<size_t>(c.sums.channels), 0);
+        for (size_t j = 0; j < sums.size(); ++j) sums[j] += c.sums.answers.at(static_cast<int64_t>(j));
+        positions += normalised ? c.sums.positions : 0;
+      }
+    int64_t alive = 0;
+    for (size_t j = 0; j < after.size(); ++j) {
+      if (before[j] == 0) continue;
+      ++alive;
+      EXPECT_NEAR(after[j] / positions, 1, 1e-4) << layer << " " << j;
+    }
+    EXPECT_GT(alive, 4) << layer;
+  }
+  EXPECT_THROW(with_normalised_weights(kQuiet, model, "d", {}, reference_backend()), Error);
+  try {
+    with_normalised_weights(kQuiet, small_inception(), "d", pictures, reference_backend());
+    FAIL();
+  } catch (const Error& e) { EXPECT_NE(e.message().find("chains"), std::string::npos) << e.message(); }
+}
+
+}  // namespace
+}  // namespace fovea
