@@ -65,8 +65,8 @@ void set_value(const Option& option, const std::string& value) {
 
 std::string long_name(const Option& option) {
   const std::vector<std::string> names = names_of(option);
-  return *std::max_element(names.begin(), names.end(),
-                           [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
+  const auto first = std::find_if(names.begin(), names.end(), [](const auto& name) { return name.starts_with("--"); });
+  return first != names.end() ? *first : names[0];
 }
 
 bool is_placement(const Option& option) {

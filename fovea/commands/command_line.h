@@ -10,11 +10,11 @@
 namespace fovea {
 
 // The arguments that ask for these options: positional ones first, then the options that differ from their defaults, in
-// the order of the list and under their longest names. Values stand as they were given; no path is changed. Options
+// the order of the list and under their long names. Values stand as they were given; no path is changed. Options
 // that only say where results go and how they are shown (is_placement) are left out.
 std::vector<std::string> arguments_of(const OptionList& options, const OptionList& defaults);
 
-// The longest of an option's names: "--output" of "-o,--output".
+// The first of an option's names that is not a letter: "--output" of "-o,--output".
 std::string long_name(const Option& option);
 
 // Whether an option only says where results go or what is shown of the work (--output, --save, --report, --profile, …).

@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/demo_page.h"
+#include "fovea/commands/demo_pictures.h"
 #include "fovea/commands/demo_training.h"
 #include "fovea/commands/inspect.h"
 #include "fovea/data/drawn.h"
 #include "fovea/data/drawn_glyphs.h"
 #include "fovea/data/drawn_scenes.h"
+#include "fovea/image/codec.h"
 #include "fovea/model/stated_test.h"
 #include "fovea/report/table.h"
 
@@ -26,6 +28,22 @@ OptionList describe(DemoOptions& o) {
 }
 
 namespace {
+
+constexpr int kDreamSide = 448;  // of the pictures that are made from photographs, longest side in pixels
+
+// The pictures that networks make, with a line of text and an entry of the JSON each.
+std::vector<DemoPicture> add_pictures(const Context& context, Report& report, nlohmann::ordered_json& json,
+                                      const DemoSource& source) {
+  std::vector<DemoPicture> pictures = demo_pictures(context, source);
+  json["pictures"] = nlohmann::ordered_json::array();
+  for (const DemoPicture& picture : pictures) {
+    const fs::path file = source.folder / picture.file;
+    report.files.push_back(file);
+    report.text += fmt::format("{}: {}\n", printable(picture.heading), coloured(file.string(), Ink::cyan));
+    json["pictures"].push_back({{"heading", picture.heading}, {"file", file.string()}});
+  }
+  return pictures;
+}
 
 // A real network and photographs, where FOVEA_DATA has them.
 bool real_demo(const Context& context, const DemoOptions& options, Report& report) {
@@ -48,6 +66,10 @@ bool real_demo(const Context& context, const DemoOptions& options, Report& repor
       inspect.image = file.string();
   inspect.output = options.output;
   report = run(context, inspect);
+  nlohmann::ordered_json json = *report.json;
+  add_pictures(context, report, json,
+               {options.output, inspect.image, fs::path(inspect.image).filename().string(), "", kDreamSide});
+  report.set_json(json);
   return true;
 }
 
@@ -144,8 +166,13 @@ Report run(const Context& context, const DemoOptions& options) {
                     coloured(printable(best.name), Ink::bold), entry.picture_name, best.probability * 100);
     json["networks"].push_back(*one.json);
   }
+  const DemoEntry& thing = entries[entries.size() - 2];  // of the two that fovea carries; before them what was trained
+  const fs::path drawn = folder / "drawn.png";
+  writing([&] { write_image(drawn, thing.picture); });
+  const std::vector<DemoPicture> pictures =
+      add_pictures(context, report, json, {folder, drawn.string(), thing.picture_name, "builtin:cifar10", kDrawnSide});
   const fs::path page = folder / "index.html";
-  const std::string html = demo_page(entries);
+  const std::string html = demo_page(entries, pictures);
   writing([&] { write_file(page, std::string_view(html)); });
   report.files.push_back(page);
   report.text += fmt::format("the page: {}\n", coloured(page.string(), Ink::cyan));
@@ -158,7 +185,8 @@ Command demo_command() {
   return make_command<DemoOptions>(
       "demo", "looks inside trained networks that fovea carries",
       "Draws a picture of a thing and one of a digit, lets the networks builtin:cifar10 and builtin:digits guess what "
-      "they show, and writes pages that show what is inside them: no data and no connection are needed. With --train "
+      "they show, writes pages that show what is inside them, and lets one of them dream: no data and no connection "
+      "are needed. With --train "
       "it also trains a small network on drawn shapes, which takes well under a minute. With FOVEA_DATA set to a "
       "folder that holds SqueezeNet 1.1 and photographs, and without --train, inspects one of those photographs.",
       {{"fovea demo", "then open fovea-demo/index.html"},

@@ -8,6 +8,7 @@
 #include "fovea/insight/filters.h"
 #include "fovea/report/figure.h"
 #include "fovea/report/page.h"
+#include "fovea/report/picture_run.h"
 
 namespace fovea {
 
@@ -40,16 +41,22 @@ std::string entry_html(const DemoEntry& entry) {
 
 }  // namespace
 
-std::string demo_page(const std::vector<DemoEntry>& entries) {
+std::string demo_page(const std::vector<DemoEntry>& entries, const std::vector<DemoPicture>& pictures) {
   Page page(
       "Networks from inside",
       "Each was trained on thousands of pictures and now sees one that it has never seen. Nothing was downloaded.");
   for (const DemoEntry& entry : entries)
     page.add_section(entry.folder, entry.heading, entry.description, entry_html(entry));
+  for (const DemoPicture& picture : pictures)
+    page.add_section(picture.file.substr(0, picture.file.rfind('.')), picture.heading, picture.description,
+                     "<div class=\"card\">" +
+                         slider_html(picture.before, picture.before_name, picture.after, picture.after_name) +
+                         "</div>");
   page.add_section(
       "next", "Your own", "",
       "<div class=\"card\"><p>A network that fovea carries, or yours, on your picture:</p><pre>fovea inspect "
-      "builtin:cifar10 cat.jpg -o cat\nfovea inspect model.onnx cat.jpg -o cat</pre><p>How often it is "
+      "builtin:cifar10 cat.jpg -o cat\nfovea inspect model.onnx cat.jpg -o cat\nfovea dream cat.jpg -o "
+      "dream.png</pre><p>How often it is "
       "right, and training it further on a folder of your pictures:</p><pre>fovea evaluate "
       "builtin:digits mnist\nfovea train builtin:cifar10 photos/ -o run</pre></div>");
   page.set_footer(fmt::format("made by fovea {}", html_text(version())));

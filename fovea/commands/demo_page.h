@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fovea/commands/demo_pictures.h"
 #include "fovea/image/image.h"
 #include "fovea/insight/guesses.h"
 #include "fovea/model/model.h"
@@ -20,7 +21,7 @@ struct DemoEntry {
   std::vector<Guess> guesses;
 };
 
-// One self-contained HTML page.
-std::string demo_page(const std::vector<DemoEntry>& entries);
+// One self-contained HTML page; the pictures that were made come last.
+std::string demo_page(const std::vector<DemoEntry>& entries, const std::vector<DemoPicture>& pictures);
 
 }  // namespace fovea

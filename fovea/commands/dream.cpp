@@ -361,6 +361,7 @@ Report run(const Context& outer, const DreamOptions& given) {
   DreamSummary summary{model, o, dream.settings(), objective.description(), result, seconds, record, {}, {}};
   summary.before = work.image(start);
   summary.after = picture;
+  summary.memory = dream.program().memory();
   Report report = dream_report(summary);
   writing([&] {
     write_image(

@@ -65,6 +65,7 @@ Report dream_report(const DreamSummary& s) {
                {"seed", s.options.seed},
                {"octaves", octaves},
                {"seconds", s.seconds},
+               {"memory", s.memory.arena + s.memory.weights + s.memory.states},
                {"finished", s.result.finished},
                {"output", s.options.output}};
   if (!s.result.trouble.empty()) json["trouble"] = s.result.trouble;
@@ -82,7 +83,7 @@ std::string dream_page(const DreamSummary& s) {
   page.before = s.before;
   page.after = s.after;
   Chart values{.title = "How strongly it answers", .x_name = "step of the octave"};
-  Chart sizes{.title = "Mean size of the gradient", .x_name = "step of the octave", .logarithmic = true};
+  Chart sizes{.title = "Mean size of its gradient", .x_name = "step of the octave"};
   values.note = value_name(s);
   size_t steps = 0;
   for (const DreamOctave& octave : s.result.octaves) {

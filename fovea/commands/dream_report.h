@@ -18,6 +18,7 @@ struct DreamSummary {
   double seconds = 0;
   const PictureRecord& record;
   Image before, after;
+  MemoryInfo memory = {};  // of the last program
 };
 
 Report dream_report(const DreamSummary& summary);

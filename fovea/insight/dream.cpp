@@ -366,8 +366,7 @@ DreamResult Dream::run(const Context& context, const Tensor& levels, const Rng& 
   Run run{context, observe, random, levels, sizes(levels.size(2), levels.size(3))};
   std::string why;
   const auto size_seen = [&](int64_t n) { return settings_.tile > 0 ? std::min(n, settings_.tile) : n; };
-  require(can_see(size_seen(levels.size(2)), size_seen(levels.size(3)), why), ErrorKind::usage,
-          "{}; make the picture larger (--size)", why);
+  require(can_see(size_seen(levels.size(2)), size_seen(levels.size(3)), why), ErrorKind::usage, "{}", why);
   while (!can_see(size_seen(run.sizes[0].first), size_seen(run.sizes[0].second), why)) {
     context.note(fmt::format("the octave of {}x{} is left out: {}", run.sizes[0].first, run.sizes[0].second, why));
     run.sizes.erase(run.sizes.begin());

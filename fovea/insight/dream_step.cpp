@@ -75,8 +75,10 @@ Looked look(const Model& model, const std::vector<std::string>& nodes, int64_t h
     try {
       cut = respecialise(cut, {{name, {DType::f32, {1, channels, height, width}}}});
     } catch (const Error& e) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("the network does not take a picture of {}x{}: {}", height, width, e.message()));
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("the network does not take a picture of {} x {} pixels; a larger one may fit (--size): {}", width,
+                      height, e.message()));
     }
   }
   Looked result;

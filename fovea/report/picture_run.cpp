@@ -17,18 +17,12 @@ bool same_shape(const Image& a, const Image& b) {
 }
 
 std::string picture_html(const PictureRun& run) {
-  std::string html = fmt::format("<style>\n{}</style>", resource("report/picture_run.css"));
+  std::string html;
   if (same_shape(run.before, run.after)) {
-    html += fmt::format(
-        "<div class=\"card\"><div class=\"compare\">{}{}<input type=\"range\" min=\"0\" max=\"100\" value=\"50\" "
-        "step=\"0.1\" aria-label=\"how much of the picture is shown as before\" "
-        "oninput=\"this.parentNode.style.setProperty('--at', this.value + '%')\"><div class=\"edge\"></div>"
-        "<span class=\"tag left\">{}</span><span class=\"tag right\">{}</span></div></div>",
-        image_tag(run.before, run.before_name, "before"), image_tag(run.after, run.after_name, "after"),
-        html_text(run.before_name), html_text(run.after_name));
+    html = "<div class=\"card\">" + slider_html(run.before, run.before_name, run.after, run.after_name) + "</div>";
   } else {
-    html += fmt::format("<div class=\"card\"><figure>{}<figcaption>{}</figcaption></figure></div>",
-                        image_tag(run.after, run.after_name), html_text(run.after_name));
+    html = fmt::format("<div class=\"card\"><figure>{}<figcaption>{}</figcaption></figure></div>",
+                       image_tag(run.after, run.after_name), html_text(run.after_name));
     if (!run.before.empty())
       html += fmt::format("<div class=\"card\"><figure>{}<figcaption>{}</figcaption></figure></div>",
                           image_tag(run.before, run.before_name), html_text(run.before_name));
@@ -49,14 +43,23 @@ std::string settings_html(const PictureRun& run) {
 
 }  // namespace
 
+std::string slider_html(const Image& before, const std::string& before_name, const Image& after,
+                        const std::string& after_name) {
+  return fmt::format(
+      "<style>\n{}</style><div class=\"compare\">{}{}<input type=\"range\" min=\"0\" max=\"100\" value=\"50\" "
+      "step=\"0.1\" aria-label=\"how much of the picture is shown as before\" "
+      "oninput=\"this.parentNode.style.setProperty('--at', this.value + '%')\"><div class=\"edge\"></div>"
+      "<span class=\"tag left\">{}</span><span class=\"tag right\">{}</span></div>",
+      resource("report/picture_run.css"), image_tag(before, before_name, "before"),
+      image_tag(after, after_name, "after"), html_text(before_name), html_text(after_name));
+}
+
 std::string picture_run_page(const PictureRun& run) {
   Page page(run.title, run.subtitle);
   for (const auto& [value, what] : run.facts) page.add_fact(value, what);
   page.add_section("picture", "The picture", "", picture_html(run));
   std::string charts;
-  for (const Chart& chart : run.charts)
-    if (const std::string drawn = draw_chart(chart); !drawn.empty())
-      charts += "<div class=\"card\">" + drawn + "</div>";
+  for (const Chart& chart : run.charts) charts += draw_chart(chart);
   if (!charts.empty())
     page.add_section("curves", "How it went", run.charts_intro, "<div class=\"charts\">" + charts + "</div>");
   if (!run.settings.empty()) page.add_section("settings", "Settings", "", settings_html(run));

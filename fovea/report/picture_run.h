@@ -25,6 +25,10 @@ struct PictureRun {
   std::string footer;                                         // HTML
 };
 
+// Two pictures of one shape on each other with a slider between them, for the body of a Page's section. Names are text.
+std::string slider_html(const Image& before, const std::string& before_name, const Image& after,
+                        const std::string& after_name);
+
 // One self-contained page: the picture beside what it began with, the curves, the settings, the command.
 std::string picture_run_page(const PictureRun& run);
 

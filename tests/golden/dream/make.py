@@ -2,8 +2,7 @@
 """DeepDream as the notebook google/deepdream publishes it, re-implemented in PyTorch with the real weights, for
 tests/insight/dream_golden_test.cpp.
 
-The network is built from the .prototxt of BVLC GoogLeNet in the data folder: Caffe's rounding of poolings, local response
-normalisation over 5 channels. The picture is a crop of art/photo_cat_chelsea.png, BGR minus (104, 116, 122). Written:
+The network (network.py) is built from the .prototxt of BVLC GoogLeNet in the data folder. The picture is a crop of art/photo_cat_chelsea.png, BGR minus (104, 116, 122). Written:
   step.npy     what the first step (roll by 11 down, 23 to the left) adds to the picture, in network order [3,H,W], f16
   shifts.txt   down and right of each step of the run, coarse octave first
   run.npy      the picture [H,W,3] RGB u8 after 4 octaves x 10 steps, sizes by scipy.ndimage.zoom of order 1
@@ -12,98 +11,29 @@ normalisation over 5 channels. The picture is a crop of art/photo_cat_chelsea.pn
 Free runs are chaotic: begun with noise of 1e-4 grey levels on the picture, this script's own run ends 27.5 dB from where
 it ends without (76.8 dB after 5 steps, 43.2 after 10, 32.5 after 20), which is printed.
 Run with Debian 12's python3-torch (1.13.1), python3-scipy, python3-pil: ./make.py DATA_FOLDER"""
-import json
 import pathlib
-import re
 import sys
 
 import numpy as np
 import scipy.ndimage
 import torch
-import torch.nn.functional as F
 from PIL import Image
+
+sys.dont_write_bytecode = True
+from network import read_network  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = pathlib.Path(sys.argv[1])
-FOLDER = DATA / "weights/bvlc_googlenet_f16"
 MEAN = np.float32([104, 116, 122]).reshape(3, 1, 1)
 LAYER, STEP, JITTER, OCTAVES, SCALE, STEPS = "inception_4c/output", 1.5, 32, 4, 1.4, 10
 torch.set_num_threads(1)
-
-
-def parse_prototxt(text):
-    """A list of (name, value) pairs; value is a string or again such a list."""
-    tokens = re.findall(r'"[^"]*"|[\w./+-]+|[:{}]', text)
-
-    def block(i):
-        fields = []
-        while i < len(tokens) and tokens[i] != "}":
-            name, i = tokens[i], i + 1
-            if tokens[i] == ":":
-                i += 1
-            if tokens[i] == "{":
-                value, i = block(i + 1)
-            else:
-                value = tokens[i].strip('"')
-            fields.append((name, value))
-            i += 1
-        return fields, i
-
-    return block(0)[0]
+activations = read_network(DATA / "weights/bvlc_googlenet_f16", LAYER)
 
 
 def zoom(picture, *factors):
     """As the notebook, but with mode = "nearest": with the default one, rounding may put the last row or column just outside
     of the picture, and it becomes 0."""
     return scipy.ndimage.zoom(picture, (1, *factors), order=1, mode="nearest")
-
-
-def one(fields, name, default=None):
-    return next((v for k, v in fields if k == name), default)
-
-
-raw = (FOLDER / "bvlc_googlenet.f16.safetensors").read_bytes()
-header_size = int.from_bytes(raw[:8], "little")
-weights = {}
-for name, entry in json.loads(raw[8:8 + header_size]).items():
-    if name != "__metadata__":
-        begin, end = (8 + header_size + o for o in entry["data_offsets"])
-        weights[name] = torch.from_numpy(np.frombuffer(raw[begin:end], np.float16).reshape(entry["shape"]).astype(np.float32))
-
-layers = [v for k, v in parse_prototxt((FOLDER / "deploy.prototxt").read_text()) if k == "layer"]
-
-
-def activations(x):
-    """The blob LAYER for a picture [1,3,H,W]."""
-    blobs = {"data": x}
-    for layer in layers:
-        kind, name = one(layer, "type"), one(layer, "name")
-        bottoms = [blobs[v] for k, v in layer if k == "bottom"] if kind != "Input" else []
-        if kind == "Input":
-            continue
-        if kind == "Convolution":
-            p = one(layer, "convolution_param")
-            y = F.conv2d(bottoms[0], weights[name + ".weight"], weights[name + ".bias"], int(one(p, "stride", 1)),
-                         int(one(p, "pad", 0)))
-        elif kind == "ReLU":
-            y = F.relu(bottoms[0])
-        elif kind == "Pooling":
-            p = one(layer, "pooling_param")
-            assert one(p, "pool") == "MAX"
-            y = F.max_pool2d(bottoms[0], int(one(p, "kernel_size")), int(one(p, "stride", 1)), int(one(p, "pad", 0)),
-                             ceil_mode=True)
-        elif kind == "LRN":
-            p = one(layer, "lrn_param")
-            y = F.local_response_norm(bottoms[0], int(one(p, "local_size")), float(one(p, "alpha")), float(one(p, "beta")))
-        elif kind == "Concat":
-            y = torch.cat(bottoms, 1)
-        else:
-            raise SystemExit(f"{kind} comes before {LAYER}")
-        top = one(layer, "top")
-        blobs[top] = y
-        if top == LAYER:
-            return y
-    raise SystemExit(f"no {LAYER}")
 
 
 def make_step(picture, ox, oy):
