@@ -26,6 +26,8 @@ TEST(Demo, InspectsAPhotographWhereThereIsData) {
   else ::unsetenv("FOVEA_DATA");
   EXPECT_EQ(report.json->at("guesses")[0].at("name"), "monarch");
   EXPECT_TRUE(std::filesystem::exists(folder / "index.html"));
+  EXPECT_EQ(report.json->at("pictures")[0].at("heading"), "A dream");
+  EXPECT_TRUE(std::filesystem::exists(folder / "dream.png"));
   std::filesystem::remove_all(folder);
 }
 
