@@ -62,7 +62,9 @@ std::vector<Value> differentiate(const Differentiation& d) {
     const Shape shape = d.shape(d.outputs[0]);
     products = constant(d.graph, Tensor(d.graph.dtype(x), shape));
   }
-  return {gram_gradient(d.graph, x, products, d.d_output(1), d.input(1)), {}};
+  std::vector<Value> result(d.node.inputs.size());
+  result[0] = gram_gradient(d.graph, x, products, d.d_output(1), d.input(1));
+  return result;
 }
 
 void reference(const Call& call) {

@@ -32,7 +32,9 @@ HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
-constexpr int kRows = kLanes == 16 ? 16 : kLanes == 8 ? 4 : 2;  // registers
+// Registers: kRows times kWide blocks.
+constexpr int kRows = kLanes == 16 ? 8 : kLanes == 8 ? 4 : 2;
+constexpr int kWide = kLanes == 16 ? 3 : 1;
 
 // sums[i] += part[i] for 16 floats.
 HWY_INLINE void add_sixteen(const float* part, double* sums) {
@@ -43,41 +45,63 @@ HWY_INLINE void add_sixteen(const float* part, double* sums) {
     hn::StoreU(hn::Add(hn::LoadU(wide, sums + i), hn::PromoteTo(wide, hn::LoadU(narrow, part + i))), wide, sums + i);
 }
 
-// sums[r][lane] += Σ_p a_p[r] b_p[lane] for rows [first, first + kRows).
-template <bool kBlocked>
-HWY_NOINLINE void block_rows(const float* a, const float* b, int64_t step, const GramRun* runs, int64_t count,
-                             int64_t first, double* sums) {
-  const int64_t pixel = kBlocked ? 16 : step;
-  Sixteen total[kRows];
+// sums[block][r][lane] += Σ_p a_p[r] b_p[block][lane] for rows [first, first + kRows) and kBlocks blocks.
+template <int kBlocks, bool kBlocked>
+HWY_NOINLINE void block_rows(const float* a, const float* b, const BlockedStrides& strides, const GramRun* runs,
+                             int64_t count, int64_t first, double* sums) {
+  const int64_t pixel = kBlocked ? 16 : strides.pixel, next = strides.block;
+  Sixteen total[kBlocks][kRows];
+#pragma GCC unroll 3
+  for (int k = 0; k < kBlocks; ++k)
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) total[r] = zero();
-  for (int64_t k = 0; k < count; ++k) {
-    const float* from = a + runs[k].offset + first;
-    const float* by = b + runs[k].offset;
-    for (int64_t p = 0; p < runs[k].count; ++p, from += pixel, by += pixel) {
-      const Sixteen right = load(by);
+    for (int r = 0; r < kRows; ++r) total[k][r] = zero();
+  for (int64_t run = 0; run < count; ++run) {
+    const float* from = a + runs[run].offset + first;
+    const float* by = b + runs[run].offset;
+    for (int64_t p = 0; p < runs[run].count; ++p, from += pixel, by += pixel) {
+      Sixteen right[kBlocks];
+#pragma GCC unroll 3
+      for (int k = 0; k < kBlocks; ++k) right[k] = load(by + k * next);
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) total[r] = mul_add(right, from[r], total[r]);
+      for (int r = 0; r < kRows; ++r) {
+        const Sixteen left = broadcast(from[r]);
+#pragma GCC unroll 3
+        for (int k = 0; k < kBlocks; ++k) total[k][r] = mul_add(right[k], left, total[k][r]);
+      }
     }
   }
-  float part[kRows * 16];
+  float part[kBlocks * kRows * 16];
+#pragma GCC unroll 3
+  for (int k = 0; k < kBlocks; ++k)
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) store(total[r], part + r * 16);
-  for (int r = 0; r < kRows; ++r) add_sixteen(part + r * 16, sums + (first + r) * 16);
+    for (int r = 0; r < kRows; ++r) store(total[k][r], part + (k * kRows + r) * 16);
+  for (int k = 0; k < kBlocks; ++k)
+    for (int r = 0; r < kRows; ++r) add_sixteen(part + (k * kRows + r) * 16, sums + k * 256 + (first + r) * 16);
+}
+
+template <int kBlocks>
+void block_row(const float* a, const float* b, const BlockedStrides& strides, const GramRun* runs, int64_t count,
+               double* sums) {
+  for (int64_t first = 0; first < 16; first += kRows)
+    if (strides.pixel == 16) block_rows<kBlocks, true>(a, b, strides, runs, count, first, sums);
+    else block_rows<kBlocks, false>(a, b, strides, runs, count, first, sums);
 }
 
 // The blocks [begin, end) of the upper triangle, in the order (0,0), (0,1) … (1,1) …, over the positions of some runs.
 void gram_blocks(const float* x, const BlockedStrides& strides, int64_t blocks, const GramRun* runs, int64_t count,
                  int64_t begin, int64_t end, double* sums) {
-  int64_t pair = 0;
-  for (int64_t i = 0; i < blocks; ++i)
-    for (int64_t j = i; j < blocks; ++j, ++pair) {
-      if (pair < begin || pair >= end) continue;
-      const float *a = x + i * strides.block, *b = x + j * strides.block;
-      for (int64_t first = 0; first < 16; first += kRows)
-        if (strides.pixel == 16) block_rows<true>(a, b, 16, runs, count, first, sums + pair * 256);
-        else block_rows<false>(a, b, strides.pixel, runs, count, first, sums + pair * 256);
+  int64_t row = 0;  // the number of the row's first block
+  for (int64_t i = 0; i < blocks; row += blocks - i, ++i) {
+    const int64_t last = std::min(end, row + blocks - i);
+    for (int64_t pair = std::max(begin, row); pair < last;) {
+      const float *a = x + i * strides.block, *b = x + (i + pair - row) * strides.block;
+      const int64_t wide = std::min<int64_t>(kWide, last - pair);
+      if (wide == 3) block_row<3>(a, b, strides, runs, count, sums + pair * 256);
+      else if (wide == 2) block_row<2>(a, b, strides, runs, count, sums + pair * 256);
+      else block_row<1>(a, b, strides, runs, count, sums + pair * 256);
+      pair += wide;
     }
+  }
 }
 
 // sums[lane] += Σ_p x_p[lane] of one block.
