@@ -66,10 +66,10 @@ TEST(ColourTransfer, KeepsColoursAndTakesLight) {
 }
 
 TEST(ColourTransfer, GivesMeanAndCovariance) {
-  // Colours far from black and white, so that nothing is cut off.
-  Image from = picture(40, 30, 1), to = picture(25, 35, 3);
+  // Colours far from black and white, so that nothing is cut off; 16 bits, so that rounding does not shift the mean.
+  Image from = picture(40, 30, 1, 16), to = picture(25, 35, 3, 16);
   for (Image* i : {&from, &to})
-    for (uint8_t& v : i->samples()) v = static_cast<uint8_t>(96 + v / 4);
+    for (uint16_t& v : i->samples16()) v = static_cast<uint16_t>(96 * 257 + v / 4);
   for (const std::string& form : moment_forms()) {
     const Moments want = moments(to), got = moments(with_moments_of(from, to, form));
     for (int c = 0; c < 3; ++c) {
