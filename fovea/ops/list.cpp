@@ -193,6 +193,7 @@ const Op* const kOps[] = {
     &ops::hard_swish,
     &ops::mish,
     &ops::gelu,
+    &ops::gelu_gradient,
     &ops::erf,
     &ops::sign,
     &ops::floor,
