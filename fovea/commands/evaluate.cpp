@@ -156,6 +156,10 @@ OptionList describe(EvaluateOptions& o) {
               {},
               0,
               4096},
+             {"--tta", "VIEWS",
+              "test-time augmentation: average the scores of each picture as it is, with its mirror image, and with "
+              "both shifted by a pixel",
+              &o.tta, false, test_view_names()},
              {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
              {"--errors", "FILE", "write the sheet of errors: each wrong picture with \"true→guessed\" (PNG)",
               &o.errors},
@@ -185,10 +189,11 @@ Report run(const Context& context, const EvaluateOptions& options) {
   std::unique_ptr<Dataset> data = open_data(options.data, {options.split, options.skip_broken});
   for (const std::string& file : {options.errors, options.surface})
     if (!file.empty()) require_writable_folder(std::filesystem::absolute(file).parent_path());
-  FusedModels network(context, options.model, options.engine, options.batch);
+  FusedModels network(context, options.model, options.engine, options.batch, test_views(options.tta));
   EvaluationRecord record;
   record.model = network.meaning().name;
   record.data = options.data;
+  record.views = options.tta;
   record.description = data->description();
   const std::vector<std::string> own_names = data->classes();
   data = in_networks_numbers(context, std::move(data), network);
@@ -199,7 +204,7 @@ Report run(const Context& context, const EvaluateOptions& options) {
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   Report report;
   report.text = fmt::format("{} on {} ({}): ", coloured(printable(record.model), Ink::bold), printable(record.data),
-                            printable(record.description)) +
+                            printable(record.description) + views_note(record.views)) +
                 result_text(record.result, record.names, record.seconds, options);
   const std::vector<std::string> unseen =
       options.limit > 0 ? std::vector<std::string>() : unseen_classes(record.result, record.names, own_names);
@@ -238,7 +243,8 @@ Command evaluate_command() {
       "way, and "
       "the "
       "mean of their probabilities counts.",
-      {{"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},
+      {{"fovea evaluate run/ cifar10 --tta mirror,translate", "six views of each picture, averaged"},
+       {"fovea evaluate model.onnx mnist/", "the test set of MNIST, as its four files lie in a folder"},
        {"fovea evaluate resnet.onnx cifar-10-binary.tar.gz --json", "CIFAR-10 out of its archive, for a program"},
        {"fovea evaluate a.onnx+b.onnx photos/ --limit 1000 --confusion", "two networks averaged, on own pictures"},
        {"fovea evaluate run/ mnist/ --errors errors.png", "what a training run has made, and a picture of its errors"},

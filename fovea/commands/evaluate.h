@@ -9,6 +9,7 @@ struct EvaluateOptions {
   EngineOptions engine;
   std::string data;
   std::string split = "test";
+  std::string tta = "plain";  // views of each picture: model/test_views.h
   int64_t batch = 0, limit = 0;
   std::string errors;  // where the sheet of errors goes; empty: none
   std::string error_order = "confident";

@@ -93,14 +93,15 @@ void FusedModels::check(const std::string& name, const Model& model, int64_t bat
   if (first) meaning_ = model.meaning;
 }
 
-FusedModels::FusedModels(Model model, const EngineOptions& engine, int64_t batch) : engine_(engine) {
+FusedModels::FusedModels(Model model, const EngineOptions& engine, int64_t batch, std::vector<TestView> views)
+    : views_(std::move(views)), engine_(engine) {
   check(model.meaning.name, model, batch, true);
   members_.push_back(member(std::move(model), batch_));
 }
 
 FusedModels::FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine,
-                         int64_t batch)
-    : engine_(engine) {
+                         int64_t batch, std::vector<TestView> views)
+    : views_(std::move(views)), engine_(engine) {
   std::vector<Model> models;
   for (const std::string& name : joined_models(options.model)) {
     ModelOptions one = options;
@@ -123,6 +124,8 @@ FusedModels::Member FusedModels::member(Model model, int64_t batch) const {
   result.name = model.meaning.name;
   if (auto stated = stated_standardisation(model.meaning)) result.standardise = *std::move(stated);
   result.probabilities = model.meaning.probabilities;
+  require(views_.size() == 1 || result.how, ErrorKind::usage,
+          "{}: takes no pictures, so there is nothing to mirror; expected plain views", model.meaning.name);
   const Value input = data_input(model);
   result.input = model.graph.node(input).name;
   Shape shape = model.graph.shape(input);
@@ -171,14 +174,27 @@ void FusedModels::prepare_values(int64_t slot, const Tensor& values) {
   }
 }
 
-// Rows of scores, [count, classes].
 void FusedModels::run(Member& member, int64_t count, std::vector<double>& scores) const {
+  if (views_.size() == 1) return run_view(member, views_[0], count, scores);
+  scores.assign(static_cast<size_t>(count * classes_), 0);
+  std::vector<double> seen;
+  for (const TestView& view : views_) {
+    run_view(member, view, count, seen);
+    for (int64_t row = 0; member.probabilities && row < count; ++row)
+      to_log_probabilities(seen.data() + row * classes_, classes_, true);
+    for (size_t i = 0; i < seen.size(); ++i) scores[i] += view.weight * seen[i];
+  }
+}
+
+void FusedModels::run_view(Member& member, const TestView& view, int64_t count, std::vector<double>& scores) const {
   scores.resize(static_cast<size_t>(count * classes_));
   Tensor input = member.program.input(member.input);
+  const bool plain = !view.mirrored && view.down == 0 && view.right == 0;
   for (int64_t first = 0; first < count; first += member.batch) {
-    std::memcpy(input.raw(),
-                std::as_const(member.pictures).raw() + static_cast<size_t>(first / member.batch) * input.bytes(),
-                input.bytes());
+    const std::byte* pictures =
+        std::as_const(member.pictures).raw() + static_cast<size_t>(first / member.batch) * input.bytes();
+    if (plain) std::memcpy(input.raw(), pictures, input.bytes());
+    else make_view(view, input.shape(), reinterpret_cast<const float*>(pictures), input.data<float>().data());
     member.program.execute();
     const Tensor output = member.program.want(0);
     const int64_t rows = std::min(member.batch, count - first);
@@ -198,7 +214,7 @@ std::vector<double> FusedModels::log_probabilities(int64_t count) {
   for (Member& member : members_) {
     run(member, count, scores);
     for (int64_t row = 0; row < count; ++row)
-      to_log_probabilities(scores.data() + row * classes_, classes_, member.probabilities);
+      to_log_probabilities(scores.data() + row * classes_, classes_, gives_probabilities(member));
     if (members_.size() == 1) return scores;
     result.resize(scores.size());
     for (size_t i = 0; i < scores.size(); ++i) result[i] += std::exp(scores[i]);

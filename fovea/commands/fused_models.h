@@ -6,6 +6,7 @@
 #include "fovea/commands/model_options.h"
 #include "fovea/data/statistics.h"
 #include "fovea/insight/evaluation.h"
+#include "fovea/model/test_views.h"
 
 namespace fovea {
 
@@ -20,9 +21,13 @@ class FusedModels : public BatchClassifier {
   // Opens and compiles each model for `batch` pictures at once (0: as many as suit the size of the input); a network
   // whose batch is fixed runs as often as it must. Throws what opening throws, and Error{usage} when a network has
   // several inputs and none for pictures, scores no classes, or another number of classes than the first.
-  FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine, int64_t batch);
+  // views: of each picture; the weighted mean of each network's scores for them is taken (of the logarithms where it
+  // gives probabilities, which is the same but for a constant). Throws Error{usage} with more than one view for a
+  // network that takes no pictures.
+  FusedModels(const Context& context, const ModelOptions& options, const EngineOptions& engine, int64_t batch,
+              std::vector<TestView> views = {{}});
   // The same for a model that is in memory already.
-  FusedModels(Model model, const EngineOptions& engine, int64_t batch);
+  FusedModels(Model model, const EngineOptions& engine, int64_t batch, std::vector<TestView> views = {{}});
 
   int64_t batch() const override { return batch_; }
   int64_t classes() const override { return classes_; }
@@ -54,8 +59,12 @@ class FusedModels : public BatchClassifier {
   };
   void check(const std::string& name, const Model& model, int64_t batch, bool first);
   Member member(Model model, int64_t batch) const;
+  // Rows of scores [count, classes]; with several views they are logarithms.
   void run(Member& member, int64_t count, std::vector<double>& scores) const;
+  void run_view(Member& member, const TestView& view, int64_t count, std::vector<double>& scores) const;
+  bool gives_probabilities(const Member& member) const { return member.probabilities && views_.size() == 1; }
 
+  std::vector<TestView> views_;
   Engine engine_;  // outlives the programs
   std::vector<Member> members_;
   Meaning meaning_;

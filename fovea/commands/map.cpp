@@ -38,11 +38,13 @@ OptionList describe(MapOptions& o) {
       {"--learning-rate", "R", "0: N / exaggeration / 4, at least 50", &o.learning_rate, false, {}, 0, 1e7},
       {"--repulsion",
        "HOW",
-       "all pairs, a quadtree, or interpolation with FFT; auto: all pairs up to 12,000 points, then fft",
+       "all pairs, groups of points, a quadtree, or interpolation with FFT; auto: all pairs up to 1,000 points, groups "
+       "up "
+       "to 12,000, then fft",
        &o.repulsion,
        false,
-       {"auto", "exact", "barnes-hut", "fft"}},
-      {"--theta", "T", "how coarse the quadtree may be", &o.theta, false, {}, 0, 0.99},
+       {"auto", "exact", "groups", "barnes-hut", "fft"}},
+      {"--theta", "T", "how coarse groups and the quadtree may be", &o.theta, false, {}, 0, 0.99},
       {"--start", "HOW", "where points begin", &o.start, false, {"pca", "random"}},
       {"--components",
        "N",

@@ -10,6 +10,7 @@
 #include "fovea/base/error.h"
 #include "fovea/commands/command.h"
 #include "fovea/commands/doctor.h"
+#include "fovea/model/test_views.h"
 #include "fovea/report/curves.h"
 #include "fovea/report/evaluation_figures.h"
 #include "fovea/report/page.h"
@@ -279,8 +280,9 @@ void add_facts(Page& page, const RunContents& run) {
   for (const EpochRecord& e : h.epochs)
     if (e.test) last = &*e.test;
   if (run.evaluation) {
-    page.add_fact(fmt::format("{}", run.evaluation->result.errors),
-                  fmt::format("errors in {} pictures", run.evaluation->result.count));
+    page.add_fact(
+        fmt::format("{}", run.evaluation->result.errors),
+        fmt::format("errors in {} pictures{}", run.evaluation->result.count, views_note(run.evaluation->views)));
     page.add_fact(percent(run.evaluation->result.top1), "right");
   } else if (last != nullptr) {
     page.add_fact(fmt::format("{}", last->errors), fmt::format("errors in {} pictures", last->count));

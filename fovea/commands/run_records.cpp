@@ -59,8 +59,9 @@ void RunRecords::add_filters(const Model& model, int64_t step, double epoch) {
 }
 
 void RunRecords::add_evaluation(const Evaluation& result, const Dataset& data, const std::string& model,
-                                const std::vector<std::string>& classes, double seconds) {
+                                const std::vector<std::string>& classes, double seconds, const std::string& views) {
   EvaluationRecord record;
+  record.views = views;
   record.model = model;
   record.data = data.description();
   record.seconds = seconds;

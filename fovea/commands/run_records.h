@@ -25,9 +25,9 @@ class RunRecords {
   // A sheet of the first layer's filters, for filters/ and the events; nothing for a network without a convolution.
   void add_filters(const Model& model, int64_t step, double epoch);
   // evaluation.json and errors.png. `result` must hold its samples, of `data`, for the sheet and the calibration; its
-  // confusions are written where they were counted.
+  // confusions are written where they were counted. views: of each picture (model/test_views.h).
   void add_evaluation(const Evaluation& result, const Dataset& data, const std::string& model,
-                      const std::vector<std::string>& classes, double seconds);
+                      const std::vector<std::string>& classes, double seconds, const std::string& views);
   // Writes report.html from what lies in the folder; returns its path.
   std::filesystem::path write_page() const;
 

@@ -200,7 +200,7 @@ void TrainingRun::tell_time_left(const Trainer::Update& update) {
 }
 
 Evaluation TrainingRun::evaluate_now(const Model& model, bool samples) const {
-  FusedModels network(model, task_.engine, 0);
+  FusedModels network(model, task_.engine, 0, test_views(task_.recipe.evaluation));
   return evaluate(context_, *task_.test, network, {0, task_.broken != Broken::fatal, samples, samples});
 }
 
@@ -286,8 +286,10 @@ void TrainingRun::finish() {
   writing([&] {
     if (task_.test) {
       if (!last_ || last_->samples.empty()) last_ = evaluate_now(model, true);
-      records_->add_evaluation(*last_, *task_.test, model.meaning.name, model.meaning.classes, seconds());
-      state(model.meaning, "test", fmt::format("{} errors of {}", last_->errors, last_->count));
+      records_->add_evaluation(*last_, *task_.test, model.meaning.name, model.meaning.classes, seconds(),
+                               task_.recipe.evaluation);
+      state(model.meaning, "test",
+            fmt::format("{} errors of {}{}", last_->errors, last_->count, views_note(task_.recipe.evaluation)));
     }
     records_->append(RunEnd{trainer_->step(), seconds()});
     records_->write_page();
@@ -313,7 +315,9 @@ Report TrainingRun::report() const {
                  {"top1", last_->top1},
                  {"top5", last_->top5},
                  {"loss", last_->loss}});
-    report.text += fmt::format("{} errors of {} on the test set: {} right\n", last_->errors, last_->count,
+    json["views"] = task_.recipe.evaluation;
+    report.text += fmt::format("{} errors of {} on the test set{}: {} right\n", last_->errors, last_->count,
+                               views_note(task_.recipe.evaluation),
                                coloured(fmt::format("{:.2f} %", 100 * last_->top1), Ink::bold));
   }
   report.files = {folder_.path() / "report.html"};

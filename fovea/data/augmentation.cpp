@@ -18,6 +18,7 @@ namespace {
 struct Dice {
   Rng rng;
   Rgb mean;
+  bool mirrored;
   // Uniform in -most .. most.
   double between(uint64_t index, double most) const { return most * (2 * rng.uniform_double(index) - 1); }
   // A whole number in -most .. most.
@@ -37,6 +38,10 @@ Image moved(const Image& picture, int64_t x, int64_t y, Beyond beyond, const Dic
 
 Image apply(const RandomFlip& step, const Image& picture, const Dice& dice) {
   return dice.rng.uniform_double(0) < step.chance ? flip_horizontal(picture) : picture;
+}
+
+Image apply(const AlternatingFlip&, const Image& picture, const Dice& dice) {
+  return dice.mirrored ? flip_horizontal(picture) : picture;
 }
 
 Image apply(const RandomCrop& step, const Image& picture, const Dice& dice) {
@@ -153,21 +158,24 @@ Image plain(const Image& picture) {
 
 }  // namespace
 
-Rng augmentation_key(uint64_t seed, int64_t epoch, int64_t sample) {
-  return Rng(seed).fork("augmentation").fork(static_cast<uint64_t>(epoch)).fork(static_cast<uint64_t>(sample));
+AugmentationKey augmentation_key(uint64_t seed, int64_t epoch, int64_t sample) {
+  const auto own = static_cast<uint64_t>(sample);
+  AugmentationKey key = Rng(seed).fork("augmentation").fork(static_cast<uint64_t>(epoch)).fork(own);
+  key.mirrored = (Rng(seed).fork("alternating flip").fork(own).below(0, 2) == 1) != (epoch % 2 == 1);
+  return key;
 }
 
-Image augment(const Image& picture, std::span<const Augmentation> steps, const Rng& key, Rgb mean) {
+Image augment(const Image& picture, std::span<const Augmentation> steps, const AugmentationKey& key, Rgb mean) {
   require(!picture.empty(), ErrorKind::usage, "the picture is empty");
   Image image = plain(picture);
   for (size_t i = 0; i < steps.size(); ++i) {
-    const Dice dice{key.fork(i), mean};
+    const Dice dice{key.rng.fork(i), mean, key.mirrored};
     image = std::visit([&](const auto& step) { return apply(step, image, dice); }, steps[i]);
   }
   return image;
 }
 
-Tensor augment_values(const Tensor& values, std::span<const Augmentation> steps, const Rng& key) {
+Tensor augment_values(const Tensor& values, std::span<const Augmentation> steps, const AugmentationKey& key) {
   Tensor result = values;
   for (size_t i = 0; i < steps.size(); ++i) {
     const auto* noise = std::get_if<ValueNoise>(&steps[i]);
@@ -175,7 +183,7 @@ Tensor augment_values(const Tensor& values, std::span<const Augmentation> steps,
         noise != nullptr, ErrorKind::usage,
         "the augmentation \"{}\" is for pictures, and the set holds rows of numbers; only noise:SIGMA changes those",
         to_string(steps.subspan(i, 1)));
-    const Rng rng = key.fork(i);
+    const Rng rng = key.rng.fork(i);
     const auto data = result.data<float>();
     for (size_t k = 0; k < data.size(); ++k) data[k] += static_cast<float>(noise->sigma * rng.normal(k));
   }

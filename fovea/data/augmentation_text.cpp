@@ -14,6 +14,7 @@ constexpr size_t kMostSteps = 64;
 
 const std::vector<std::string>& forms() {
   static const std::vector<std::string> known = {"flip[:chance]",
+                                                 "alternating_flip",
                                                  "crop:pixels[:zero|mean|reflect]",
                                                  "translate:pixels[:zero|mean|reflect]",
                                                  "affine[:shift=…][:scale=…][:squeeze=…][:shear=…][:turn=…][:zero|mean|"
@@ -124,6 +125,8 @@ Augmentation parse_step(std::string_view text) {
     RandomFlip step;
     if (fields.more()) step.chance = fields.number("the chance");
     result = step;
+  } else if (name == "alternating_flip") {
+    result = AlternatingFlip{};
   } else if (name == "crop") {
     RandomCrop step;
     step.pad = fields.pixels("the padding");
@@ -184,6 +187,7 @@ std::string suffix(Beyond beyond, Beyond usual = Beyond::zero) {
 }
 
 std::string text_of(const RandomFlip& s) { return s.chance == 0.5 ? "flip" : fmt::format("flip:{}", s.chance); }
+std::string text_of(const AlternatingFlip&) { return "alternating_flip"; }
 std::string text_of(const RandomCrop& s) { return fmt::format("crop:{}{}", s.pad, suffix(s.beyond)); }
 std::string text_of(const RandomTranslation& s) { return fmt::format("translate:{}{}", s.most, suffix(s.beyond)); }
 std::string text_of(const RandomAffine& s) {
@@ -219,6 +223,7 @@ void check_range(std::string_view step, std::string_view what, double value, dou
 }
 
 void check(const RandomFlip& s) { check_range("flip", "the chance", s.chance, 0, 1); }
+void check(const AlternatingFlip&) {}
 void check(const RandomCrop& s) { check_range("crop", "the padding", s.pad, 0, 4096); }
 void check(const RandomTranslation& s) { check_range("translate", "the distance", s.most, 0, 4096); }
 void check(const RandomAffine& s) {

@@ -139,7 +139,7 @@ Order BatchReader::State::order_of(int64_t epoch) {
 Tensor BatchReader::State::prepared_values(const Tensor& values, int64_t epoch, int64_t index) const {
   const Tensor result =
       augment_values(standardised(values, options.standardise), options.augmentations,
-                     options.augmentations.empty() ? Rng() : augmentation_key(options.seed, epoch, index));
+                     options.augmentations.empty() ? AugmentationKey() : augmentation_key(options.seed, epoch, index));
   std::vector<int64_t> sizes(result.shape().begin(), result.shape().end());
   sizes.insert(sizes.begin(), 1);
   return result.reshaped(Shape(sizes));

@@ -7,6 +7,8 @@ namespace {
 
 class Exact : public RepulsionMethod {
  public:
+  explicit Exact(bool estimates)
+      : reciprocals_(estimates ? kernels::Reciprocals::estimate : kernels::Reciprocals::refined) {}
   std::string_view name() const override { return "exact"; }
 
   void compute(const std::vector<float>& x, const std::vector<float>& y, Repulsion& result) override {
@@ -21,17 +23,18 @@ class Exact : public RepulsionMethod {
     result.y.resize(whole);
     result.z = kernels::student_repulsion(x_.data(), y_.data(), static_cast<int64_t>(whole),
                                           static_cast<int64_t>(whole - count), result.x.data(), result.y.data(),
-                                          scratch_.data());
+                                          scratch_.data(), reciprocals_);
     result.x.resize(count);
     result.y.resize(count);
   }
 
  private:
+  kernels::Reciprocals reciprocals_;
   std::vector<float> x_, y_, scratch_;
 };
 
 }  // namespace
 
-std::unique_ptr<RepulsionMethod> exact_repulsion() { return std::make_unique<Exact>(); }
+std::unique_ptr<RepulsionMethod> exact_repulsion(bool estimates) { return std::make_unique<Exact>(estimates); }
 
 }  // namespace fovea

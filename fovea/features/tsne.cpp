@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "fovea/backend/cpu/kernels/student_attraction.h"
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
 #include "fovea/base/parallel.h"
@@ -19,35 +20,51 @@ constexpr float kLeastGain = 0.01f;
 constexpr double kStartDeviation = 1e-4;
 
 std::unique_ptr<RepulsionMethod> repulsion_of(const TsneOptions& options, int64_t count) {
-  if (options.method == "exact" || (options.method == "auto" && count <= kExactPoints)) return exact_repulsion();
+  if (options.method == "groups" || options.method == "barnes-hut")
+    require(options.theta >= 0 && options.theta < 1, ErrorKind::usage, "theta = {:g}, expected 0 to below 1",
+            options.theta);
+  if (options.method == "groups" || (options.method == "auto" && count > kExactPoints && count <= kGroupedPoints))
+    return grouped_repulsion(options.theta);
+  if (options.method == "exact" || (options.method == "auto" && count <= kExactPoints)) return exact_repulsion(true);
   if (options.method == "fft" || options.method == "auto") return fft_repulsion();
   require(options.method == "barnes-hut", ErrorKind::usage,
-          "\"{}\" is no way to compute the repulsion{}; expected auto, exact, barnes-hut or fft", options.method,
-          did_you_mean(options.method, {"auto", "exact", "barnes-hut", "fft"}));
-  require(options.theta >= 0 && options.theta < 1, ErrorKind::usage, "theta = {:g}, expected 0 to below 1",
-          options.theta);
+          "\"{}\" is no way to compute the repulsion{}; expected auto, exact, groups, barnes-hut or fft",
+          options.method, did_you_mean(options.method, {"auto", "exact", "groups", "barnes-hut", "fft"}));
   return barnes_hut_repulsion(options.theta);
 }
 
-// Σ P log(P / Q) of one row, Q = w / Z.
-double row_divergence(const Affinities& p, const Positions& at, int64_t i, double z) {
-  double sum = 0;
-  const double log_z = std::log(z);
-  const float x = at.x[static_cast<size_t>(i)], y = at.y[static_cast<size_t>(i)];
-  for (int64_t e = p.begin[static_cast<size_t>(i)]; e < p.begin[static_cast<size_t>(i) + 1]; ++e) {
-    const auto j = static_cast<size_t>(p.column[static_cast<size_t>(e)]);
-    const double dx = x - at.x[j], dy = y - at.y[j], value = p.value[static_cast<size_t>(e)];
-    if (value > 0) sum += value * (std::log(value * (1 + dx * dx + dy * dy)) + log_z);
-  }
-  return sum;
+kernels::SparseRows rows_of(const Affinities& p) {
+  return {p.begin.data(), p.column.data(), p.value.data(), p.count()};
 }
 
-double divergence(const Affinities& p, const Positions& at, double z) {
-  std::vector<double> rows(static_cast<size_t>(p.count()));
-  parallel_for(p.count(), 128, [&](int64_t i) { rows[static_cast<size_t>(i)] = row_divergence(p, at, i, z); });
+kernels::PackedPoints packed(const Positions& at, std::vector<int64_t>& both) {
+  both.resize(at.x.size());
+  kernels::pack_points(at.x.data(), at.y.data(), at.count(), both.data());
+  return {at.x.data(), at.y.data(), both.data()};
+}
+
+// Σ P log P, and Σ P, which rounding keeps from being 1.
+struct Entropy {
+  double sum = 0, mass = 0;
+};
+Entropy entropy(const Affinities& p) {
+  Entropy result;
+  for (const float value : p.value) {
+    if (value <= 0) continue;
+    result.sum += static_cast<double>(value) * std::log(static_cast<double>(value));
+    result.mass += value;
+  }
+  return result;
+}
+
+// Σ P log(P / Q) = Σ P log P + Σ P log(1 + d²) + log Z, Q = w / Z.
+double divergence(const Affinities& p, const Entropy& own, const Positions& at, double z) {
+  std::vector<int64_t> both;
+  std::vector<float> rows(static_cast<size_t>(p.count()));
+  kernels::student_log_distance(rows_of(p), packed(at, both), rows.data());
   double sum = 0;
-  for (const double row : rows) sum += row;
-  return sum;
+  for (const float row : rows) sum += row;
+  return own.sum + sum + own.mass * std::log(z);
 }
 
 void centre(std::vector<float>& values) {
@@ -65,19 +82,19 @@ class Descending {
     rate_ = options.learning_rate > 0
                 ? options.learning_rate
                 : std::max(50.0, static_cast<double>(count) / std::max(options.exaggeration, 1.0) / 4);
-    for (Axis* axis : {&x_, &y_}) *axis = {std::vector<float>(count), std::vector<float>(count, 1.0f)};
+    for (Axis* axis : {&x_, &y_})
+      *axis = {std::vector<float>(count), std::vector<float>(count, 1.0f), std::vector<float>(count)};
   }
 
   void step(double exaggeration, double momentum) {
     method_->compute(at_.x, at_.y, repulsion_);
+    kernels::student_attraction(rows_of(p_), packed(at_, both_), x_.pull.data(), y_.pull.data());
     const auto inverse = static_cast<float>(1 / repulsion_.z), factor = static_cast<float>(exaggeration);
     const auto rate = static_cast<float>(rate_), keep = static_cast<float>(momentum);
-    parallel_for(p_.count(), 128, [&](int64_t point) {
+    parallel_for(p_.count(), 1024, [&](int64_t point) {
       const auto i = static_cast<size_t>(point);
-      float pull_x = 0, pull_y = 0;
-      attraction(i, pull_x, pull_y);
-      move(x_, i, 4 * (factor * pull_x - inverse * repulsion_.x[i]), rate, keep);
-      move(y_, i, 4 * (factor * pull_y - inverse * repulsion_.y[i]), rate, keep);
+      move(x_, i, 4 * (factor * x_.pull[i] - inverse * repulsion_.x[i]), rate, keep);
+      move(y_, i, 4 * (factor * y_.pull[i] - inverse * repulsion_.y[i]), rate, keep);
     });
     for (size_t i = 0; i < at_.x.size(); ++i) {
       at_.x[i] += x_.velocity[i];
@@ -93,20 +110,8 @@ class Descending {
 
  private:
   struct Axis {
-    std::vector<float> velocity, gain;
+    std::vector<float> velocity, gain, pull;
   };
-
-  void attraction(size_t i, float& pull_x, float& pull_y) const {
-    const float x = at_.x[i], y = at_.y[i];
-    const float *xs = at_.x.data(), *ys = at_.y.data();
-    for (int64_t e = p_.begin[i]; e < p_.begin[i + 1]; ++e) {
-      const int32_t j = p_.column[static_cast<size_t>(e)];
-      const float dx = x - xs[j], dy = y - ys[j];
-      const float pull = p_.value[static_cast<size_t>(e)] / (1 + dx * dx + dy * dy);
-      pull_x += pull * dx;
-      pull_y += pull * dy;
-    }
-  }
 
   static void move(Axis& axis, size_t i, float gradient, float rate, float momentum) {
     float& velocity = axis.velocity[i];
@@ -119,6 +124,7 @@ class Descending {
   Positions at_;
   std::unique_ptr<RepulsionMethod> method_;
   Repulsion repulsion_;
+  std::vector<int64_t> both_;
   Axis x_, y_;
   double rate_ = 0;
 };
@@ -128,13 +134,14 @@ class Descending {
 double divergence(const Affinities& p, const Positions& positions) {
   Repulsion repulsion;
   exact_repulsion()->compute(positions.x, positions.y, repulsion);
-  return divergence(p, positions, repulsion.z);
+  return divergence(p, entropy(p), positions, repulsion.z);
 }
 
 TsneResult tsne(const Context& context, const Affinities& p, Positions start, const TsneOptions& options) {
   require(p.count() >= 2 && start.count() == p.count(), ErrorKind::usage, "a start of {} points for {}", start.count(),
           p.count());
   Descending descent(p, std::move(start), options);
+  const Entropy own = entropy(p);
   TsneResult result;
   result.method = descent.method();
   result.learning_rate = descent.rate();
@@ -145,7 +152,7 @@ TsneResult tsne(const Context& context, const Affinities& p, Positions start, co
     const bool early = iteration < options.exaggerated;
     descent.step(early ? options.exaggeration : 1, early ? 0.5 : 0.8);
     if ((iteration + 1) % kReport != 0) continue;
-    const double kl = divergence(p, descent.positions(), descent.z());
+    const double kl = divergence(p, own, descent.positions(), descent.z());
     require(std::isfinite(kl), ErrorKind::usage,
             "the map flies apart: KL is not finite after {} iterations; take a smaller --learning-rate than {:g}",
             iteration + 1, descent.rate());

@@ -41,13 +41,15 @@ struct Positions {
 
 struct TsneOptions {
   int64_t iterations = 1000;
-  int64_t exaggerated = 250;    // the first of them have P multiplied by `exaggeration`, and momentum 0.5, else 0.8
-  double exaggeration = 12;     // early exaggeration
-  double learning_rate = 0;     // 0: max(50, N / exaggeration / 4)
-  std::string method = "auto";  // of repulsion: exact, barnes-hut, fft; auto: exact up to kExactPoints, then fft
-  double theta = 0.5;           // of barnes-hut
+  int64_t exaggerated = 250;  // the first of them have P multiplied by `exaggeration`, and momentum 0.5, else 0.8
+  double exaggeration = 12;   // early exaggeration
+  double learning_rate = 0;   // 0: max(50, N / exaggeration / 4)
+  // Of repulsion: exact, groups, barnes-hut, fft; auto: exact up to kExactPoints, groups up to kGroupedPoints, then
+  // fft.
+  std::string method = "auto";
+  double theta = 0.5;  // of groups and barnes-hut
 };
-inline constexpr int64_t kExactPoints = 12000;
+inline constexpr int64_t kExactPoints = 1000, kGroupedPoints = 12000;
 
 struct TsneResult {
   Positions positions;                              // their mean is 0

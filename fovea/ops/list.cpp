@@ -195,6 +195,7 @@ const Op* const kOps[] = {
     &ops::hard_swish,
     &ops::mish,
     &ops::gelu,
+    &ops::gelu_gradient,
     &ops::erf,
     &ops::sign,
     &ops::floor,

@@ -6,6 +6,8 @@
 //   adagrad  g ← g + λw;  s ← s + g²;  w ← w − η·g/(√s + ε)
 //   average  w ← αw + (1−α)g
 //   set      w ← g
+//   lookahead  where rate ≥ 0: w ← w + rate·(g − w), v ← w; else both stay. w is the slow weight, g and v are the fast
+//   one
 // States stand in the order m, s, v. Where the loss or the factor is NaN or infinite, everything stays as it is.
 // Source: the optimisers' are named in train/optimiser.h; the form is PyTorch's.
 #include "fovea/ops/update.h"
@@ -31,7 +33,8 @@ namespace fovea {
 namespace {
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> list = {"sgd", "adam", "adamw", "rmsprop", "adagrad", "average", "set"};
+  static const std::vector<std::string> list = {"sgd",     "adam",    "adamw", "rmsprop",
+                                                "adagrad", "average", "set",   "lookahead"};
   return list;
 }
 
@@ -68,6 +71,10 @@ struct Scalars {
 void next(const UpdateAttributes& a, const Scalars& s, double& w, double g, double* state) {
   if (a.kind == "set") return void(w = g);
   if (a.kind == "average") return void(w = a.smoothing * w + (1 - a.smoothing) * g);
+  if (a.kind == "lookahead") {
+    if (s.rate >= 0) state[0] = w += s.rate * (g - w);
+    return;
+  }
   g = g * s.factor + a.weight_decay * w;
   if (a.kind == "sgd") {
     if (a.momentum != 0) {
@@ -128,6 +135,13 @@ struct Composition {
   void apply() {
     if (a.kind == "set") return void(w = g);
     if (a.kind == "average") return void(w = blend(w, a.smoothing, g));
+    if (a.kind == "lookahead") {
+      const Value meets = less_equal(graph, scalar(graph, 0, graph.dtype(s.rate)), s.rate);
+      const Value met = add(graph, w, mul(graph, sub(graph, g, w), s.rate));
+      w = where(graph, meets, met, w);
+      state[0] = where(graph, meets, met, state[0]);
+      return;
+    }
     g = times(g, s.factor);
     if (a.weight_decay != 0) g = add(graph, g, scale(graph, w, a.weight_decay));
     if (a.kind == "sgd") {
@@ -177,14 +191,14 @@ std::vector<Value> decompose(Graph& graph, const Node& node, std::span<const Val
 }
 
 // Two weights at once, one of them of a length that fills no vector; every scalar given.
-Case make_case(std::string name, UpdateAttributes a, double loss, bool all_scalars) {
+Case make_case(std::string name, UpdateAttributes a, double loss, bool all_scalars, double rate = 0.1) {
   const auto scalar = [&](double value) {
     return Case::Input{.type = {DType::f32, {}}, .value = Tensor::full(DType::f32, {}, value), .differentiate = false};
   };
   const Case::Input none{.given = false};
   Case test{.name = std::move(name), .inputs = {}, .attributes = a};
-  if (all_scalars) test.inputs = {scalar(0.1), scalar(loss), scalar(1.25), scalar(0.99), scalar(0.5)};
-  else test.inputs = {scalar(0.1), none, none, none, none};
+  if (all_scalars) test.inputs = {scalar(rate), scalar(loss), scalar(1.25), scalar(0.99), scalar(0.5)};
+  else test.inputs = {scalar(rate), none, none, none, none};
   for (const Shape& shape : {Shape{16, 3, 3, 5}, Shape{7}}) {
     test.inputs.push_back({.type = {DType::f32, shape}});
     test.inputs.push_back({.type = {DType::f32, shape}});
@@ -206,6 +220,8 @@ std::vector<Case> cases() {
           make_case("adagrad", {.kind = "adagrad", .epsilon = 1e-10}, 1, true),
           make_case("average", {.kind = "average", .smoothing = 0.95}, 1, true),
           make_case("set", {.kind = "set"}, 1, true),
+          make_case("lookahead_meets", {.kind = "lookahead"}, 1, true),
+          make_case("lookahead_waits", {.kind = "lookahead"}, 1, false, -1),
           make_case("infinite_loss", {.momentum = 0.9, .weight_decay = 0.01}, kInfinity, true),
           make_case("nan_loss", {.kind = "adam"}, std::nan(""), true)};
 }
@@ -234,7 +250,7 @@ size_t update_state_count(const UpdateAttributes& a) {
   if (a.kind == "sgd") return a.momentum != 0 ? 1 : 0;
   if (a.kind == "adam" || a.kind == "adamw") return 2;
   if (a.kind == "rmsprop") return a.momentum != 0 ? 2 : 1;
-  if (a.kind == "adagrad") return 1;
+  if (a.kind == "adagrad" || a.kind == "lookahead") return 1;
   if (a.kind == "average" || a.kind == "set") return 0;
   fail(ErrorKind::usage, "unknown kind of update \"{}\"{}", a.kind, did_you_mean(a.kind, kinds()));
 }

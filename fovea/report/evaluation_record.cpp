@@ -163,6 +163,7 @@ Json evaluation_json(const EvaluationRecord& record) {
   Json json = {{"model", printable(record.model)},
                {"data", printable(record.data)},
                {"description", printable(record.description)},
+               {"views", printable(record.views)},
                {"seconds", record.seconds}};
   json.update(result_json(record.result, record.names,
                           record.calibration || record.result.samples.empty()
@@ -186,6 +187,7 @@ EvaluationRecord read_evaluation(const Bytes& file) {
   record.model = reader.text(json, "model");
   record.data = reader.text(json, "data");
   record.description = reader.text(json, "description");
+  if (json.contains("views")) record.views = reader.text(json, "views");
   record.seconds = reader.number(json, "seconds");
   record.result.count = reader.count_of(json, "count");
   record.result.errors = reader.count_of(json, "errors");

@@ -14,6 +14,7 @@ namespace fovea {
 
 struct EvaluationRecord {
   std::string model, data, description;
+  std::string views = "plain";  // of each picture whose scores were averaged: model/test_views.h
   double seconds = 0;
   Evaluation result;               // without its samples
   std::vector<std::string> names;  // of the classes; those unknown are empty
@@ -26,7 +27,7 @@ struct EvaluationRecord {
 // is not finite becomes null.
 nlohmann::ordered_json evaluation_json(const Evaluation& result, const std::vector<std::string>& names);
 
-// The record with model, data, description and seconds before these.
+// The record with model, data, description, views and seconds before these.
 nlohmann::ordered_json evaluation_json(const EvaluationRecord& record);
 
 // Reads what evaluation_json wrote. Unknown members are passed over. Throws Error{format}, naming the member, for

@@ -74,7 +74,7 @@ CompileOptions with_carry(CompileOptions options, const TrainingStep& step, cons
   return options;
 }
 
-// Carried inputs (not parameters) start from what starting_weights() says: the averages.
+// Carried inputs (not parameters) start from what starting_weights() says: averages and slow copies.
 void set_initial_states(Program& program, const TrainingStep& step, const Weights& start) {
   for (const Carry& carry : step.carry) {
     const Node& node = step.graph.node(carry.to);
@@ -134,7 +134,7 @@ const std::map<std::string, Tensor>& State::feed(int64_t run) {
   begun = Clock::now();
   if (last && group) stopping = group->any(context->cancelled());  // after this update, as all have agreed
   Batch batch = reader.next();
-  fed = training.feeds(now, part, rate(now));
+  fed = training.feeds(now, part, rate(now), total);
   if (group) own_masks(fed, *group);
   fed.merge(norms_feed(last && look_due(now + 1)));
   fed[training.picture] = std::move(batch.pictures);

@@ -151,6 +151,37 @@ std::vector<Carry> moving_average(Graph& graph, std::span<const Carry> steps, do
   return carry;
 }
 
+std::vector<Carry> lookahead(Graph& graph, std::span<const Carry> steps, Value loss) {
+  std::vector<UpdateItem> items;
+  std::vector<Carry> carry;
+  std::vector<Value> fast;
+  for (const Carry& step : steps) {
+    if (graph.node(step.to).op != &ops::parameter) {
+      carry.push_back(step);
+      continue;
+    }
+    const Value slow = input(graph, "slow copy of " + graph.node(step.to).name, graph.type(step.to));
+    items.push_back({slow, step.from, {step.from}});
+    fast.push_back(step.to);
+  }
+  if (items.empty()) return carry;
+  const UpdateScalars scalars{.rate = scalar_input(graph, "lookahead rate", graph.dtype(fast[0])), .loss = loss};
+  const std::vector<Value> next = update(graph, scalars, items, {.kind = "lookahead"});
+  for (size_t i = 0; i < items.size(); ++i) {
+    carry.push_back({next[2 * i], items[i].weight});
+    carry.push_back({next[2 * i + 1], fast[i]});
+  }
+  return carry;
+}
+
+double lookahead_rate(const LookaheadSettings& settings, int64_t step, int64_t steps) {
+  const int64_t done = step + 1;
+  if (settings.every <= 0) return -1;
+  if (done % settings.every != 0) return done == steps ? 0 : -1;
+  const double share = steps > 0 ? std::min(1.0, static_cast<double>(done) / static_cast<double>(steps)) : 1;
+  return 1 - settings.decay * std::pow(share, settings.power);
+}
+
 std::vector<Carry> unless_diverged(Graph& graph, std::span<const Carry> steps, Value loss) {
   std::vector<Carry> carry;
   for (const Carry& step : steps)

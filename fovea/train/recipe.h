@@ -40,7 +40,9 @@ struct Recipe {
   std::string augment;     // as parse_augmentations() reads it: "flip,crop:4"
   std::string preprocess;  // a preset's name, or "set": the training set's own mean and deviation; empty: the model's
   double average = 0;      // decay of the moving average of the weights, which is then what is evaluated and kept
-  std::vector<std::string> freeze;  // patterns (* and ?) of layers and weights that are not trained
+  LookaheadSettings lookahead;
+  std::string evaluation = "plain";  // the views of a picture that are scored when it is tested: see model/test_views.h
+  std::vector<std::string> freeze;   // patterns (* and ?) of layers and weights that are not trained
   DropPath drop_path;
   StochasticDepth stochastic_depth;
   double batch_norm_momentum = 0.1;

@@ -9,6 +9,7 @@
 #include "fovea/data/augmentation.h"
 #include "fovea/formats/network_description.h"
 #include "fovea/model/preprocess.h"
+#include "fovea/model/test_views.h"
 
 namespace fovea {
 
@@ -36,6 +37,10 @@ std::vector<RecipeKey> make_keys() {
        FIELD(preprocess)},
       {"", "average", "decay of the moving average of the weights, which is then evaluated and kept; 0: none",
        FIELD(average), 0, 1},
+      {"", "evaluation",
+       "views of a test picture whose scores are averaged: as it is, with its mirror image, and with both shifted by a "
+       "pixel",
+       FIELD(evaluation), 0, 0, test_view_names()},
       {"", "freeze", "patterns (* and ?) of layers and weights that are not trained", FIELD(freeze)},
       {"", "head_weight", "of each auxiliary classifier's loss", FIELD(head_weight), 0, 1e6},
       {"", "batch_norm_momentum", "share of a batch's statistics in the running ones", FIELD(batch_norm_momentum), 0,
@@ -89,6 +94,12 @@ std::vector<RecipeKey> make_keys() {
        FIELD(initialisation.identity)},
       {"initialisation", "whiten", "patterns of the weights of first layers that begin as filters which whiten patches",
        FIELD(initialisation.whiten)},
+      {"lookahead", "every", "updates after which weights return to a slow copy of themselves; 0: never",
+       FIELD(lookahead.every), 0, 1e6},
+      {"lookahead", "decay", "share of the slow copy that stays then, at the end of the run", FIELD(lookahead.decay), 0,
+       1},
+      {"lookahead", "power", "that share grows as this power of the updates done; 0: it is always the same",
+       FIELD(lookahead.power), 0, 100},
       {"drop_path",
        "kind",
        "FractalNet: how paths are dropped in training",
@@ -299,6 +310,8 @@ void check_lbfgs(const Recipe& recipe) {
           recipe.augment, kHint);
   require(recipe.average == 0, ErrorKind::usage, "average: lbfgs averages no weights, got {:g} {}", recipe.average,
           kHint);
+  require(recipe.lookahead.every == 0, ErrorKind::usage, "lookahead.every: lbfgs has no slow weights, got {} {}",
+          recipe.lookahead.every, kHint);
   require(recipe.schedule.kind == "constant" && recipe.schedule.warm_up == 0 && recipe.schedule.rate > 0,
           ErrorKind::usage, "schedule: lbfgs needs the kind \"constant\" without warm-up and a rate above 0 {}", kHint);
   require(recipe.optimiser.bias_factor == 1, ErrorKind::usage, "optimiser.bias_factor: lbfgs has one rate, got {:g} {}",
@@ -352,6 +365,7 @@ Recipe with_optimiser(Recipe recipe, const std::string& kind) {
   recipe.schedule = {.kind = "constant", .rate = 1};
   recipe.augment.clear();
   recipe.average = 0;
+  recipe.lookahead.every = 0;
   return recipe;
 }
 

@@ -1,6 +1,7 @@
 #include "fovea/train/training_step.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fovea/base/error.h"
 #include "fovea/base/rng.h"
@@ -102,6 +103,11 @@ void add_update(TrainingStep& step, const std::vector<Value>& parameters,
   const bool in_parts = recipe.micro_batches > 1;
   if (in_parts) step.gradients = added_up(graph, parameters, step.gradients, sums);
   updates = optimise(graph, parameters, step.gradients, recipe.optimiser, step.total);
+  if (recipe.lookahead.every > 0) {
+    // Statistics that every part renews have no slow copy.
+    if (!in_parts) updates = joined(std::move(updates), std::exchange(running, {}));
+    updates = lookahead(graph, updates, step.total);
+  }
   std::vector<Carry> averages;
   if (recipe.average > 0) averages = moving_average(graph, joined(updates, running), recipe.average, step.total);
   if (in_parts) {
@@ -151,10 +157,12 @@ TrainingStep training_step(const Model& model, const Recipe& recipe, const DataP
   return step;
 }
 
-std::map<std::string, Tensor> TrainingStep::feeds(int64_t step, int64_t part, double rate) const {
+std::map<std::string, Tensor> TrainingStep::feeds(int64_t step, int64_t part, double rate, int64_t steps) const {
   std::map<std::string, Tensor> feeds;
   if (recipe.optimiser.kind != "lbfgs") {
     feeds = step_feeds(recipe.optimiser, step, rate);
+    if (recipe.lookahead.every > 0)
+      feeds["lookahead rate"] = Tensor::full(DType::f32, {}, lookahead_rate(recipe.lookahead, step, steps));
     if (recipe.micro_batches > 1) feeds.merge(part_feeds(part, recipe.micro_batches));
   }
   const auto number = static_cast<uint64_t>(step);
@@ -181,6 +189,10 @@ std::vector<std::string> TrainingStep::notes() const {
         recipe.drop_path.kind == "global" ? std::string()
                                           : fmt::format(", rate {} where local", recipe.drop_path.rate)));
   if (frozen > 0) lines.push_back(fmt::format("frozen: {} parameters; {} are trained", frozen, trained.size()));
+  if (recipe.lookahead.every > 0)
+    lines.push_back(
+        fmt::format("lookahead: weights return to their slow copies every {} updates; at the end {:g} of those stays",
+                    recipe.lookahead.every, recipe.lookahead.decay));
   if (recipe.micro_batches > 1)
     lines.push_back(fmt::format("each batch of {} in {} parts of {}", recipe.batch, recipe.micro_batches,
                                 recipe.batch / recipe.micro_batches));
@@ -193,13 +205,13 @@ Model trained_model(Model model, const Recipe& recipe) {
 
 Weights starting_weights(const TrainingStep& step, const Weights& weights) {
   Weights start = weights;
-  constexpr std::string_view kAverage = "average of ";
-  for (const Carry& carry : step.carry) {
-    const std::string& name = step.graph.node(carry.to).name;
-    if (!name.starts_with(kAverage)) continue;
-    if (const auto found = weights.find(name.substr(kAverage.size())); found != weights.end())
-      start[name] = found->second;
-  }
+  for (const Carry& carry : step.carry)
+    for (const std::string_view copy : {"average of ", "slow copy of "}) {
+      const std::string& name = step.graph.node(carry.to).name;
+      if (!name.starts_with(copy)) continue;
+      if (const auto found = weights.find(name.substr(copy.size())); found != weights.end())
+        start[name] = found->second;
+    }
   return start;
 }
 

@@ -29,8 +29,9 @@ struct TrainingStep {
   std::vector<Value> gradients;      // of each of them, before clipping and decay; with parts, the sum so far
 
   // Everything else that a run is fed, step counting updates from 0 and part the runs of an update: the optimiser's
-  // numbers, the dropout key, which paths live (the same for all parts of an update), whether to update.
-  std::map<std::string, Tensor> feeds(int64_t step, int64_t part, double rate) const;
+  // numbers, the dropout key, which paths live (the same for all parts of an update), whether to update. steps: in the
+  // whole run, for recipe.lookahead; 0: the run has no end.
+  std::map<std::string, Tensor> feeds(int64_t step, int64_t part, double rate, int64_t steps = 0) const;
   std::map<std::string, Tensor> feeds(int64_t step, double rate) const { return feeds(step, 0, rate); }
 
   // What a person should know of it before it starts, a sentence each: how many blocks live in a step on average, how

@@ -14,6 +14,7 @@
 #include <hwy/targets.h>
 
 #include "fovea/backend/cpu/kernels/elementwise.h"
+#include "fovea/backend/cpu/kernels/gather.h"
 #include "fovea/backend/cpu/kernels/gemm_rows.h"
 #include "fovea/backend/cpu/kernels/image_gradient.h"
 #include "fovea/backend/cpu/kernels/reduce.h"
@@ -148,6 +149,8 @@ TEST(kernels, unary) {
           Unary::sigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 5e-7);
       check(
           Unary::tanh, [](double v) { return std::tanh(v); }, 5e-7);
+      check(
+          Unary::erf, [](double v) { return std::erf(v); }, 5e-7);
     }
   });
 }
@@ -161,10 +164,134 @@ float apply(Binary f, float a, float b) {
     case Binary::max: return std::max(a, b);
     case Binary::min: return std::min(a, b);
     case Binary::relu_gradient: return b > 0 ? a : 0;
+    case Binary::gelu_gradient:
+    case Binary::gelu_tanh_gradient: break;  // see the test gelu
     case Binary::reversed_sub: return b - a;
     case Binary::reversed_div: return b / a;
   }
   return NAN;
+}
+
+// x Φ(x) and its derivative: absolute where they vanish, relative where they do not.
+TEST(kernels, gelu) {
+  const auto phi = [](double v) { return std::erfc(-v * std::sqrt(0.5)) / 2; };
+  const auto density = [](double v) { return std::exp(-v * v / 2) / std::sqrt(2 * M_PI); };
+  const auto u = [](double v) { return std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v); };
+  const auto slope_by_tanh = [&](double v) {
+    const double t = std::tanh(u(v)), du = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * v * v);
+    return std::abs(v) > 50 ? (v > 0 ? 1.0 : 0.0) : (1 + t) / 2 + v * (1 - t * t) * du / 2;
+  };
+  on_every_target([&] {
+    for (const int64_t count : {1, 7, 16, 33, 20011}) {
+      auto x = random_floats(at(count), 14, -7, 7);
+      if (count > 100) x[50] = NAN, x[51] = -1e20f, x[52] = 1e20f, x[53] = 0, x[54] = -0.0f, x[55] = 1e-30f;
+      const std::vector<float> ones(x.size(), 2);
+      std::vector<float> y(x.size());
+      const auto check = [&](auto want, const char* what) {
+        for (size_t i = 0; i < x.size(); ++i) {
+          if (std::isnan(x[i])) EXPECT_TRUE(std::isnan(y[i])) << what;
+          else
+            EXPECT_NEAR(y[i], want(double(x[i])),
+                        1e-6 * (std::abs(want(double(x[i]))) + std::min(1.0, std::abs(double(x[i])))))
+                << what << " at " << x[i];
+        }
+      };
+      unary(Unary::gelu, x.data(), y.data(), count);
+      check([&](double v) { return v * phi(v); }, "gelu");
+      unary(Unary::gelu_tanh, x.data(), y.data(), count);
+      check([&](double v) { return v / (1 + std::exp(-2 * u(v))); }, "gelu by tanh");
+      binary(Binary::gelu_gradient, ones.data(), x.data(), y.data(), count);
+      for (float& v : y) v /= 2;
+      check([&](double v) { return phi(v) + v * density(v); }, "its slope");
+      binary(Binary::gelu_tanh_gradient, ones.data(), x.data(), y.data(), count);
+      for (float& v : y) v /= 2;
+      check(slope_by_tanh, "its slope by tanh");
+    }
+  });
+}
+
+TEST(kernels, power) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  on_every_target([&] {
+    for (const float exponent : {0.0f, 1.0f, 2.0f, 3.0f, -2.0f, 6.0f, 0.5f, 1.5f, -0.7f, 2.25f, 80.0f}) {
+      auto x = random_floats(1001, 15, -3, 3);
+      x[50] = NAN, x[51] = 0, x[52] = infinity, x[53] = 1, x[54] = -infinity;
+      for (const bool positive : {true, false}) {
+        std::vector<float> y(x.size());
+        if (positive)
+          for (float& v : x) v = std::abs(v);
+        power(x.data(), exponent, y.data(), static_cast<int64_t>(x.size()));
+        for (size_t i = 0; i < x.size(); ++i) {
+          const double want = static_cast<float>(std::pow(double(x[i]), double(exponent)));
+          const double logarithm = std::abs(exponent * std::log(std::abs(double(x[i]))));
+          const double inside = std::isfinite(logarithm) ? logarithm : 0;
+          if (std::isnan(want) || (exponent == 80 && x[i] < 0)) continue;
+          if (std::isinf(want)) EXPECT_EQ(y[i], want) << x[i] << " ^ " << exponent;
+          else EXPECT_NEAR(y[i], want, (2 + inside) * 2.5e-7 * std::abs(want) + 2e-38) << x[i] << " ^ " << exponent;
+        }
+      }
+    }
+    const float odd[] = {NAN, -2};
+    float y[2];
+    power(odd, 1.5f, y, 2);
+    EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]));
+  });
+}
+
+TEST(kernels, broadcast_along_any_axes) {
+  on_every_target([] {
+    // [2,3,40] and [2,1,40]; [5,1,7] and [1,4,1]; [3,1] and [1,33]
+    const std::vector<std::vector<BroadcastAxis>> cases = {
+        {{2, 120, 40}, {3, 40, 0}, {40, 1, 1}}, {{5, 7, 0}, {4, 0, 1}, {7, 1, 0}}, {{3, 1, 0}, {33, 0, 1}}};
+    for (const auto& axes : cases) {
+      const auto a = random_floats(240, 16), b = random_floats(240, 17);
+      int64_t count = 1;
+      for (const BroadcastAxis& axis : axes) count *= axis.size;
+      std::vector<float> y(at(count));
+      for (const auto& [f, exchanged] : {std::pair{Binary::sub, Binary::reversed_sub},
+                                         {Binary::div, Binary::reversed_div},
+                                         {Binary::add, Binary::add}}) {
+        binary_broadcast(f, exchanged, a.data(), b.data(), y.data(), axes);
+        for (int64_t i = 0; i < count; ++i) {
+          int64_t rest = i, ia = 0, ib = 0;
+          for (size_t k = axes.size(); k-- > 0; rest /= axes[k].size) {
+            ia += rest % axes[k].size * axes[k].step_a;
+            ib += rest % axes[k].size * axes[k].step_b;
+          }
+          EXPECT_EQ(y[at(i)], apply(f, a[at(ia)], b[at(ib)]));
+        }
+      }
+    }
+  });
+}
+
+// Elements moved exactly; sums in double whose order is that of the indices.
+TEST(kernels, gather_and_scatter_add) {
+  on_every_target([] {
+    for (const GatherShape& s :
+         {GatherShape{3, 50, 7000, 1}, {1, 1, 17, 1}, {2, 9, 5, 3}, {1, 40, 300, 130}, {4, 6, 0, 2}}) {
+      const auto x = random_floats(at(s.outer * s.size * s.inner), 21),
+                 d = random_floats(at(s.outer * s.count * s.inner), 22);
+      std::vector<int32_t> positions(at(s.count));
+      for (int64_t i = 0; i < s.count; ++i) positions[at(i)] = static_cast<int32_t>(i * 37 % s.size);
+      for (const int threads : {1, 3}) {
+        set_thread_count(threads);
+        std::vector<float> y(d.size(), NAN), back(x.size(), NAN);
+        std::vector<double> sums(x.size(), NAN), want(x.size());
+        gather(s, x.data(), positions.data(), y.data());
+        scatter_add(s, d.data(), positions.data(), back.data(), sums.data());
+        for (int64_t o = 0; o < s.outer; ++o)
+          for (int64_t i = 0; i < s.count; ++i)
+            for (int64_t r = 0; r < s.inner; ++r) {
+              const int64_t from = (o * s.size + positions[at(i)]) * s.inner + r, to = (o * s.count + i) * s.inner + r;
+              EXPECT_EQ(y[at(to)], x[at(from)]);
+              want[at(from)] += double(d[at(to)]);
+            }
+        for (size_t k = 0; k < want.size(); ++k) EXPECT_EQ(back[k], static_cast<float>(want[k]));
+      }
+      set_thread_count(0);
+    }
+  });
 }
 
 constexpr Binary kBinaries[] = {Binary::add,           Binary::sub,          Binary::mul,

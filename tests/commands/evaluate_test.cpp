@@ -9,6 +9,7 @@
 #include "fovea/data/open_dataset.h"
 #include "fovea/formats/onnx_write.h"
 #include "fovea/image/codec.h"
+#include "fovea/image/geometry.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/input.h"
@@ -107,6 +108,68 @@ TEST_F(EvaluateCommand, CountsAndMatchesClassesByName) {
         (7 * loss(30, 10, 20) + 5 * loss(40, 10, 30) + 3 * loss(200, 40, 30) + loss(0, 200, 30)) / 16;
     EXPECT_NEAR(json["loss"].get<double>(), expected, 1e-5);
   }
+}
+
+// Scores that are not the same for a picture and its mirror image: the weight of each position differs.
+Model lopsided(bool softmax_after) {
+  Model model = colours(1, "unit", softmax_after);
+  Graph& g = model.graph = Graph();
+  const Value x = input(g, "x", {DType::f32, {1, 3, 4, 4}});
+  Value scores = reduce(g, conv(g, x, parameter(g, "w", {DType::f32, {3, 3, 4, 4}}), {}, {}), {.axes = {2, 3}});
+  if (softmax_after) scores = softmax(g, scores);
+  g.outputs = {{"scores", scores}};
+  Tensor w(DType::f32, {3, 3, 4, 4});
+  for (int64_t i = 0; i < w.count(); ++i) w.set(i, std::sin(static_cast<double>(i)));
+  model.weights["w"] = w;
+  model.meaning.preprocess->resize = "stretch";  // the picture as it is
+  return model;
+}
+
+TEST_F(EvaluateCommand, ViewsAverageTheScores) {
+  Image picture(4, 4, 3);
+  for (size_t i = 0; i < picture.samples().size(); ++i) picture.samples()[i] = static_cast<uint8_t>(i * 37 % 251);
+  // Rows and columns -1 … 4 of the picture, mirrored about its edges.
+  const auto shifted = [&](int by) {
+    Image result(4, 4, 3);
+    for (int y = 0; y < 4; ++y)
+      for (int c = 0; c < 12; ++c) {
+        const auto inside = [](int at) { return at < 0 ? 1 : at > 3 ? 2 : at; };
+        result.row(y)[c] = picture.row(inside(y + by))[inside(c / 3 + by) * 3 + c % 3];
+      }
+    return result;
+  };
+  const auto scores = [&](const Image& image) { return FusedModels(lopsided(false), engine_, 1).scores(image); };
+  for (const bool softmax_after : {false, true}) {
+    for (const char* views : {"mirror", "mirror,translate"}) {
+      std::vector<double> want(3);
+      const auto count = [&](const Image& image, double weight) {
+        for (int64_t c = 0; c < 3; ++c)
+          want[static_cast<size_t>(c)] += weight / 2 * (scores(image).at(c) + scores(flip_horizontal(image)).at(c));
+      };
+      const bool moved = std::string(views) != "mirror";
+      count(picture, moved ? 0.5 : 1);
+      if (moved) count(shifted(-1), 0.25), count(shifted(1), 0.25);
+      double sum = 0;
+      for (const double v : want) sum += std::exp(v);
+      FusedModels network(lopsided(softmax_after), engine_, 2, test_views(views));
+      network.prepare(0, Image(4, 4, 3));
+      network.prepare(1, picture);
+      const std::vector<double> got = network.log_probabilities(2);
+      for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(got[3 + c], want[c] - std::log(sum), 2e-5) << views << softmax_after;
+    }
+  }
+}
+
+TEST_F(EvaluateCommand, SaysWhichViewsItAveraged) {
+  EvaluateOptions o = options(save("m.onnx", colours(1, "unit")));
+  EXPECT_EQ((*run({}, o).json)["views"], "plain");
+  o.tta = "mirror,translate";
+  const Report report = run({}, o);
+  EXPECT_EQ((*report.json)["views"], "mirror,translate");
+  EXPECT_NE(report.text.find("the mean over mirror,translate views"), std::string::npos);
+  EXPECT_EQ((*report.json)["errors"], 1);  // pictures of one colour look alike from everywhere
+  o.tta = "sideways";
+  EXPECT_THROW(run({}, o), Error);
 }
 
 TEST_F(EvaluateCommand, DrawsTheErrorsAndSaysHowSureTheNetworkMayBe) {

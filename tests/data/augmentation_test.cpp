@@ -68,6 +68,27 @@ TEST(Augmentation, FlipsAsOftenAsAsked) {
   EXPECT_NEAR(count, 1000, 5 * std::sqrt(4000 * 0.25 * 0.75));
 }
 
+TEST(Augmentation, AlternatingFlipShowsEachPictureBothWaysInTwoEpochs) {
+  const Image picture = nine(), flipped = flip_horizontal(picture);
+  const auto steps = parse_augmentations("alternating_flip");
+  EXPECT_EQ(to_string(steps), "alternating_flip");
+  const auto mirrored = [&](uint64_t seed, int64_t epoch, int64_t sample) {
+    const Image image = augment(picture, steps, augmentation_key(seed, epoch, sample));
+    EXPECT_TRUE(image == picture || image == flipped);
+    return image == flipped;
+  };
+  int first = 0, second_seed = 0;
+  for (int64_t sample = 0; sample < 4000; ++sample) {
+    const bool begins = mirrored(1, 0, sample);
+    first += begins;
+    second_seed += begins == mirrored(2, 0, sample);
+    for (int64_t epoch = 1; epoch < 5; ++epoch) ASSERT_EQ(mirrored(1, epoch, sample), begins != (epoch % 2 == 1));
+  }
+  EXPECT_NEAR(first, 2000, 5 * std::sqrt(1000.0));        // a fair coin a picture
+  EXPECT_NEAR(second_seed, 2000, 5 * std::sqrt(1000.0));  // another one for another seed
+  EXPECT_THROW(parse_augmentations("alternating_flip:0.5"), Error);
+}
+
 TEST(Augmentation, CropsAreEveryPartOfThePaddedPicture) {
   const Image padded = pad(nine(), 1, 1, 1, 1);
   std::set<std::vector<uint8_t>> expected;

@@ -104,6 +104,7 @@ TEST_F(Records, OfAnEvaluationComeBackFromTheirJson) {
   EvaluationRecord record;
   record.model = "lenet5";
   record.data = "mnist";
+  record.views = "mirror,translate";
   record.seconds = 2.5;
   record.result = three_classes();
   record.names = {"zero", "one"};
@@ -111,6 +112,7 @@ TEST_F(Records, OfAnEvaluationComeBackFromTheirJson) {
   EXPECT_NEAR(json["calibration"]["expected_error"].get<double>(), 0.1, 1e-12);
   const EvaluationRecord back = read_evaluation(Bytes::copy(json.dump()));
   EXPECT_EQ(back.result.errors, 3);
+  EXPECT_EQ(back.views, record.views);
   EXPECT_EQ(back.result.confusion, record.result.confusion);
   EXPECT_EQ(back.result.classes.size(), 3u);
   EXPECT_EQ(back.result.classes[1].errors, 2);

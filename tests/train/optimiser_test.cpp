@@ -33,6 +33,7 @@ struct Recipe {
   const char* name;
   double rate;
   OptimiserSettings settings;
+  LookaheadSettings lookahead = {};
 };
 
 const std::vector<Recipe>& recipes() {
@@ -45,6 +46,7 @@ const std::vector<Recipe>& recipes() {
       {"rmsprop", 0.002, {.kind = "rmsprop"}},
       {"adagrad", 0.05, {.kind = "adagrad", .epsilon = 1e-10}},
       {"clipped", 0.05, {.clip_norm = 0.1}},
+      {"lookahead", 0.05, {.nesterov = true}, {.every = 4}},
       {"biases", 0.05, {.weight_decay = 1e-2, .bias_factor = 8}},
   };
   return list;
@@ -95,7 +97,11 @@ std::vector<Record> trajectory(const Recipe& recipe, DType dtype, int64_t steps)
   CompileOptions options;
   options.tune = false;
   options.carry = optimise(n.graph, n.weights, gradient(n.graph, n.loss, n.weights), recipe.settings);
+  if (recipe.lookahead.every > 0) options.carry = lookahead(n.graph, options.carry);
   Descent descent(n.graph, {n.loss}, n.start, reference_backend(), options);
+  for (const Value w : n.weights)
+    if (const std::string& name = n.graph.node(w).name; recipe.lookahead.every > 0)
+      descent.program().set_state("slow copy of " + name, n.start.at(name));
   std::vector<Record> records;
   Tensor labels(DType::i64, {8});
   for (int64_t i = 0; i < 8; ++i) labels.set(i, static_cast<double>(i % 4));
@@ -104,6 +110,8 @@ std::vector<Record> trajectory(const Recipe& recipe, DType dtype, int64_t steps)
   for (int64_t step = 0; step < steps; ++step) {
     descent.run({}, step + 1, [&](int64_t at) {
       auto feeds = step_feeds(recipe.settings, at, recipe.rate, dtype);
+      if (recipe.lookahead.every > 0)
+        feeds["lookahead rate"] = Tensor::full(dtype, {}, lookahead_rate(recipe.lookahead, at, 50));
       feeds["x"] = formula(dtype, "x", {8, 1, 6, 6});
       feeds["labels"] = labels;
       return feeds;
@@ -162,6 +170,18 @@ TEST(Optimiser, BiasesCanBeLeftOutOfTheDecay) {
     EXPECT_NEAR(bias_without - bias, 0.1 * 0.1 * all.start["fc.bias"].at(0), 1e-12) << kind;
     EXPECT_EQ(weight, weight_without) << kind;
   }
+}
+
+TEST(Lookahead, MeetsEveryFewUpdatesAndAtTheEnd) {
+  const LookaheadSettings published{.every = 5};
+  for (const int64_t step : {0, 3, 5, 98}) EXPECT_EQ(lookahead_rate(published, step, 103), -1) << step;
+  EXPECT_NEAR(lookahead_rate(published, 4, 103), 1 - std::pow(0.95, 5) * std::pow(5 / 103.0, 3), 1e-15);
+  EXPECT_NEAR(lookahead_rate(published, 99, 103), 1 - std::pow(0.95, 5) * std::pow(100 / 103.0, 3), 1e-15);
+  EXPECT_EQ(lookahead_rate(published, 102, 103), 0);  // w ← s
+  EXPECT_NEAR(lookahead_rate(published, 99, 100), 1 - std::pow(0.95, 5), 1e-15);
+  const LookaheadSettings zhang{.every = 5, .decay = 0.5, .power = 0};
+  EXPECT_EQ(lookahead_rate(zhang, 4, 1000), 0.5);
+  EXPECT_EQ(lookahead_rate({}, 4, 5), -1);  // none
 }
 
 TEST(Optimiser, UnknownKindsAreRefused) {

@@ -102,6 +102,48 @@ TEST_F(TrainerTest, TheLossFalls) {
   EXPECT_LT(last, 0.8 * first);
 }
 
+TEST_F(TrainerTest, LookaheadEndsOnItsSlowWeightsAndGoesOnToTheSameBits) {
+  recipe_.average = 0;
+  recipe_.lookahead.every = 3;  // 40 updates: the last meeting but the end's is at 39
+  const auto whole = trainer(recipe_);
+  const std::vector<double> undisturbed = losses_of(*whole);
+  const Checkpoint end = whole->checkpoint();
+  size_t copies = 0;
+  for (const auto& [name, value] : end.states) {
+    if (!name.starts_with("slow copy of ")) continue;
+    EXPECT_TRUE(value.same_bits(end.states.at(name.substr(13)))) << name;
+    ++copies;
+  }
+  EXPECT_EQ(copies, 10u);  // weights and biases of five layers
+  for (const int64_t stop : {2, 3, 20}) {
+    const auto first = trainer(recipe_);
+    std::vector<double> losses = losses_of(*first, stop);
+    const auto second = trainer(recipe_);
+    second->restore(first->checkpoint());
+    const std::vector<double> rest = losses_of(*second);
+    losses.insert(losses.end(), rest.begin(), rest.end());
+    EXPECT_EQ(losses, undisturbed) << stop;
+    expect_equal_states(*whole, *second);
+  }
+  Recipe plain = recipe_;
+  plain.lookahead.every = 0;
+  EXPECT_NE(losses_of(*trainer(plain)), undisturbed);
+}
+
+TEST_F(TrainerTest, LookaheadWithBatchesInParts) {
+  recipe_.average = 0;
+  recipe_.augment.clear();
+  recipe_.lookahead.every = 2;
+  recipe_.epochs = 0.2;  // 4 updates
+  Recipe parts = recipe_;
+  parts.micro_batches = 2;
+  const auto whole = trainer(recipe_), cut = trainer(parts);
+  losses_of(*whole), losses_of(*cut);
+  const Checkpoint a = whole->checkpoint(), b = cut->checkpoint();
+  for (const auto& [name, value] : a.states)
+    for (int64_t i = 0; i < value.count(); i += 7) EXPECT_NEAR(value.at(i), b.states.at(name).at(i), 2e-5) << name;
+}
+
 TEST_F(TrainerTest, GoesOnFromACheckpointToTheSameBits) {
   const auto whole = trainer(recipe_);
   const std::vector<double> undisturbed = losses_of(*whole);

@@ -2,10 +2,12 @@
 #include "fovea/backend/cpu/kernels/elementwise.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "fovea/backend/cpu/kernel_candidates.h"
 #include "fovea/backend/cpu/layouts.h"
 #include "fovea/ops/channel_affine.h"
+#include "fovea/ops/gelu.h"
 
 namespace fovea::cpu {
 
@@ -22,10 +24,10 @@ struct UnaryName {
   Unary f;
   bool keeps_zero;  // f(0) = 0: padded channels stay zero
 };
-constexpr UnaryName kUnaries[] = {{"relu", Unary::relu, true}, {"neg", Unary::neg, true},
-                                  {"abs", Unary::abs, true},   {"sqrt", Unary::sqrt, true},
-                                  {"exp", Unary::exp, false},  {"sigmoid", Unary::sigmoid, false},
-                                  {"tanh", Unary::tanh, true}};
+constexpr UnaryName kUnaries[] = {
+    {"relu", Unary::relu, true}, {"neg", Unary::neg, true},  {"abs", Unary::abs, true},
+    {"sqrt", Unary::sqrt, true}, {"exp", Unary::exp, false}, {"sigmoid", Unary::sigmoid, false},
+    {"tanh", Unary::tanh, true}, {"erf", Unary::erf, true},  {"gelu", Unary::gelu, true}};
 
 struct BinaryName {
   std::string_view op;
@@ -39,7 +41,14 @@ constexpr BinaryName kBinaries[] = {{"add", Binary::add, Binary::add, true, fals
                                     {"div", Binary::div, Binary::reversed_div, false, false},
                                     {"max", Binary::max, Binary::max, true, false},
                                     {"min", Binary::min, Binary::min, true, false},
-                                    {"relu_gradient", Binary::relu_gradient, Binary::relu_gradient, true, false}};
+                                    {"relu_gradient", Binary::relu_gradient, Binary::relu_gradient, true, false},
+                                    {"gelu_gradient", Binary::gelu_gradient, Binary::gelu_gradient, true, false}};
+
+// The form of gelu that a node asks for.
+bool by_tanh(const Node& node) {
+  return (node.op == &ops::gelu || node.op == &ops::gelu_gradient) &&
+         node.attributes.as<GeluAttributes>().approximate == "tanh";
+}
 
 Format known_format(const Layout& layout) {
   const Format format = format_of(layout);
@@ -106,14 +115,65 @@ std::string lower_equal(const Request& request, const BinaryName& name, std::vec
   lowering.outputs = {layout};
   lowering.in_place = {{0, 0}, {1, 0}};
   const auto count = static_cast<int64_t>(layout.bytes / sizeof(float));
-  lowering.run = [f = name.f, count](const Buffers& b) {
+  const Binary f = by_tanh(request.op_node()) ? Binary::gelu_tanh_gradient : name.f;
+  lowering.run = [f, count](const Buffers& b) {
     kernels::binary(f, floats(b.in[0]), floats(b.in[1]), floats(b.out[0]), count);
   };
   choices.push_back(std::move(lowering));
   return {};
 }
 
+// Any broadcast, in plain order: neighbouring axes on which both operands go on as before are one.
+std::string lower_broadcast(const Request& request, const BinaryName& name, std::vector<Lowering>& choices) {
+  const Type &a = request.type(0), &b = request.type(1), &y = request.op_node().outputs[0];
+  const auto step = [&](const Shape& shape, int64_t axis) {
+    const int64_t own = axis - (y.shape.rank() - shape.rank());
+    return own < 0 || shape[static_cast<size_t>(own)] == 1 ? 0 : shape.count(own + 1, shape.rank());
+  };
+  std::vector<kernels::BroadcastAxis> axes;  // the last one first
+  for (int64_t axis = y.shape.rank(); axis-- > 0;) {
+    const kernels::BroadcastAxis next{y.shape[static_cast<size_t>(axis)], step(a.shape, axis), step(b.shape, axis)};
+    if (next.size == 1) continue;
+    if (!axes.empty() && next.step_a == axes.back().step_a * axes.back().size &&
+        next.step_b == axes.back().step_b * axes.back().size)
+      axes.back().size *= next.size;
+    else axes.push_back(next);
+  }
+  if (axes.empty() || y.shape.count() == 0) return "one value, or none";
+  std::reverse(axes.begin(), axes.end());
+  Lowering lowering;
+  lowering.implementation = kernel_name("elementwise");
+  lowering.inputs = {plain_layout(a), plain_layout(b)};
+  lowering.outputs = {plain_layout(y)};
+  lowering.run = [f = name.f, exchanged = name.exchanged, axes](const Buffers& buffers) {
+    kernels::binary_broadcast(f, exchanged, floats(buffers.in[0]), floats(buffers.in[1]), floats(buffers.out[0]), axes);
+  };
+  choices.push_back(std::move(lowering));
+  return {};
+}
+
 }  // namespace
+
+std::string lower_pow(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
+  const Type &x = request.type(0), &exponent = request.type(1);
+  if (x.dtype != DType::f32) return "not f32";
+  if (exponent.shape.count() != 1 || !request.constant[1] || !request.values[1])
+    return "the exponent is not one known number";
+  if (request.op_node().outputs[0].shape != x.shape) return "x is broadcast";
+  const auto power = request.values[1]->at(0);
+  if (power != static_cast<double>(static_cast<float>(power))) return "the exponent is no f32";
+  if (std::abs(power) > 64 && power == std::floor(power)) return "a whole exponent beyond 64";
+  const Layout layout = power > 0 ? layout_in(known_format(request.inputs[0]), x) : plain_layout(x);
+  Lowering lowering;
+  lowering.implementation = kernel_name("elementwise");
+  lowering.inputs = {layout, plain_layout(exponent)};
+  lowering.outputs = {layout};
+  lowering.in_place = {{0, 0}};
+  lowering.run = [power = static_cast<float>(power), count = static_cast<int64_t>(layout.bytes / sizeof(float))](
+                     const Buffers& b) { kernels::power(floats(b.in[0]), power, floats(b.out[0]), count); };
+  choices.push_back(std::move(lowering));
+  return {};
+}
 
 std::string lower_unary(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
   const Type& type = request.type(0);
@@ -129,9 +189,8 @@ std::string lower_unary(const Request& request, const CpuOptions&, std::vector<L
   lowering.outputs = {layout};
   lowering.in_place = {{0, 0}};
   const auto count = static_cast<int64_t>(layout.bytes / sizeof(float));
-  lowering.run = [f = name->f, count](const Buffers& b) {
-    kernels::unary(f, floats(b.in[0]), floats(b.out[0]), count);
-  };
+  const Unary f = by_tanh(request.op_node()) ? Unary::gelu_tanh : name->f;
+  lowering.run = [f, count](const Buffers& b) { kernels::unary(f, floats(b.in[0]), floats(b.out[0]), count); };
   choices.push_back(std::move(lowering));
   return {};
 }
@@ -145,7 +204,7 @@ std::string lower_binary(const Request& request, const CpuOptions&, std::vector<
                                  [&](const BinaryName& n) { return n.op == node.op->name; });
   if (name == std::end(kBinaries)) return "unknown operator";
   if (a.shape == b.shape) return lower_equal(request, *name, choices);
-  if (a.shape != y.shape && b.shape != y.shape) return "both operands are broadcast";
+  if (a.shape != y.shape && b.shape != y.shape) return lower_broadcast(request, *name, choices);
   // The operand of the result's shape leads.
   const size_t big = a.shape == y.shape ? 0 : 1, small = 1 - big;
   const Binary f = big == 0 ? name->f : name->exchanged;
@@ -156,7 +215,7 @@ std::string lower_binary(const Request& request, const CpuOptions&, std::vector<
     layout = plain_layout(y);
     found = broadcast(y, layout, request.type(small), name->keeps_zero, absorbs_zero);
   }
-  if (!found) return "broadcast along more than one group of axes";
+  if (!found) return lower_broadcast(request, *name, choices);
   Lowering lowering;
   lowering.implementation = kernel_name("elementwise");
   lowering.inputs.resize(2);

@@ -23,6 +23,7 @@ std::string lower_small_conv_input_gradient(const Request&, const CpuOptions&, s
 std::string lower_few_positions_weight_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_image_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unary(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_pow(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_binary(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_channel_affine(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_lrn_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
@@ -30,6 +31,8 @@ std::string lower_lrn_gradient(const Request&, const CpuOptions&, std::vector<Lo
 std::string lower_batch_norm_training(const Request&, const CpuOptions&, std::vector<Lowering>&);
 // Of both, and fused_batch_norm_training_gradient_of_sum
 std::string lower_batch_norm_training_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_gather(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_scatter_add(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_dropout(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_max_pool_switches(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_unpool(const Request&, const CpuOptions&, std::vector<Lowering>&);

@@ -24,6 +24,7 @@ UpdateKind kind_of(const UpdateAttributes& a) {
   if (a.kind == "adam" || a.kind == "adamw") return UpdateKind::adam;
   if (a.kind == "rmsprop") return a.momentum != 0 ? UpdateKind::rmsprop_momentum : UpdateKind::rmsprop;
   if (a.kind == "adagrad") return UpdateKind::adagrad;
+  if (a.kind == "lookahead") return UpdateKind::lookahead;
   return a.kind == "average" ? UpdateKind::average : UpdateKind::set;
 }
 
@@ -95,7 +96,8 @@ std::string lower_update(const Request& request, const CpuOptions&, std::vector<
     numbers.spread = scalar(2, 1);
     numbers.shrink = scalar(3, 1);
     numbers.factor = scalar(4, 1);
-    const bool finite = std::isfinite(scalar(1, 0)) && std::isfinite(numbers.factor);
+    const bool waits = numbers.kind == UpdateKind::lookahead && !(numbers.rate >= 0);
+    const bool changes = std::isfinite(scalar(1, 0)) && std::isfinite(numbers.factor) && !waits;
     for (size_t p = 0; p < counts.size(); ++p) {
       const auto in = [&](size_t i) { return reinterpret_cast<const float*>(b.in[kUpdateScalars + p * width + i]); };
       const auto out = [&](size_t k) {
@@ -108,14 +110,14 @@ std::string lower_update(const Request& request, const CpuOptions&, std::vector<
         part.state[k] = in(2 + k);
         part.next_state[k] = out(1 + k);
       }
-      if (finite) continue;
+      if (changes) continue;
       const auto keep = [&](const float* from, float* to) {
         if (from != to) std::copy_n(from, counts[p], to);
       };
       keep(part.weight, part.next_weight);
       for (size_t k = 0; k < states; ++k) keep(part.state[k], part.next_state[k]);
     }
-    if (finite) kernels::update(numbers, *parts);
+    if (changes) kernels::update(numbers, *parts);
   };
   choices.push_back(std::move(lowering));
   return {};

@@ -69,4 +69,31 @@ for recipe, make in RECIPES.items():
             flat = torch.cat([t.detach().reshape(-1) for t in w.values()])
             values = [flat.sum(), *flat[::13]]
             lines.append(f"{recipe} {step} {loss.item():.17g} " + " ".join(f"{v.item():.17g}" for v in values))
+
+# Lookahead around Nesterov's momentum, 50 updates, the slow weights met every 4: in NumPy, from the paper's algorithm 1.
+import numpy
+
+w = {name: t.detach().numpy() for name, t in
+     {"conv.weight": tensor("conv.weight", 3, 1, 3, 3), "conv.bias": tensor("conv.bias", 3),
+      "fc.weight": tensor("fc.weight", 4, 48) * 0.3, "fc.bias": tensor("fc.bias", 4)}.items()}
+slow = {name: v.copy() for name, v in w.items()}
+velocity = {name: numpy.zeros_like(v) for name, v in w.items()}
+for step in range(1, 51):
+    t = {name: torch.tensor(v, requires_grad=True) for name, v in w.items()}
+    h = F.relu(F.conv2d(x, t["conv.weight"], t["conv.bias"]))
+    loss = F.cross_entropy(F.linear(h.flatten(1), t["fc.weight"], t["fc.bias"]), labels)
+    loss.backward()
+    for name in w:
+        g = t[name].grad.numpy()
+        velocity[name] = 0.9 * velocity[name] + g
+        w[name] = w[name] - 0.05 * (g + 0.9 * velocity[name])
+        if step % 4 == 0:
+            d = 0.95**5 * (step / 50) ** 3
+            slow[name] = d * slow[name] + (1 - d) * w[name]
+            w[name] = slow[name].copy()
+        if step == 50:
+            w[name] = slow[name].copy()
+    if step in (1, 5, 50):
+        flat = numpy.concatenate([v.reshape(-1) for v in w.values()])
+        lines.append(f"lookahead {step} {loss.item():.17g} " + " ".join(f"{v:.17g}" for v in [flat.sum(), *flat[::13]]))
 (HERE / "trajectories.txt").write_text("\n".join(lines) + "\n")

@@ -1,8 +1,10 @@
 // y = f(x), f(a, b), f(a, b[channel]). sigmoid(x) = 1 / (1 + exp(−x)). NaN goes through every function.
 // exp and tanh are Highway's (about one and a few units in the last place); exp overflows to infinity above 88.72.
+// gelu, Φ and the error function: kernels/normal-inl.h.
 #include "fovea/backend/cpu/kernels/elementwise.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "fovea/base/parallel.h"
@@ -12,20 +14,13 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include "hwy/foreach_target.h"
 // After foreach_target:
+#include "fovea/backend/cpu/kernels/normal-inl.h"
 #include "fovea/backend/cpu/kernels/sixteen-inl.h"
 #include "hwy/contrib/math/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
-
-HWY_INLINE Vector exponential(Vector x) {
-  const Floats d;
-  const Vector most = hn::Set(d, 88.722839f);
-  const Vector finite = hn::Exp(d, hn::Min(x, most));
-  const Vector result = hn::IfThenElse(hn::Gt(x, most), hn::Set(d, std::numeric_limits<float>::infinity()), finite);
-  return hn::IfThenElse(is_nan(x), x, result);
-}
 
 struct DoCopy {
   HWY_INLINE Vector operator()(Vector x) const { return x; }
@@ -56,6 +51,15 @@ struct DoSigmoid {
 };
 struct DoTanh {
   HWY_INLINE Vector operator()(Vector x) const { return hn::IfThenElse(is_nan(x), x, hn::Tanh(Floats(), x)); }
+};
+struct DoErf {
+  HWY_INLINE Vector operator()(Vector x) const { return error_function(x); }
+};
+struct DoGelu {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::Mul(x, normal(x).below); }
+};
+struct DoGeluTanh {
+  HWY_INLINE Vector operator()(Vector x) const { return hn::Mul(x, logistic_normal(x).below); }
 };
 
 struct DoAdd {
@@ -91,6 +95,18 @@ struct DoReluGradient {
     return hn::IfThenElseZero(hn::Gt(b, hn::Zero(Floats())), a);
   }
 };
+struct DoGeluGradient {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    const Normal n = normal(b);
+    return hn::Mul(a, hn::MulAdd(b, n.density, n.below));
+  }
+};
+struct DoGeluTanhGradient {
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    const Normal n = logistic_normal(b);
+    return hn::Mul(a, hn::MulAdd(b, n.density, n.below));
+  }
+};
 
 // Calls use(functor) for the one that is named.
 template <class Use>
@@ -105,6 +121,9 @@ HWY_INLINE void with_unary(Unary f, const Use& use) {
     case Unary::exp: return use(DoExp());
     case Unary::sigmoid: return use(DoSigmoid());
     case Unary::tanh: return use(DoTanh());
+    case Unary::erf: return use(DoErf());
+    case Unary::gelu: return use(DoGelu());
+    case Unary::gelu_tanh: return use(DoGeluTanh());
   }
 }
 template <class Use>
@@ -117,6 +136,8 @@ HWY_INLINE void with_binary(Binary f, const Use& use) {
     case Binary::max: return use(DoMax());
     case Binary::min: return use(DoMin());
     case Binary::relu_gradient: return use(DoReluGradient());
+    case Binary::gelu_gradient: return use(DoGeluGradient());
+    case Binary::gelu_tanh_gradient: return use(DoGeluTanhGradient());
     case Binary::reversed_sub: return use(DoReversedSub());
     case Binary::reversed_div: return use(DoReversedDiv());
   }
@@ -219,6 +240,48 @@ void affine_range(const float* x, const float* scale, const float* shift, float*
   else map_channel(Affine<false>(), x, scale, shift, y, view, begin, end);
 }
 
+// One row of a broadcast: `steps` as BroadcastAxis has them.
+void broadcast_row(Binary f, Binary exchanged, const float* a, const float* b, float* y, const BroadcastAxis& row) {
+  const ChannelView view{1, 1, row.size, 1};
+  if (row.step_a == 1 && row.step_b == 1) binary_range(f, a, b, y, row.size);
+  else if (row.step_a == 1) binary_channel_range(f, a, b, y, view, 0, row.size);
+  else binary_channel_range(exchanged, b, a, y, view, 0, row.size);
+}
+
+struct WholePower {
+  int exponent;  // its size
+  bool inverse;
+  HWY_INLINE Vector operator()(Vector x) const {
+    const Vector one = hn::Set(Floats(), 1.0f);
+    Vector result = one;
+    for (int rest = exponent; rest > 0; rest >>= 1) {
+      if (rest & 1) result = hn::Mul(result, x);
+      x = hn::Mul(x, x);
+    }
+    return inverse ? hn::Div(one, result) : result;
+  }
+};
+struct RealPower {
+  float exponent;
+  HWY_INLINE Vector operator()(Vector x) const {
+    const Floats d;
+    const Vector nought = hn::Zero(d), infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+    const Vector inside = hn::Mul(hn::Set(d, exponent), hn::Log(d, x));
+    Vector y = exponential(inside);
+    y = hn::IfThenElse(hn::Eq(x, nought), exponent > 0 ? nought : infinity, y);
+    y = hn::IfThenElse(hn::Eq(hn::Abs(x), infinity), exponent > 0 ? infinity : nought, y);
+    const Vector nan = hn::Set(d, std::numeric_limits<float>::quiet_NaN());
+    const auto below = hn::And(hn::Lt(x, nought), hn::Ne(x, hn::Neg(infinity)));
+    return hn::IfThenElse(is_nan(x), x, hn::IfThenElse(below, nan, y));
+  }
+};
+
+void power_range(const float* x, float exponent, float* y, int64_t count) {
+  const float size = std::abs(exponent);
+  if (size <= 64 && size == std::floor(size)) map_unary(WholePower{static_cast<int>(size), exponent < 0}, x, y, count);
+  else map_unary(RealPower{exponent}, x, y, count);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace fovea::kernels
 HWY_AFTER_NAMESPACE();
@@ -230,6 +293,8 @@ HWY_EXPORT(unary_range);
 HWY_EXPORT(binary_range);
 HWY_EXPORT(binary_channel_range);
 HWY_EXPORT(affine_range);
+HWY_EXPORT(broadcast_row);
+HWY_EXPORT(power_range);
 
 namespace {
 
@@ -261,14 +326,15 @@ void in_unit_parts(const ChannelView& view, const Body& body) {
 }  // namespace
 
 void unary(Unary f, const float* x, float* y, int64_t count) {
-  const bool heavy = f == Unary::exp || f == Unary::sigmoid || f == Unary::tanh;
+  const bool heavy = f == Unary::exp || f >= Unary::sigmoid;
   in_parts(count, heavy ? kGrain / 4 : kGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(unary_range)(f, x + begin, y + begin, end - begin);
   });
 }
 
 void binary(Binary f, const float* a, const float* b, float* y, int64_t count) {
-  in_parts(count, kGrain, [&](int64_t begin, int64_t end) {
+  const bool heavy = f == Binary::gelu_gradient || f == Binary::gelu_tanh_gradient;
+  in_parts(count, heavy ? kGrain / 4 : kGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(binary_range)(f, a + begin, b + begin, y + begin, end - begin);
   });
 }
@@ -283,6 +349,31 @@ void channel_affine(const float* x, const float* scale, const float* shift, floa
                     bool rectify) {
   in_unit_parts(view, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(affine_range)(x, scale, shift, y, view, rectify, begin, end);
+  });
+}
+
+void binary_broadcast(Binary f, Binary exchanged, const float* a, const float* b, float* y,
+                      std::span<const BroadcastAxis> axes) {
+  const BroadcastAxis row = axes.back();
+  int64_t rows = 1;
+  for (size_t k = 0; k + 1 < axes.size(); ++k) rows *= axes[k].size;
+  parallel_ranges(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(row.size, 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      int64_t rest = r, from_a = 0, from_b = 0;
+      for (size_t k = axes.size() - 1; k-- > 0;) {
+        const int64_t at = rest % axes[k].size;
+        rest /= axes[k].size;
+        from_a += at * axes[k].step_a;
+        from_b += at * axes[k].step_b;
+      }
+      HWY_DYNAMIC_DISPATCH(broadcast_row)(f, exchanged, a + from_a, b + from_b, y + r * row.size, row);
+    }
+  });
+}
+
+void power(const float* x, float exponent, float* y, int64_t count) {
+  in_parts(count, kGrain / 4, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(power_range)(x + begin, exponent, y + begin, end - begin);
   });
 }
 

@@ -21,11 +21,13 @@ namespace HWY_NAMESPACE {
 
 constexpr int kRows = 4;  // points that meet a group at once
 
+template <bool kRefined>
 HWY_INLINE Vector student(Vector dx, Vector dy) {
   const Floats d;
   const Vector one = hn::Set(d, 1.0f);
   const Vector distance = hn::MulAdd(dy, dy, hn::MulAdd(dx, dx, one));
   const Vector estimate = hn::ApproximateReciprocal(distance);
+  if (!kRefined && HWY_ARCH_X86) return estimate;
   return hn::Mul(estimate, hn::NegMulAdd(distance, estimate, hn::Set(d, 2.0f)));
 }
 
@@ -34,6 +36,7 @@ struct Row {
 };
 
 // One vector of points of a later group against kRows points: forces on both.
+template <bool kRefined>
 HWY_INLINE void meet(Row* rows, const float* x, const float* y, float* to_x, float* to_y) {
   const Floats d;
   const Vector other_x = hn::LoadU(d, x), other_y = hn::LoadU(d, y);
@@ -41,7 +44,7 @@ HWY_INLINE void meet(Row* rows, const float* x, const float* y, float* to_x, flo
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
     const Vector dx = hn::Sub(rows[r].x, other_x), dy = hn::Sub(rows[r].y, other_y);
-    const Vector w = student(dx, dy), square = hn::Mul(w, w);
+    const Vector w = student<kRefined>(dx, dy), square = hn::Mul(w, w);
     rows[r].weight = hn::Add(rows[r].weight, w);
     rows[r].force_x = hn::MulAdd(square, dx, rows[r].force_x);
     rows[r].force_y = hn::MulAdd(square, dy, rows[r].force_y);
@@ -60,6 +63,7 @@ HWY_INLINE float pairwise(float* sums) {
 }
 
 // Four points of group g against all later groups. The sums keep sixteen lanes whatever the vector's length.
+template <bool kRefined>
 void rows_against_later(const float* x, const float* y, int64_t count, int64_t g, int64_t first, float* force_x,
                         float* force_y, double& weight) {
   const Floats d;
@@ -70,7 +74,7 @@ void rows_against_later(const float* x, const float* y, int64_t count, int64_t g
     for (int r = 0; r < kRows; ++r)
       rows[r] = {hn::Set(d, x[first + r]), hn::Set(d, y[first + r]), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
     for (int64_t at = (g + 1) * 16 + part * kLanes; at < count; at += 16)
-      meet(rows, x + at, y + at, force_x + at, force_y + at);
+      meet<kRefined>(rows, x + at, y + at, force_x + at, force_y + at);
     for (int r = 0; r < kRows; ++r) {
       hn::StoreU(rows[r].force_x, d, lanes[0][r] + part * kLanes);
       hn::StoreU(rows[r].force_y, d, lanes[1][r] + part * kLanes);
@@ -89,6 +93,7 @@ struct PointSums {
 };
 
 // One point against points [begin, end), both multiples of sixteen.
+template <bool kRefined>
 HWY_INLINE PointSums point_against(float px, float py, const float* x, const float* y, int64_t begin, int64_t end) {
   const Floats d;
   const Vector own_x = hn::Set(d, px), own_y = hn::Set(d, py);
@@ -98,7 +103,7 @@ HWY_INLINE PointSums point_against(float px, float py, const float* x, const flo
     for (int k = 0; k < kParts; ++k) {
       const Vector dx = hn::Sub(own_x, hn::LoadU(d, x + at + k * kLanes)),
                    dy = hn::Sub(own_y, hn::LoadU(d, y + at + k * kLanes));
-      const Vector w = student(dx, dy), square = hn::Mul(w, w);
+      const Vector w = student<kRefined>(dx, dy), square = hn::Mul(w, w);
       weight.part[k] = hn::Add(weight.part[k], w);
       force_x.part[k] = hn::MulAdd(square, dx, force_x.part[k]);
       force_y.part[k] = hn::MulAdd(square, dy, force_y.part[k]);
@@ -108,25 +113,32 @@ HWY_INLINE PointSums point_against(float px, float py, const float* x, const flo
 }
 
 // The pairs of one part. Returns Σ w over ordered pairs, each point with itself included.
-double repulsion_part(const float* x, const float* y, int64_t count, int64_t part, float* force_x, float* force_y) {
+template <bool kRefined>
+double part_sums(const float* x, const float* y, int64_t count, int64_t part, float* force_x, float* force_y) {
   std::fill(force_x, force_x + count, 0.0f);
   std::fill(force_y, force_y + count, 0.0f);
   double weight = 0;
   for (int64_t g = part; g * 16 < count; g += kRepulsionParts) {
     for (int64_t i = g * 16; i < g * 16 + 16; ++i) {
-      const PointSums own = point_against(x[i], y[i], x, y, g * 16, g * 16 + 16);
+      const PointSums own = point_against<true>(x[i], y[i], x, y, g * 16, g * 16 + 16);
       force_x[i] += own.force_x;
       force_y[i] += own.force_y;
       weight += own.weight;
     }
     for (int64_t first = g * 16; first < g * 16 + 16; first += kRows)
-      rows_against_later(x, y, count, g, first, force_x, force_y, weight);
+      rows_against_later<kRefined>(x, y, count, g, first, force_x, force_y, weight);
   }
   return weight;
 }
 
+double repulsion_part(const float* x, const float* y, int64_t count, int64_t part, float* force_x, float* force_y,
+                      bool refined) {
+  return refined ? part_sums<true>(x, y, count, part, force_x, force_y)
+                 : part_sums<false>(x, y, count, part, force_x, force_y);
+}
+
 void repulsion_point(float px, float py, const float* x, const float* y, int64_t count, float* result) {
-  const PointSums sums = point_against(px, py, x, y, 0, count);
+  const PointSums sums = point_against<true>(px, py, x, y, 0, count);
   result[0] = sums.weight;
   result[1] = sums.force_x;
   result[2] = sums.force_y;
@@ -143,11 +155,12 @@ HWY_EXPORT(repulsion_part);
 HWY_EXPORT(repulsion_point);
 
 double student_repulsion(const float* x, const float* y, int64_t count, int64_t padded, float* force_x, float* force_y,
-                         float* scratch) {
+                         float* scratch, Reciprocals reciprocals) {
   double weights[kRepulsionParts];
   parallel_for(kRepulsionParts, 1, [&](int64_t part) {
     float* own = scratch + 2 * part * count;
-    weights[part] = HWY_DYNAMIC_DISPATCH(repulsion_part)(x, y, count, part, own, own + count);
+    weights[part] =
+        HWY_DYNAMIC_DISPATCH(repulsion_part)(x, y, count, part, own, own + count, reciprocals == Reciprocals::refined);
   });
   parallel_for(count, 512, [&](int64_t i) {
     float sum_x = 0, sum_y = 0;

@@ -38,6 +38,8 @@ HWY_INLINE void advance(const UpdateNumbers& n, Element& e) {
     e.w = e.g;
   } else if constexpr (kKind == UpdateKind::average) {
     e.w = mul_add(e.g, n.rest, mul(e.w, n.smoothing));
+  } else if constexpr (kKind == UpdateKind::lookahead) {
+    e.state[0] = e.w = mul_add(sub(e.g, e.w), n.rate, e.w);
   } else {
     Sixteen g = mul_add(e.w, n.decay, mul(e.g, n.factor));
     if constexpr (kKind == UpdateKind::momentum || kKind == UpdateKind::nesterov) {
@@ -67,7 +69,8 @@ constexpr int states_of(UpdateKind kind) {
     case UpdateKind::momentum:
     case UpdateKind::nesterov:
     case UpdateKind::rmsprop:
-    case UpdateKind::adagrad: return 1;
+    case UpdateKind::adagrad:
+    case UpdateKind::lookahead: return 1;
     default: return 0;
   }
 }
@@ -106,6 +109,7 @@ void update_range(const UpdateNumbers& n, const UpdatePart& p, int64_t begin, in
     case UpdateKind::adagrad: return update_elements<UpdateKind::adagrad>(n, p, begin, end);
     case UpdateKind::average: return update_elements<UpdateKind::average>(n, p, begin, end);
     case UpdateKind::set: return update_elements<UpdateKind::set>(n, p, begin, end);
+    case UpdateKind::lookahead: return update_elements<UpdateKind::lookahead>(n, p, begin, end);
   }
 }
 

@@ -6,7 +6,7 @@
 
 namespace fovea::kernels {
 
-enum class UpdateKind { sgd, momentum, nesterov, adam, rmsprop, rmsprop_momentum, adagrad, average, set };
+enum class UpdateKind { sgd, momentum, nesterov, adam, rmsprop, rmsprop_momentum, adagrad, average, set, lookahead };
 
 // The numbers of ops/update.cpp's formulas. adamw is adam with a shrink and no decay.
 struct UpdateNumbers {
