@@ -65,7 +65,9 @@ Model golden_model() {
   y = max_pool(g, y, {.kernel = {2, 2}, .stride = 2});
   const Value a = relu(g, conv(g, y, weight("a.weight"), weight("a.bias")));
   const Value b = leaky_relu(g, norm("bn2", conv(g, y, weight("b.weight"), {}, {.pad = 1})), {0.1});
-  y = conv(g, concat(g, {a, b}), weight("conv2.weight"), weight("conv2.bias"), {.stride = 2, .pad = 1});
+  y = concat(g, {a, b});
+  g.rename(y.node, "joined");
+  y = conv(g, y, weight("conv2.weight"), weight("conv2.bias"), {.stride = 2, .pad = 1});
   g.rename(y.node, "conv2");
   y = relu(g, y);
   g.rename(y.node, "maps");
@@ -132,11 +134,65 @@ TEST_F(AttributionGolden, RulesAtThePicture) {
 }
 
 TEST_F(AttributionGolden, ClassActivationMaps) {
-  for (const char* method : {"cam", "grad-cam", "grad-cam++", "layer-cam", "score-cam"}) {
+  for (const char* method : {"cam", "grad-cam", "grad-cam++", "layer-cam", "score-cam", "hires-cam", "ablation-cam"}) {
     const AttributionMap found = map(method);
     EXPECT_EQ(found.layer, "maps") << method;
     EXPECT_LT(relative_distance(found.values, golden().at(method).data<float>()), 1e-3) << method;
   }
+}
+
+TEST_F(AttributionGolden, ClassActivationMapsOfALayerFurtherDown) {
+  for (const std::string method : {"hires-cam", "ablation-cam"}) {
+    const AttributionMap found = map(method, {.layer = "joined"});
+    EXPECT_EQ(found.layer, "joined") << method;
+    EXPECT_LT(relative_distance(found.values, golden().at(method + "-joined").data<float>()), 1e-3) << method;
+  }
+}
+
+TEST_F(AttributionGolden, DeepLift) {
+  const AttributionMap found = map("deep-lift", {.baseline = golden().at("baseline")});
+  EXPECT_LT(relative_distance(found.values, golden().at("deep-lift").data<float>()), 1e-3);
+  for (const auto& [name, value] : found.facts)
+    if (name == "relative_gap") EXPECT_LT(value, 1e-4);
+  EXPECT_EQ(found.facts.at(3).first, "relative_gap");
+  for (const float v : map("deep-lift", {.baseline = golden().at("input")}).values)
+    EXPECT_EQ(v, 0) << "nothing differs from itself";
+}
+
+// At a branch, the rest of the network still sees the picture: without map k the scores are those of the whole network
+// whose branch is masked.
+TEST_F(AttributionGolden, AblationCamOfABranch) {
+  Model branch = golden_model();
+  const int a = branch.graph.node(branch.graph.find("joined")).inputs[0].node;
+  branch.graph.rename(a, "branch");
+  AttributionNetwork network(branch, *backend_, {}, {.layer = "branch"});
+  const AttributionMap found = ablation_cam(network, golden().at("input"), kLabel, {});
+  ASSERT_FALSE(network.behind_layer().also.empty());
+  // The joined maps begin with the branch's: ablating those alone is what ablating the joined layer does to them.
+  std::vector<double> sums(found.values.size(), 0.0);
+  AttributionNetwork joined(branch, *backend_, {}, {.layer = "joined"});
+  const double score = joined.scores_of(golden().at("input"), {})[kLabel];
+  std::vector<float> maps;
+  joined.layer_values("joined").run(
+      {}, 1, [&](int64_t, std::span<float> p) { std::ranges::copy(golden().at("input").data<float>(), p.begin()); },
+      [&](int64_t, int64_t slot, const std::vector<Tensor>& wants) {
+        const auto row = row_of(wants[1], slot);
+        maps.assign(row.begin(), row.end());
+      });
+  joined.behind_layer().program->run(
+      {}, 4,
+      [&](int64_t i, std::span<float> p) {
+        std::ranges::copy(maps, p.begin());
+        std::fill_n(p.begin() + i * static_cast<int64_t>(sums.size()), sums.size(), 0.0f);
+      },
+      [&](int64_t i, int64_t slot, const std::vector<Tensor>& wants) {
+        const double lost = (score - double(row_of(wants[0], slot)[kLabel])) / std::abs(score);
+        for (size_t p = 0; p < sums.size(); ++p)
+          sums[p] += lost * double(maps[static_cast<size_t>(i) * sums.size() + p]);
+      });
+  std::vector<float> rectified;
+  for (const double v : sums) rectified.push_back(static_cast<float>(std::max(0.0, v)));
+  EXPECT_LT(relative_distance(found.values, rectified), 1e-3);
 }
 
 TEST_F(AttributionGolden, IntegratedGradients) {
