@@ -159,42 +159,6 @@ TEST_F(AttributionGolden, DeepLift) {
     EXPECT_EQ(v, 0) << "nothing differs from itself";
 }
 
-// At a branch, the rest of the network still sees the picture: without map k the scores are those of the whole network
-// whose branch is masked.
-TEST_F(AttributionGolden, AblationCamOfABranch) {
-  Model branch = golden_model();
-  const int a = branch.graph.node(branch.graph.find("joined")).inputs[0].node;
-  branch.graph.rename(a, "branch");
-  AttributionNetwork network(branch, *backend_, {}, {.layer = "branch"});
-  const AttributionMap found = ablation_cam(network, golden().at("input"), kLabel, {});
-  ASSERT_FALSE(network.behind_layer().also.empty());
-  // The joined maps begin with the branch's: ablating those alone is what ablating the joined layer does to them.
-  std::vector<double> sums(found.values.size(), 0.0);
-  AttributionNetwork joined(branch, *backend_, {}, {.layer = "joined"});
-  const double score = joined.scores_of(golden().at("input"), {})[kLabel];
-  std::vector<float> maps;
-  joined.layer_values("joined").run(
-      {}, 1, [&](int64_t, std::span<float> p) { std::ranges::copy(golden().at("input").data<float>(), p.begin()); },
-      [&](int64_t, int64_t slot, const std::vector<Tensor>& wants) {
-        const auto row = row_of(wants[1], slot);
-        maps.assign(row.begin(), row.end());
-      });
-  joined.behind_layer().program->run(
-      {}, 4,
-      [&](int64_t i, std::span<float> p) {
-        std::ranges::copy(maps, p.begin());
-        std::fill_n(p.begin() + i * static_cast<int64_t>(sums.size()), sums.size(), 0.0f);
-      },
-      [&](int64_t i, int64_t slot, const std::vector<Tensor>& wants) {
-        const double lost = (score - double(row_of(wants[0], slot)[kLabel])) / std::abs(score);
-        for (size_t p = 0; p < sums.size(); ++p)
-          sums[p] += lost * double(maps[static_cast<size_t>(i) * sums.size() + p]);
-      });
-  std::vector<float> rectified;
-  for (const double v : sums) rectified.push_back(static_cast<float>(std::max(0.0, v)));
-  EXPECT_LT(relative_distance(found.values, rectified), 1e-3);
-}
-
 TEST_F(AttributionGolden, IntegratedGradients) {
   AttributionOptions options{.steps = 65, .quadrature = "trapezoid", .baseline = golden().at("baseline")};
   const AttributionMap found = map("integrated-gradients", options);
