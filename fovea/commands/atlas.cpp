@@ -4,14 +4,15 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "fovea/commands/atlas_layer.h"
 #include "fovea/data/checksum.h"
 #include "fovea/data/loose_pictures.h"
-#include "fovea/insight/batched_program.h"
 #include "fovea/insight/class_scores.h"
 #include "fovea/insight/unit_layers.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/for_pictures.h"
 #include "fovea/model/layers.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/receptive_field.h"
@@ -149,40 +150,50 @@ AtlasLayer known_layer(const Context& context, const AtlasSource& source, size_t
   return known;
 }
 
-// How the classes use the units of all layers, from the pictures that the layers are shown.
-std::unique_ptr<ClassUse> class_use_of(const Context& context, const AtlasSource& source, int64_t count) {
-  const Model& model = source.model;
-  if (model.meaning.scores.empty() || !source.pictures) return {};
-  try {
-    constexpr int64_t kBatch = 16;
-    const Model several = for_pictures(model, std::min(kBatch, count));
-    std::vector<Value> layers;
-    for (const Value v : source.values) layers.push_back({several.graph.find(model.graph.node(v).name), v.output});
-    auto use = std::make_unique<ClassUse>(several, layers, *source.engine.backend, source.engine.compile_options);
-    Tensor pictures(DType::f32, several.graph.shape(picture_input(several)));
-    const int64_t batch = pictures.size(0), size = pictures.count() / batch;
-    int64_t filled = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-      context.report({"classes", i, count, ""});
-      try {
-        const Tensor one = preprocess(source.pictures->get(i).image, *model.meaning.preprocess);
-        std::ranges::copy(one.data<float>(), pictures.data<float>().begin() + filled * size);
-        ++filled;
-      } catch (const Error& e) {
-        if (e.kind() != ErrorKind::io && e.kind() != ErrorKind::format) throw;  // named when patches were looked for
-      }
-      if (filled < batch && i + 1 < count) continue;
-      use->add(pictures, filled);
-      filled = 0;
+// How the classes use the units of layers, found from the pictures as they come by.
+class ClassUseFeed {
+ public:
+  // Makes nothing, and says why, where that cannot be known.
+  ClassUseFeed(const Context& context, const AtlasSource& source, int64_t count) {
+    const Model& model = source.model;
+    if (model.meaning.scores.empty()) return;
+    try {
+      constexpr int64_t kBatch = 16;
+      const Model several = for_pictures(model, std::min(kBatch, count));
+      std::vector<Value> layers;
+      for (const Value v : source.values) layers.push_back({several.graph.find(model.graph.node(v).name), v.output});
+      use_ = std::make_unique<ClassUse>(several, layers, *source.engine.backend, source.engine.compile_options);
+      waiting_ = Tensor(DType::f32, several.graph.shape(picture_input(several)));
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::unsupported) throw;
+      context.note("which classes use a unit is not known: " + e.message());
     }
-    return use;
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::unsupported) throw;
-    context.note("which classes use a unit is not known: " + e.message());
-    return {};
   }
-}
+
+  // Inputs [N,C,H,W], of which the first `count` are pictures.
+  void add(const Tensor& pictures, int64_t count) {
+    if (!use_) return;
+    const int64_t size = waiting_.count() / waiting_.size(0);
+    for (int64_t i = 0; i < count; ++i) {
+      std::copy_n(pictures.data<float>().begin() + i * size, size, waiting_.data<float>().begin() + filled_ * size);
+      if (++filled_ == waiting_.size(0)) flush();
+    }
+  }
+  // After the last picture; null where nothing was made.
+  const ClassUse* finish() {
+    if (use_ && filled_ > 0) flush();
+    return use_.get();
+  }
+
+ private:
+  void flush() {
+    use_->add(waiting_, filled_);
+    filled_ = 0;
+  }
+  std::unique_ptr<ClassUse> use_;
+  Tensor waiting_;
+  int64_t filled_ = 0;
+};
 
 struct Made {
   std::vector<AtlasLayer> layers;
@@ -198,20 +209,27 @@ Made made_layers(const Context& context, const AtlasSource& source, int64_t coun
     if (made.layers[i].units.empty() || made.layers[i].key.empty()) wanted.push_back(i);
   }
   made.kept = source.layers.size() - wanted.size();
-  const std::unique_ptr<ClassUse> use = wanted.empty() ? nullptr : class_use_of(context, source, count);
-  for (const size_t i : wanted) {
-    AtlasLayer& layer = made.layers[i];
-    std::optional<TopPatches> found;
-    if (source.pictures) {
-      TopPatchOptions how;
-      how.count = source.options.patches;
-      how.limit = count;
-      found = top_patches(context, source.model, source.values[i], *source.pictures, *source.engine.backend,
-                          source.engine.compile_options, how);
-      made.skipped = found->skipped;
-    }
-    add_answers(context, source, i, found ? &*found : nullptr, use.get(), layer);
-    layer.key = source.layers[i].key;
+  std::vector<TopPatches> found;
+  const ClassUse* use = nullptr;
+  std::optional<ClassUseFeed> feed;
+  if (source.pictures && !wanted.empty()) {
+    feed.emplace(context, source, count);
+    std::vector<UnitsOfLayer> layers;
+    for (const size_t i : wanted) layers.push_back({source.values[i], {}});
+    TopPatchOptions how;
+    how.count = source.options.patches;
+    how.limit = count;
+    how.memory = static_cast<size_t>(source.options.memory) << 20;
+    found = top_patches(context, source.model, layers, *source.pictures, *source.engine.backend,
+                        source.engine.compile_options, how,
+                        [&](const Tensor& pictures, int64_t filled) { feed->add(pictures, filled); });
+    use = feed->finish();
+    made.skipped = found[0].skipped;
+  }
+  for (size_t k = 0; k < wanted.size(); ++k) {
+    AtlasLayer& layer = made.layers[wanted[k]];
+    add_answers(context, source, wanted[k], found.empty() ? nullptr : &found[k], use, layer);
+    layer.key = source.layers[wanted[k]].key;
     write_atlas_layer(source, layer);
   }
   if (!source.options.no_maxima)

@@ -53,8 +53,8 @@ class Plates {
     scale_ = std::min(1.0, static_cast<double>(side_) / static_cast<double>(std::max<int64_t>(field, 1)));
     try {
       projector_.emplace(source.model, source.model.graph.node(source.values[index]).name, "deconvnet",
-                         BatchLimits{16, static_cast<size_t>(source.options.memory) << 20}, *source.engine.backend,
-                         source.engine.compile_options);
+                         BatchLimits{source.options.patches, static_cast<size_t>(source.options.memory) << 20},
+                         *source.engine.backend, source.engine.compile_options);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::unsupported) throw;
       why_not_ = e.message();
@@ -81,19 +81,27 @@ class Plates {
     const Preprocess& how = *source_.model.meaning.preprocess;
     const int count = static_cast<int>(unit.patches.size());
     Image plate = blank(side_ * count, side_ * (projector_ ? 2 : 1), kAround);
+    std::vector<UnitAt> places;
+    std::vector<Tensor> inputs;  // the unit's pictures are projected together
     for (int k = 0; k < count; ++k) {
       const TopPatch& patch = unit.patches[static_cast<size_t>(k)];
-      if (patch.rows.begin >= patch.rows.end || patch.columns.begin >= patch.columns.end) continue;
       const Image fitted = fit_picture(source_.pictures->get(patch.sample).image, how);
-      draw_tile(plate,
-                crop(fitted, static_cast<int>(patch.columns.begin), static_cast<int>(patch.rows.begin),
-                     static_cast<int>(patch.columns.end - patch.columns.begin),
-                     static_cast<int>(patch.rows.end - patch.rows.begin)),
-                side_, scale_, k, 0);
-      if (!projector_) continue;
-      const UnitAt at{unit.unit, patch.y, patch.x, patch.score, patch.rows, patch.columns};
-      const Tensor projection = projector_->project(context, normalise(fitted, how), std::span(&at, 1))[0];
-      draw_tile(plate, projection_image(projection, how, patch.rows, patch.columns), side_, scale_, k, 1);
+      if (patch.rows.begin < patch.rows.end && patch.columns.begin < patch.columns.end)
+        draw_tile(plate,
+                  crop(fitted, static_cast<int>(patch.columns.begin), static_cast<int>(patch.rows.begin),
+                       static_cast<int>(patch.columns.end - patch.columns.begin),
+                       static_cast<int>(patch.rows.end - patch.rows.begin)),
+                  side_, scale_, k, 0);
+      places.push_back({unit.unit, patch.y, patch.x, patch.score, patch.rows, patch.columns});
+      if (projector_) inputs.push_back(normalise(fitted, how));
+    }
+    if (!projector_) return plate;
+    const std::vector<Tensor> projections = projector_->project(context, inputs, places);
+    for (int k = 0; k < count; ++k) {
+      const UnitAt& at = places[static_cast<size_t>(k)];
+      if (at.rows.begin >= at.rows.end || at.columns.begin >= at.columns.end) continue;
+      draw_tile(plate, projection_image(projections[static_cast<size_t>(k)], how, at.rows, at.columns), side_, scale_,
+                k, 1);
     }
     return plate;
   }

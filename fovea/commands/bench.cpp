@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/parallel.h"
+#include "fovea/model/for_pictures.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -23,7 +24,7 @@ OptionList describe(BenchOptions& o) {
 Report run(const Context& context, const BenchOptions& options) {
   using Clock = std::chrono::steady_clock;
   Model model = open(context, options.model);
-  if (options.batch != 1) model = with_batch(model, options.batch);
+  if (options.batch != 1) model = for_pictures(model, options.batch);
   const std::string name = printable(model.meaning.name);
   const Engine engine(options.engine);
   const auto compile_start = Clock::now();

@@ -11,10 +11,13 @@
 
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/unit_list.h"
+#include "fovea/data/image_folder.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/geometry.h"
 #include "fovea/insight/projection.h"
+#include "fovea/insight/top_patches.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/layers.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/projection_sheet.h"
 #include "fovea/report/table.h"
@@ -87,26 +90,21 @@ OptionList describe(DeconvOptions& o) {
 
 namespace {
 
-// A unit's answer to one of the pictures.
-struct Found {
-  size_t file = 0;
-  UnitAt at;
-};
+// What a unit answered to.
 struct UnitAnswers {
   int64_t unit = 0;
-  std::vector<Found> places;  // strongest first
-  double peaks = 0;           // the sum of its greatest values over all pictures, those below 0 as 0
-  int64_t pictures = 0;
+  std::vector<TopPatch> places;  // strongest first; their samples are the gallery's files
+  double usual = 0;              // the mean of its greatest values over all pictures, those below 0 as 0
   double mean() const {
     double sum = 0;
-    for (const Found& f : places) sum += double(f.at.value);
+    for (const TopPatch& p : places) sum += double(p.score);
     return places.empty() ? -INFINITY : sum / static_cast<double>(places.size());
   }
 };
 // How much its places stand out; -infinity for units that are silent on some of them.
 double selectivity(const UnitAnswers& unit) {
-  if (unit.places.empty() || !(unit.places.back().at.value > 0) || unit.pictures == 0) return -INFINITY;
-  return unit.mean() / (unit.peaks / static_cast<double>(unit.pictures));
+  if (unit.places.empty() || !(unit.places.back().score > 0)) return -INFINITY;
+  return unit.mean() / unit.usual;
 }
 struct LayerAnswers {
   std::string layer;
@@ -117,66 +115,33 @@ struct LayerAnswers {
   std::vector<std::vector<Image>> projections, patches;  // [unit][place]
 };
 
+std::vector<ImageFiles::Entry> entries_of(const std::vector<fs::path>& files) {
+  std::vector<ImageFiles::Entry> entries;
+  for (const fs::path& file : files) entries.push_back({file, 0});
+  return entries;
+}
+
 struct Gallery {
-  std::vector<fs::path> files;
-  std::vector<bool> broken;
-  std::vector<std::string> skipped;  // a message each
+  Gallery(const std::vector<fs::path>& files, const Preprocess& preparation)
+      : pictures(entries_of(files), {}, "pictures"), how(preparation) {}
+  ImageFiles pictures;
   const Preprocess& how;
 
-  // The picture as the network sees it; nothing, with a message, when it cannot be read and there are others.
-  std::optional<Image> fitted(size_t file) {
-    if (broken[file]) return {};
-    try {
-      return fit_picture(read_image(files[file]), how);
-    } catch (const Error& e) {
-      if (files.size() == 1) throw;
-      broken[file] = true;
-      skipped.push_back(e.message().find(files[file].string()) == std::string::npos
-                            ? fmt::format("{}: {}", files[file].string(), e.message())
-                            : e.message());
-      return {};
-    }
-  }
+  bool single() const { return pictures.size() == 1; }
+  // The picture as the network sees it.
+  Image fitted(int64_t file) const { return fit_picture(pictures.get(file).image, how); }
+  fs::path file_name(int64_t file) const { return fs::path(pictures.name(file)).filename(); }
 };
 
-// The `most` strongest places of every unit, one a picture, over all pictures.
-std::vector<UnitAnswers> search(const Context& context, Projector& projector, Gallery& gallery, size_t most) {
-  std::vector<UnitAnswers> result(static_cast<size_t>(projector.units()));
-  for (size_t u = 0; u < result.size(); ++u) result[u].unit = static_cast<int64_t>(u);
-  const auto total = static_cast<int64_t>(gallery.files.size());
-  projector.strongest(
-      context, total,
-      [&](int64_t i, std::span<float> picture) {
-        context.report(
-            {"searching " + projector.layer(), i, total, gallery.files[static_cast<size_t>(i)].filename().string()});
-        std::ranges::fill(picture, 0.0f);
-        if (const auto image = gallery.fitted(static_cast<size_t>(i))) {
-          const Tensor input = normalise(*image, gallery.how);
-          std::ranges::copy(input.data<float>(), picture.begin());
-        }
-      },
-      [&](int64_t i, const std::vector<UnitAt>& units) {
-        if (gallery.broken[static_cast<size_t>(i)]) return;
-        for (const UnitAt& at : units) {
-          UnitAnswers& unit = result[static_cast<size_t>(at.unit)];
-          auto& places = unit.places;
-          if (!std::isnan(at.value)) unit.peaks += std::max(0.0, double(at.value)), ++unit.pictures;
-          const auto place =
-              std::find_if(places.begin(), places.end(), [&](const Found& f) { return at.value > f.at.value; });
-          if (std::isnan(at.value) || (place == places.end() && places.size() >= most)) continue;
-          places.insert(place, {static_cast<size_t>(i), at});
-          if (places.size() > most) places.pop_back();
-        }
-      });
+std::vector<UnitAnswers> answers_in(const TopPatches& found) {
+  std::vector<UnitAnswers> result;
+  for (const UnitPatches& unit : found.units) result.push_back({unit.unit, unit.patches, unit.mean_answer});
   return result;
 }
 
-// Those asked for, or the `most` whose strongest places are the strongest, or stand out most.
-std::vector<UnitAnswers> chosen(std::vector<UnitAnswers> all, const std::vector<int64_t>& wanted, size_t most,
-                                bool selective) {
-  std::vector<UnitAnswers> result;
-  for (const int64_t unit : wanted) result.push_back(all[static_cast<size_t>(unit)]);
-  if (!wanted.empty()) return result;
+// Those that were asked for, or the `most` whose strongest places are the strongest, or stand out most.
+std::vector<UnitAnswers> chosen(std::vector<UnitAnswers> all, bool asked_for, size_t most, bool selective) {
+  if (asked_for) return all;
   std::ranges::stable_sort(all, [&](const UnitAnswers& a, const UnitAnswers& b) {
     const double one = selective ? selectivity(a) : a.mean(), other = selective ? selectivity(b) : b.mean();
     return one != other ? one > other : a.mean() > b.mean();
@@ -191,11 +156,11 @@ std::string sees_sentence(const std::vector<ReceptiveField>& field) {
 }
 
 // Projections are made picture by picture, so that each is read and prepared once.
-void project(const Context& context, Projector& projector, Gallery& gallery, LayerAnswers& answers) {
-  std::map<size_t, std::vector<std::pair<size_t, size_t>>> by_file;
+void project(const Context& context, Projector& projector, const Gallery& gallery, LayerAnswers& answers) {
+  std::map<int64_t, std::vector<std::pair<size_t, size_t>>> by_file;
   for (size_t u = 0; u < answers.units.size(); ++u)
     for (size_t k = 0; k < answers.units[u].places.size(); ++k)
-      by_file[answers.units[u].places[k].file].emplace_back(u, k);
+      by_file[answers.units[u].places[k].sample].emplace_back(u, k);
   for (const UnitAnswers& unit : answers.units) {
     answers.projections.emplace_back(unit.places.size());
     answers.patches.emplace_back(unit.places.size());
@@ -203,39 +168,35 @@ void project(const Context& context, Projector& projector, Gallery& gallery, Lay
   int64_t done = 0;
   for (const auto& [file, places] : by_file) {
     context.report({"projecting " + projector.layer(), done++, static_cast<int64_t>(by_file.size()),
-                    gallery.files[file].filename().string()});
-    const std::optional<Image> picture = gallery.fitted(file);
-    require(picture.has_value(), ErrorKind::io, "{}: could be read a moment ago, now it cannot",
-            gallery.files[file].string());
+                    gallery.file_name(file).string()});
+    const Image picture = gallery.fitted(file);
     std::vector<UnitAt> units;
-    for (const auto& [u, k] : places) units.push_back(answers.units[u].places[k].at);
-    const std::vector<Tensor> projected = projector.project(context, normalise(*picture, gallery.how), units);
+    for (const auto& [u, k] : places) {
+      const TopPatch& p = answers.units[u].places[k];
+      units.push_back({answers.units[u].unit, p.y, p.x, p.score, p.rows, p.columns});
+    }
+    const std::vector<Tensor> projected = projector.project(context, normalise(picture, gallery.how), units);
     for (size_t i = 0; i < places.size(); ++i) {
       const auto& [u, k] = places[i];
       const Box box = answers.trimmed ? energy_box(projected[i], units[i]) : Box{units[i].rows, units[i].columns};
       const Interval &rows = box.rows, &columns = box.columns;
       answers.projections[u][k] = projection_image(projected[i], gallery.how, rows, columns);
       answers.patches[u][k] =
-          crop(*picture, static_cast<int>(columns.begin), static_cast<int>(rows.begin),
+          crop(picture, static_cast<int>(columns.begin), static_cast<int>(rows.begin),
                static_cast<int>(columns.end - columns.begin), static_cast<int>(rows.end - rows.begin));
     }
   }
 }
 
 LayerAnswers answers_of(const Context& context, const Model& model, const Engine& engine, const DeconvOptions& options,
-                        const std::string& layer, Gallery& gallery, size_t most_units) {
-  Projector projector(model, layer, options.rule, {options.batch, static_cast<size_t>(options.memory) << 20},
+                        const TopPatches& found, const Gallery& gallery, size_t most_units) {
+  Projector projector(model, found.layer, options.rule, {options.batch, static_cast<size_t>(options.memory) << 20},
                       *engine.backend, engine.compile_options);
   LayerAnswers answers{projector.layer(), sees_sentence(projector.field()), projector.units(), false, {}, {}, {}};
-  const size_t places = gallery.files.size() == 1 ? 1 : static_cast<size_t>(options.patches);
+  const auto places = static_cast<int64_t>(gallery.single() ? 1 : options.patches);
   const bool selective =
-      options.choose == "selective" || (options.choose == "auto" && gallery.files.size() > 2 * places);
-  const std::vector<int64_t> wanted =
-      options.unit.empty() ? std::vector<int64_t>()
-                           : unit_list(options.unit, projector.units(), "units of layer " + answers.layer);
-  answers.units = chosen(search(context, projector, gallery, places), wanted, most_units, selective);
-  require(std::ranges::any_of(gallery.broken, [](bool broken) { return !broken; }), ErrorKind::usage,
-          "none of the {} pictures can be read; the first: {}", gallery.files.size(), gallery.skipped[0]);
+      options.choose == "selective" || (options.choose == "auto" && gallery.pictures.size() > 2 * places);
+  answers.units = chosen(answers_in(found), !options.unit.empty(), most_units, selective);
   require(std::ranges::any_of(answers.units, [](const UnitAnswers& u) { return !u.places.empty(); }), ErrorKind::usage,
           "layer \"{}\" gives no numbers (NaN): the network's weights or the preprocessing do not fit", answers.layer);
   const Shape& picture = model.graph.shape(picture_input(model));
@@ -245,6 +206,28 @@ LayerAnswers answers_of(const Context& context, const Model& model, const Engine
   answers.trimmed = options.show == "energy" || (options.show == "auto" && (wide(0) || wide(1)));
   project(context, projector, gallery, answers);
   return answers;
+}
+
+// What the units of the layers answer to most, one place a picture, over all pictures.
+std::vector<TopPatches> search(const Context& context, const Model& model, const Engine& engine,
+                               const DeconvOptions& options, const std::vector<std::string>& layers,
+                               const Gallery& gallery) {
+  std::vector<UnitsOfLayer> wanted;
+  for (const std::string& name : layers) {
+    const Value layer = find_layer(model, name);
+    const Shape& shape = model.graph.shape(layer);
+    const int64_t units = shape.rank() >= 2 ? shape[1] : 0;
+    const bool known = std::ranges::any_of(wanted, [&](const UnitsOfLayer& w) { return w.layer == layer; });
+    require(!known, ErrorKind::usage, "layer {} is given twice", name);
+    wanted.push_back({layer, options.unit.empty() ? std::vector<int64_t>()
+                                                  : unit_list(options.unit, units, "units of layer " + name)});
+  }
+  TopPatchOptions how;
+  how.count = gallery.single() ? 1 : options.patches;
+  how.batch = options.batch;
+  how.skip_broken = !gallery.single();
+  how.memory = static_cast<size_t>(options.memory) << 20;
+  return top_patches(context, model, wanted, gallery.pictures, *engine.backend, engine.compile_options, how);
 }
 
 // The layers of the plate, by name.
@@ -263,11 +246,10 @@ std::vector<std::string> layers_of(const Model& model, const DeconvOptions& opti
 
 std::string caption(const UnitAnswers& unit) {
   if (unit.places.empty()) return fmt::format("unit {}: no numbers", unit.unit);
-  const float peak = unit.places[0].at.value;
+  const float peak = unit.places[0].score;
   if (!(peak > 0)) return fmt::format("unit {}: silent ({:.3g})", unit.unit, peak);
-  return unit.places.size() == 1
-             ? fmt::format("unit {}: {:.3g}", unit.unit, peak)
-             : fmt::format("unit {}: {:.3g} to {:.3g}", unit.unit, peak, unit.places.back().at.value);
+  return unit.places.size() == 1 ? fmt::format("unit {}: {:.3g}", unit.unit, peak)
+                                 : fmt::format("unit {}: {:.3g} to {:.3g}", unit.unit, peak, unit.places.back().score);
 }
 
 ProjectedLayer drawn(const LayerAnswers& answers) {
@@ -284,13 +266,13 @@ Json json_of(const LayerAnswers& answers, const Gallery& gallery) {
   Json units = Json::array();
   for (const UnitAnswers& unit : answers.units) {
     Json places = Json::array();
-    for (const Found& f : unit.places)
-      places.push_back({{"file", gallery.files[f.file].string()},
-                        {"activation", f.at.value},
-                        {"y", f.at.y},
-                        {"x", f.at.x},
-                        {"rows", {f.at.rows.begin, f.at.rows.end}},
-                        {"columns", {f.at.columns.begin, f.at.columns.end}}});
+    for (const TopPatch& p : unit.places)
+      places.push_back({{"file", gallery.pictures.name(p.sample)},
+                        {"activation", p.score},
+                        {"y", p.y},
+                        {"x", p.x},
+                        {"rows", {p.rows.begin, p.rows.end}},
+                        {"columns", {p.columns.begin, p.columns.end}}});
     units.push_back({{"unit", unit.unit}, {"places", places}});
   }
   return {{"layer", printable(answers.layer)}, {"units_in_layer", answers.count}, {"units", units}};
@@ -301,10 +283,10 @@ std::string table_of(const LayerAnswers& answers, const Gallery& gallery) {
       {{"unit", true, 8}, {"activation", true, 12}, {"at", false, 12}, {"pixels", false, 24}, {"picture", false, 40}});
   for (const UnitAnswers& unit : answers.units) {
     if (unit.places.empty()) continue;
-    const Found& f = unit.places[0];
-    table.add({fmt::format("{}", unit.unit), fmt::format("{:.4g}", f.at.value), fmt::format("{},{}", f.at.x, f.at.y),
-               fmt::format("{}-{}, {}-{}", f.at.columns.begin, f.at.columns.end, f.at.rows.begin, f.at.rows.end),
-               printable(gallery.files[f.file].filename().string())});
+    const TopPatch& p = unit.places[0];
+    table.add({fmt::format("{}", unit.unit), fmt::format("{:.4g}", p.score), fmt::format("{},{}", p.x, p.y),
+               fmt::format("{}-{}, {}-{}", p.columns.begin, p.columns.end, p.rows.begin, p.rows.end),
+               printable(gallery.file_name(p.sample).string())});
   }
   return coloured(printable(answers.layer), Ink::bold) + ", " + answers.sees + "\n" + table.text();
 }
@@ -318,14 +300,16 @@ Report run(const Context& context, const DeconvOptions& options) {
   picture_input(model);
   require(model.meaning.preprocess.has_value(), ErrorKind::usage,
           "it is not known how pictures become this network's input");
-  Gallery gallery{files, std::vector<bool>(files.size(), false), {}, *model.meaning.preprocess};
+  const Gallery gallery(files, *model.meaning.preprocess);
   const Engine engine(options.engine);
   const std::vector<std::string> layers = layers_of(model, options);
+  const std::vector<TopPatches> found = search(context, model, engine, options, layers, gallery);
+  const std::vector<std::string>& skipped = found[0].skipped;
   const auto units = static_cast<size_t>(options.units > 0 ? options.units : layers.size() > 1 ? 8 : 9);
   Report report;
   Json shown = Json::array();
   std::vector<ProjectedLayer> plate;
-  for (const std::string& layer : layers) {
+  for (const TopPatches& layer : found) {
     const LayerAnswers answers = answers_of(context, model, engine, options, layer, gallery, units);
     report.text += table_of(answers, gallery);
     shown.push_back(json_of(answers, gallery));
@@ -334,18 +318,18 @@ Report run(const Context& context, const DeconvOptions& options) {
   Json json = {{"model", printable(model.meaning.name)},
                {"rule", options.rule},
                {"pictures", files.size()},
-               {"skipped", gallery.skipped},
+               {"skipped", skipped},
                {"layers", shown}};
-  for (const std::string& message : gallery.skipped) context.note(message);
-  if (!gallery.skipped.empty())
-    report.text += fmt::format("{} of {} pictures could not be read\n", gallery.skipped.size(), files.size());
+  for (const std::string& message : skipped) context.note(message);
+  if (!skipped.empty())
+    report.text += fmt::format("{} of {} pictures could not be read\n", skipped.size(), files.size());
   if (!options.output.empty()) {
     const int tile = static_cast<int>(options.tile > 0    ? options.tile
                                       : files.size() == 1 ? 128
                                       : layers.size() > 1 ? 52
                                                           : 72);
     const std::string what = files.size() == 1 ? printable(files[0].filename().string())
-                                               : fmt::format("{} pictures", files.size() - gallery.skipped.size());
+                                               : fmt::format("{} pictures", files.size() - skipped.size());
     const std::string title =
         fmt::format("{}, {}: {}, and what the units saw", printable(model.meaning.name), what, options.rule);
     writing([&] { write_image(options.output, projection_plate(title, plate, tile)); });

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fovea/model/for_pictures.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -21,7 +22,7 @@ OptionList describe(ExplainOptions& o) {
 
 Report run(const Context& context, const ExplainOptions& options) {
   Model model = open(context, options.model);
-  if (options.batch != 1) model = with_batch(model, options.batch);
+  if (options.batch != 1) model = for_pictures(model, options.batch);
   const std::string name = printable(model.meaning.name);
   const Engine engine(options.engine);
   Program program = timed_program(engine, model, options.train, context.seed).program;

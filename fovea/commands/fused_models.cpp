@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "fovea/model/conventions.h"
+#include "fovea/model/for_pictures.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/input.h"
 
@@ -39,7 +40,7 @@ Model rebatched(Model model, int64_t batch) {
   const int64_t own = model.graph.shape(data_input(model))[0];
   if (own == batch) return model;
   try {
-    Model other = with_batch(model, batch);
+    Model other = for_pictures(model, batch);
     // A batch that the network folds away (a Reshape to 1 x N) would mix pictures.
     if (classes_at(other, batch) == classes_at(model, own) && classes_at(other, batch) > 0) return other;
   } catch (const Error& error) {

@@ -24,7 +24,6 @@
 #include "fovea/report/table.h"
 #include "fovea/train/run_model.h"
 #include "fovea/train/training_step.h"
-#include "fovea/transform/respecialise.h"
 
 namespace fs = std::filesystem;
 
@@ -259,25 +258,6 @@ TimedProgram timed_program(const Engine& engine, Model& model, bool train, uint6
   for (const StepInfo& info : timed.program.steps()) timed.flops += info.flops;
   model = {};
   return timed;
-}
-
-Model with_batch(const Model& model, int64_t batch) {
-  Model result = model;
-  std::map<std::string, Type> types;
-  for (const Value v : model.graph.inputs()) {
-    const Node& node = model.graph.node(v);
-    Type type = node.outputs[0];
-    if (node.attributes.as<InputAttributes>().bound || type.shape.rank() < 2 || type.shape[0] == batch) continue;
-    type.shape[0] = batch;
-    types[node.name] = type;
-  }
-  if (types.empty()) return result;
-  try {
-    result.graph = respecialise(model.graph, types);
-  } catch (const Error& e) {
-    throw Error(ErrorKind::usage, fmt::format("the network does not take a batch of {}: {}", batch, e.message()));
-  }
-  return result;
 }
 
 std::map<std::string, Tensor> random_feeds(const Graph& graph, uint64_t seed) {

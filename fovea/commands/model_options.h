@@ -50,9 +50,6 @@ struct Engine {
   Program compile_only(Model& model, std::span<const Value> wants) const;
 };
 
-// The model for N pictures at once. Throws Error{usage} when the network's shapes are fixed to one.
-Model with_batch(const Model& model, int64_t batch);
-
 // A program that is only timed, with random inputs in place, and the work of a run in flops. Inference, or, where
 // `train`, one training step with momentum. Lets go of the model's weights.
 struct TimedProgram {

@@ -1,7 +1,9 @@
 #include "fovea/commands/top.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -9,6 +11,7 @@
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/data/loose_pictures.h"
+#include "fovea/image/draw.h"
 #include "fovea/insight/top_patches.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/layers.h"
@@ -89,8 +92,8 @@ std::string head_text(const TopPatches& found, const TopOptions& options, const 
   return text;
 }
 
-Json result_json(const TopPatches& found, const TopOptions& options, const Dataset& data) {
-  Json units = Json::array(), skipped = Json::array();
+Json layer_json(const TopPatches& found, const Dataset& data) {
+  Json units = Json::array();
   for (const UnitPatches& u : found.units) {
     Json patches = Json::array();
     for (const TopPatch& p : u.patches)
@@ -103,46 +106,103 @@ Json result_json(const TopPatches& found, const TopOptions& options, const Datas
             {{"top", p.rows.begin}, {"bottom", p.rows.end}, {"left", p.columns.begin}, {"right", p.columns.end}}}});
     units.push_back({{"unit", u.unit}, {"mean_peak", u.mean_peak}, {"active", u.active}, {"patches", patches}});
   }
-  for (const std::string& message : found.skipped) skipped.push_back(printable(message));
-  return {{"layer", printable(found.layer)},
-          {"channels", found.channels},
-          {"maps", {found.height, found.width}},
-          {"field", {found.field_height, found.field_width}},
-          {"data", printable(options.data)},
+  return {{"layer", printable(found.layer)},     {"channels", found.channels},
+          {"maps", {found.height, found.width}}, {"field", {found.field_height, found.field_width}},
+          {"not_finite", found.not_finite},      {"units", units}};
+}
+
+Json result_json(const std::vector<TopPatches>& found, const TopOptions& options, const Dataset& data) {
+  Json layers = Json::array(), skipped = Json::array();
+  for (const TopPatches& layer : found) layers.push_back(layer_json(layer, data));
+  for (const std::string& message : found[0].skipped) skipped.push_back(printable(message));
+  return {{"data", printable(options.data)},
           {"split", options.split},
-          {"samples", found.samples},
-          {"not_finite", found.not_finite},
+          {"samples", found[0].samples},
           {"skipped", skipped},
-          {"units", units}};
+          {"layers", layers}};
+}
+
+std::string layer_text(const TopPatches& found) {
+  std::string text;
+  if (found.not_finite > 0)
+    text = coloured(fmt::format("in {} pictures a unit gave NaN, which is never taken for a peak\n", found.not_finite),
+                    Ink::yellow);
+  return silent_text(found) + text;
+}
+
+// Which units of which layers.
+std::vector<UnitsOfLayer> wanted_of(const Model& model, const TopOptions& options) {
+  std::vector<UnitsOfLayer> wanted;
+  for (const std::string& name : split_names(options.layers)) {
+    const Value layer = find_layer(model, name);
+    require(std::none_of(wanted.begin(), wanted.end(), [&](const UnitsOfLayer& w) { return w.layer == layer; }),
+            ErrorKind::usage, "layer {} is given twice", name);
+    const Shape& shape = model.graph.shape(layer);
+    const int64_t channels = shape.rank() >= 2 ? shape[1] : 0;
+    wanted.push_back({layer, options.units.empty() ? first_units(channels, kShownUnits)
+                                                   : unit_list(options.units, channels, "units of layer " + name)});
+  }
+  require(!wanted.empty(), ErrorKind::usage, "--layer names no layer");
+  return wanted;
+}
+
+// One sheet a layer, under each other.
+Image sheets(const std::vector<TopPatches>& found, const std::vector<std::string>& heads, const Dataset& data,
+             const Model& model, const TopOptions& options) {
+  std::vector<Image> parts;
+  int width = 0;
+  int64_t height = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Image sheet =
+        top_patch_sheet(found[i], data, *model.meaning.preprocess,
+                        {static_cast<int>(options.tile), static_cast<int>(options.columns), options.plain});
+    parts.push_back(options.plain ? sheet : with_caption(sheet, heads[i]));
+    width = std::max(width, parts.back().width());
+    height += parts.back().height();
+  }
+  if (parts.size() == 1) return parts[0];
+  require_sheet_size(width, height, "ask for fewer layers or units");
+  Image all = blank(width, static_cast<int>(height));
+  int y = 0;
+  for (const Image& part : parts) {
+    draw_image(all, part, 0, y);
+    y += part.height();
+  }
+  return all;
 }
 
 }  // namespace
 
 OptionList describe(TopOptions& o) {
   const OptionList model = describe(o.model);
-  return OptionList{model[0],
-                    {"DATA", "",
-                     "a folder of pictures, or a set as `fovea data` takes it: mnist, cifar10, drawn:glyphs, a folder "
-                     "of class folders, an archive",
-                     &o.data, true},
-                    {"--layer", "NAME", "the layer whose units are looked at", &o.layer, true},
-                    {"--units", "LIST", "its units, such as 0-63,70 or all; the first 64 unless given", &o.units},
-                    {"-k,--count", "N", "patches a unit", &o.count, false, {}, 1, 1000},
-                    {"-o,--output", "FILE.png", "write the sheet of patches", &o.output},
-                    {"--split", "NAME", "which part of the data", &o.split, false, {"test", "train", "val"}},
-                    {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
-                    {"--batch",
-                     "N",
-                     "pictures computed at once; 0: as many as suit the network's input",
-                     &o.batch,
-                     false,
-                     {},
-                     0,
-                     4096},
-                    {"--tile", "N", "pixels a patch; 0: as suits", &o.tile, false, {}, 0, 1024},
-                    {"--columns", "N", "units in a row; 0: as suits", &o.columns, false, {}, 0, 1000},
-                    {"--plain", "", "the sheet without its text: for a paper", &o.plain},
-                    {"--all", "", "list every unit and every broken picture, not only the first ones", &o.all}} +
+  return OptionList{
+             model[0],
+             {"DATA", "",
+              "a folder of pictures, or a set as `fovea data` takes it: mnist, cifar10, drawn:glyphs, a folder "
+              "of class folders, an archive",
+              &o.data, true},
+             {"--layer", "NAME",
+              "the layer whose units are looked at; may be repeated, or names with commas: all layers are "
+              "looked at in one pass over the pictures",
+              &o.layers, true},
+             {"--units", "LIST", "its units, such as 0-63,70 or all; the first 64 unless given", &o.units},
+             {"-k,--count", "N", "patches a unit", &o.count, false, {}, 1, 1000},
+             {"-o,--output", "FILE.png", "write the sheet of patches", &o.output},
+             {"--split", "NAME", "which part of the data", &o.split, false, {"test", "train", "val"}},
+             {"--limit", "N", "only the first N pictures; 0: all", &o.limit, false, {}, 0, 1e15},
+             {"--batch",
+              "N",
+              "pictures computed at once; 0: as many as suit the network's input",
+              &o.batch,
+              false,
+              {},
+              0,
+              4096},
+             {"--memory", "MiB", "for activations and weights; batches shrink to fit", &o.memory, false, {}, 1, 1e7},
+             {"--tile", "N", "pixels a patch; 0: as suits", &o.tile, false, {}, 0, 1024},
+             {"--columns", "N", "units in a row; 0: as suits", &o.columns, false, {}, 0, 1000},
+             {"--plain", "", "the sheet without its text: for a paper", &o.plain},
+             {"--all", "", "list every unit and every broken picture, not only the first ones", &o.all}} +
          OptionList{model.begin() + 1, model.end()} + describe(o.engine);
 }
 
@@ -150,38 +210,35 @@ Report run(const Context& context, const TopOptions& options) {
   require_picture_output(options.output);
   const std::unique_ptr<Dataset> data = open_pictures(options.data, {options.split, true});
   const Model model = open(context, options.model);
-  const Value layer = find_layer(model, options.layer);
-  const Shape& shape = model.graph.shape(layer);
-  const int64_t channels = shape.rank() >= 2 ? shape[1] : 0;
+  const std::vector<UnitsOfLayer> wanted = wanted_of(model, options);
   TopPatchOptions how;
-  how.units = options.units.empty() ? first_units(channels, kShownUnits)
-                                    : unit_list(options.units, channels, "units of layer " + options.layer);
   how.count = options.count;
   how.batch = options.batch;
   how.limit = options.limit;
+  how.memory = static_cast<size_t>(options.memory) << 20;
   const Engine engine(options.engine);
   const auto start = std::chrono::steady_clock::now();
-  const TopPatches found = top_patches(context, model, layer, *data, *engine.backend, engine.compile_options, how);
+  const std::vector<TopPatches> found =
+      top_patches(context, model, wanted, *data, *engine.backend, engine.compile_options, how);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const std::string head = head_text(found, options, *data);
+  const std::string speed = fmt::format("in {}: {} pictures a second\n", short_time(seconds),
+                                        short_number(static_cast<double>(found[0].samples) / std::max(seconds, 1e-9)));
   Report report;
-  report.text = fmt::format("{}\nin {}: {} pictures a second\n\n", head, short_time(seconds),
-                            short_number(static_cast<double>(found.samples) / std::max(seconds, 1e-9)));
-  report.text += units_text(found, *data, options.all) + silent_text(found) + skipped_text(found, options.all);
-  if (found.not_finite > 0)
-    report.text +=
-        coloured(fmt::format("in {} pictures a unit gave NaN, which is never taken for a peak\n", found.not_finite),
-                 Ink::yellow);
+  std::vector<std::string> captions;
+  for (const TopPatches& layer : found) {
+    const std::string head = head_text(layer, options, *data);
+    report.text += fmt::format("{}\n{}\n{}{}\n", head, captions.empty() ? speed : "",
+                               units_text(layer, *data, options.all), layer_text(layer));
+    captions.push_back(
+        fmt::format("{}, {}. Below each unit its number and its greatest value.", printable(model.meaning.name), head));
+  }
+  if (report.text.ends_with("\n\n")) report.text.pop_back();
+  report.text += skipped_text(found[0], options.all);
   Json json = result_json(found, options, *data);
   json["seconds"] = seconds;
-  if (!options.output.empty()) {
-    const Image sheet =
-        top_patch_sheet(found, *data, *model.meaning.preprocess,
-                        {static_cast<int>(options.tile), static_cast<int>(options.columns), options.plain});
-    const std::string caption =
-        fmt::format("{}, {}. Below each unit its number and its greatest value.", printable(model.meaning.name), head);
-    write_picture(report, json, options.output, options.plain ? sheet : with_caption(sheet, caption), caption);
-  }
+  if (!options.output.empty())
+    write_picture(report, json, options.output, sheets(found, captions, *data, model, options),
+                  fmt::format("{}", fmt::join(captions, "\n")));
   report.set_json(json);
   return report;
 }
@@ -195,6 +252,7 @@ Command top_command() {
       {{"fovea top model.onnx photos/ --layer conv3 -o top.png", "nine patches of each of the first 64 units"},
        {"fovea top builtin:cifar10 cifar10 --layer conv5 --units all -o top.png",
         "all units, over CIFAR-10's test set"},
+       {"fovea top model.onnx photos/ --layer conv2,conv3,conv4 --units 0-15 -o top.png", "three layers, in one pass"},
        {"fovea top builtin:digits mnist --layer conv2 -k 16 --split train --json", "for a program"}},
       run);
 }

@@ -8,13 +8,14 @@ struct TopOptions {
   ModelOptions model;
   EngineOptions engine;
   std::string data, split = "test";
-  std::string layer, units, output;
-  int64_t count = 9, limit = 0, batch = 0, tile = 0, columns = 0;
+  std::string units, output;
+  std::vector<std::string> layers;
+  int64_t count = 9, limit = 0, batch = 0, memory = 1024, tile = 0, columns = 0;
   bool plain = false, all = false;
 };
 OptionList describe(TopOptions& options);
 
-// For each unit of a layer the patches of pictures that excite it most.
+// For each unit of one layer or more the patches of pictures that excite it most.
 Report run(const Context& context, const TopOptions& options);
 Command top_command();
 

@@ -171,7 +171,7 @@ Augmentation parse_step(std::string_view text) {
       names.push_back(form.substr(0, form.find_first_of("[:")));
       known += (known.empty() ? "" : ", ") + form;
     }
-    fail(ErrorKind::usage, "unknown augmentation \"{}\"{}; known: {}", name, did_you_mean(name, names), known);
+    fail(ErrorKind::usage, "unknown augmentation \"{}\"; known: {}{}", name, known, did_you_mean(name, names));
   }
   fields.end();
   check_augmentation(result);

@@ -93,7 +93,7 @@ const std::vector<std::string>& point_set_names() {
 std::unique_ptr<Table> draw_points(std::string_view name, const PointOptions& options, const Rng& rng) {
   const std::vector<std::string>& known = point_set_names();
   require(std::find(known.begin(), known.end(), name) != known.end(), ErrorKind::usage,
-          "there are no points called \"{}\"{}; known: {}", name, did_you_mean(name, known), fmt::join(known, ", "));
+          "there are no points called \"{}\"; known: {}{}", name, fmt::join(known, ", "), did_you_mean(name, known));
   check(options);
   const int64_t groups = name == "spirals" ? options.arms : 2;
   std::vector<float> values;

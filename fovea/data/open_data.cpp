@@ -84,8 +84,8 @@ class DataName {
   void end() const {
     if (values_.empty()) return;
     const std::string& key = values_.begin()->first;
-    fail(ErrorKind::usage, "{}: unknown option \"{}\"{}; known here: {}", whole_, key, did_you_mean(key, known_),
-         fmt::join(known_, ", "));
+    fail(ErrorKind::usage, "{}: unknown option \"{}\"; known here: {}{}", whole_, key, fmt::join(known_, ", "),
+         did_you_mean(key, known_));
   }
 
  private:
@@ -110,8 +110,8 @@ std::unique_ptr<Dataset> drawn(const std::string& kind, DataName& name, const st
   if (!point_set && kind != "shapes" && kind != "glyphs") {
     std::vector<std::string> known = points;
     known.insert(known.begin(), {"shapes", "glyphs"});
-    fail(ErrorKind::usage, "nothing called \"{}\" is drawn{}; known: {}", kind, did_you_mean(kind, known),
-         fmt::join(known, ", "));
+    fail(ErrorKind::usage, "nothing called \"{}\" is drawn; known: {}{}", kind, fmt::join(known, ", "),
+         did_you_mean(kind, known));
   }
   const Draw draw = draw_of(name.whole("seed", 0), split);
   const int64_t count = name.whole("count", point_set ? 500 : split == "train" ? 10000 : 2000);
@@ -143,7 +143,7 @@ std::unique_ptr<Dataset> drawn(const std::string& kind, DataName& name, const st
 std::unique_ptr<Dataset> builtin(const std::string& which) {
   static const std::vector<std::string> known = {"iris", "faithful"};
   require(std::find(known.begin(), known.end(), which) != known.end(), ErrorKind::usage,
-          "there is no built-in set \"{}\"{}; known: {}", which, did_you_mean(which, known), fmt::join(known, ", "));
+          "there is no built-in set \"{}\"; known: {}{}", which, fmt::join(known, ", "), did_you_mean(which, known));
   TextTableOptions how;
   if (which == "faithful") how.label = "none";
   how.description = which == "iris" ? "Fisher's iris" : "Old Faithful";

@@ -107,9 +107,16 @@ MapFile read_map(const std::filesystem::path& path) {
     fail(ErrorKind::format, "{}: map.json cannot be understood: {}", where, error.what());
   }
   const auto n = static_cast<size_t>(count);
+  const Shape& pictures = map.codes.thumbnails.shape();
   require(positions.shape() == Shape({count, 2}) && map.codes.labels.size() == n && map.codes.names.size() == n &&
-              (!map.codes.has_thumbnails() || map.codes.thumbnails.shape()[0] == count),
+              map.codes.indices.size() == n && (!map.codes.has_thumbnails() || pictures[0] == count),
           ErrorKind::format, "{}: its arrays do not have the same number of rows", where);
+  require(!map.codes.has_thumbnails() || pictures[3] == 1 || pictures[3] == 3, ErrorKind::format,
+          "{}: its thumbnails are {}, expected [{},height,width,1 or 3]", where, to_string(pictures), count);
+  const auto rows = std::as_const(map.codes.values).data<float>();
+  const auto strange = std::find_if(rows.begin(), rows.end(), [](float v) { return !std::isfinite(v); });
+  require(strange == rows.end(), ErrorKind::format, "{}: row {} of its rows holds a number that is not finite", where,
+          (strange - rows.begin()) / std::max<int64_t>(1, map.codes.dimensions()));
   for (size_t i = 0; i < n; ++i) {
     map.positions.x.push_back(positions.data<float>()[2 * i]);
     map.positions.y.push_back(positions.data<float>()[2 * i + 1]);

@@ -330,8 +330,8 @@ std::vector<std::string> TomlSection::texts(std::string_view key) {
 void TomlSection::finish() const {
   for (const TomlValue& item : table_.items)
     if (std::find(known_.begin(), known_.end(), item.key) == known_.end())
-      fail(ErrorKind::format, "{}: unknown key {}{} (known: {})", where(item.key), toml_text(item.key),
-           did_you_mean(item.key, known_), fmt::join(known_, ", "));
+      fail(ErrorKind::format, "{}: unknown key {}; known: {}{}", where(item.key), toml_text(item.key),
+           fmt::join(known_, ", "), did_you_mean(item.key, known_));
 }
 
 }  // namespace fovea

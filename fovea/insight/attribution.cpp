@@ -10,6 +10,7 @@
 #include "fovea/insight/rules.h"
 #include "fovea/insight/saliency.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/for_pictures.h"
 #include "fovea/model/layers.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/input.h"
@@ -52,6 +53,8 @@ std::string spelling(std::string_view name) {
       text.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
   return text;
 }
+
+constexpr const char* kLayerMaps = "attribution_maps";
 
 BatchedProgram::Build build_relevance() {
   return [](Graph& graph, Value picture, Value scores) {
@@ -194,6 +197,51 @@ BatchedProgram& AttributionNetwork::relevance() {
   return *program;
 }
 
+AttributionNetwork::BehindLayer& AttributionNetwork::behind_layer() {
+  if (behind_layer_) return *behind_layer_;
+  const int cut = layer();
+  auto made = std::make_unique<BehindLayer>();
+  Model& tail = made->model;
+  tail.meaning = model_.meaning, tail.weights = model_.weights;
+  Graph whole;
+  const Mapping mapping = copy(model_.graph, whole, [&](int index, std::span<const Value>) -> std::vector<Value> {
+    if (index != cut) return {};
+    return {input(whole, kLayerMaps, model_.graph.type({cut, 0}))};
+  });
+  const Value scores = mapping(scores_output(model_)), picture = mapping(picture_input(model_));
+  const std::vector<bool> used = reachable(whole, std::vector<Value>{scores});
+  const Mapping kept = copy(whole, tail.graph, {}, &used);  // no input that nothing reads
+  tail.graph.outputs = {{model_.meaning.scores, kept(scores)}};
+  tail.meaning.input = kLayerMaps;
+  if (used[static_cast<size_t>(picture.node)]) made->also = whole.node(picture).name;
+  made->program = std::make_unique<BatchedProgram>(
+      tail, [](Graph&, Value, Value after) { return std::vector<Value>{after}; }, options_.limits, backend_,
+      compile_options_);
+  behind_layer_ = std::move(made);
+  return *behind_layer_;
+}
+
+AttributionNetwork::Pair& AttributionNetwork::pair() {
+  if (pair_) return *pair_;
+  Model two;
+  try {
+    two = for_pictures(model_, 2);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::usage) throw;
+    fail(ErrorKind::unsupported, "DeepLIFT compares a picture with its baseline: {}", e.message());
+  }
+  Graph& graph = two.graph;
+  const Value picture = picture_input(two), scores = scores_before_softmax(graph, scores_output(two));
+  const Value seed = input(graph, kScoreSeed, graph.type(scores));
+  const std::vector<Value> m = gradient(graph, scores, std::vector<Value>{picture}, rescale_rules(), seed);
+  auto made = std::make_unique<Pair>();
+  made->input = graph.node(picture).name;
+  made->program = compile(graph, std::vector<Value>{scores, m[0]}, two.weights, backend_, compile_options_);
+  require_memory(made->program, options_.limits.memory);
+  pair_ = std::move(made);
+  return *pair_;
+}
+
 int AttributionNetwork::layer() {
   if (layer_ < 0) layer_ = default_layer(model_).node;
   const Graph& graph = model_.graph;
@@ -224,12 +272,15 @@ const std::vector<AttributionMethod>& attribution_methods() {
        "the pixel excites units that excite the class; shows structure rather than "
        "evidence"},
       {"lrp", "LRP-epsilon", "the share of the score that is handed down to the pixel, layer by layer"},
+      {"deep-lift", "DeepLIFT", "the share of the difference to the baseline's score that is handed down to the pixel"},
       {"occlusion", "occlusion", "the score falls when this place is covered"},
       {"cam", "CAM", "the class's weights times the last maps", true},
       {"grad-cam", "Grad-CAM", "maps weighted by their mean gradient", true},
       {"grad-cam++", "Grad-CAM++", "maps weighted by their positive gradients, each position counted alike", true},
       {"layer-cam", "Layer-CAM", "maps weighted at each position by its positive gradient", true},
+      {"hires-cam", "HiRes-CAM", "maps weighted at each position by its gradient, for or against", true},
       {"score-cam", "Score-CAM", "maps weighted by the score of the picture seen through them", true},
+      {"ablation-cam", "Ablation-CAM", "maps weighted by how much of the score is lost without them", true},
   };
   return methods;
 }
@@ -251,8 +302,8 @@ const AttributionMethod& attribution_method(std::string_view name) {
     if (spelling(method.name) == spelt) return method;
     names.push_back(method.name);
   }
-  fail(ErrorKind::usage, "there is no method \"{}\"{}; known: all, {}", name, did_you_mean(name, names),
-       fmt::join(names, ", "));
+  fail(ErrorKind::usage, "there is no method \"{}\"; known: all, {}{}", name, fmt::join(names, ", "),
+       did_you_mean(name, names));
 }
 
 AttributionMap attribute(AttributionNetwork& network, std::string_view method, const Tensor& input, int64_t label,
@@ -270,9 +321,12 @@ AttributionMap attribute(AttributionNetwork& network, std::string_view method, c
   if (name == "lrp") return relevance_map(network, input, label, context);
   if (name == "occlusion") return occlusion(network, input, label, context);
   if (name == "cam") return class_activation_map(network, input, label, context);
+  if (name == "deep-lift") return deep_lift(network, input, label, context);
   if (name == "score-cam") return score_cam(network, input, label, context);
+  if (name == "ablation-cam") return ablation_cam(network, input, label, context);
   const CamWeights weights = name == "grad-cam"     ? CamWeights::grad_cam
                              : name == "grad-cam++" ? CamWeights::grad_cam_plus_plus
+                             : name == "hires-cam"  ? CamWeights::hires_cam
                                                     : CamWeights::layer_cam;
   return gradient_weighted_map(network, weights, input, label, context);
 }

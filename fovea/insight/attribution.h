@@ -74,6 +74,21 @@ class AttributionNetwork {
   BatchedProgram& layer_values(const std::string& node);
   // Wants for one picture: the scores, relevance divided by the picture [1,C,H,W]; see relevance_rules().
   BatchedProgram& relevance();
+  // From maps [B,K,h,w] that stand for the layer's. Wants: the scores. Reads the picture as well where the scores do
+  // not depend on it through the layer alone, see `also`.
+  struct BehindLayer {
+    Model model;
+    std::string also;  // name of the picture's input, empty where it is not read
+    std::unique_ptr<BatchedProgram> program;
+  };
+  BehindLayer& behind_layer();
+  // For a picture and its baseline, the rows of input(). Wants: the scores [2,classes], the multipliers [2,C,H,W]; see
+  // rescale_rules(). Throws Error{unsupported} when the network does not take two pictures at once.
+  struct Pair {
+    Program program;
+    std::string input;
+  };
+  Pair& pair();
 
   // The node whose maps are weighed: the option's, else the default. Throws Error{usage} when it has no maps, or when
   // the scores do not depend on it.
@@ -90,6 +105,8 @@ class AttributionNetwork {
   int layer_ = -1;
   std::string layer_name_;
   std::map<std::string, std::unique_ptr<BatchedProgram>> programs_;
+  std::unique_ptr<BehindLayer> behind_layer_;
+  std::unique_ptr<Pair> pair_;
 };
 
 inline constexpr const char* kScoreSeed = "attribution_seed";
@@ -127,10 +144,12 @@ AttributionMap occlusion(AttributionNetwork& network, const Tensor& input, int64
 AttributionMap relevance_map(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
 AttributionMap class_activation_map(AttributionNetwork& network, const Tensor& input, int64_t label,
                                     const Context& context);
-enum class CamWeights { grad_cam, grad_cam_plus_plus, layer_cam };
+enum class CamWeights { grad_cam, grad_cam_plus_plus, layer_cam, hires_cam };
 AttributionMap gradient_weighted_map(AttributionNetwork& network, CamWeights weights, const Tensor& input,
                                      int64_t label, const Context& context);
 AttributionMap score_cam(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
+AttributionMap ablation_cam(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
+AttributionMap deep_lift(AttributionNetwork& network, const Tensor& input, int64_t label, const Context& context);
 
 // Nodes and weights of a Gauss-Legendre rule with n points on [0, 1]: exact for polynomials up to degree 2n - 1.
 std::vector<std::pair<double, double>> gauss_legendre(int64_t n);

@@ -5,8 +5,7 @@
 
 #include "fovea/insight/class_scores.h"
 #include "fovea/model/conventions.h"
-#include "fovea/ops/input.h"
-#include "fovea/transform/respecialise.h"
+#include "fovea/model/for_pictures.h"
 
 namespace fovea {
 
@@ -14,39 +13,24 @@ namespace {
 
 std::string mebibytes(size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
+}  // namespace
+
 size_t bytes_of(const Program& program) {
   const MemoryInfo memory = program.memory();
   return memory.arena + memory.weights + memory.states;
 }
 
-}  // namespace
+void require_memory(const Program& one, size_t limit) {
+  const size_t all = bytes_of(one), activations = one.memory().arena;
+  require(all <= limit, ErrorKind::usage,
+          "one picture needs {} (activations {}, weights {}) and the limit is {}; allow more memory, or use a smaller "
+          "input",
+          mebibytes(all), mebibytes(activations), mebibytes(all - activations), mebibytes(limit));
+}
 
 std::span<const float> row_of(const Tensor& value, int64_t slot) {
   const auto size = static_cast<size_t>(value.shape().count(1, value.rank()));
   return value.data<float>().subspan(static_cast<size_t>(slot) * size, size);
-}
-
-Model for_pictures(const Model& model, int64_t batch) {
-  Model result = model;
-  std::map<std::string, Type> types;
-  for (const Value v : model.graph.inputs()) {
-    const Node& node = model.graph.node(v);
-    Type type = node.outputs[0];
-    if (node.attributes.as<InputAttributes>().bound || type.shape.rank() < 2 || type.shape[0] == batch) continue;
-    type.shape[0] = batch;
-    types[node.name] = type;
-  }
-  if (types.empty()) return result;
-  try {
-    result.graph = respecialise(model.graph, types);
-    if (!model.meaning.scores.empty()) {
-      const Shape& scores = result.graph.shape(scores_output(result));
-      require(scores.rank() >= 1 && scores[0] == batch, ErrorKind::usage, "its scores are {}", to_string(scores));
-    }
-  } catch (const Error& e) {
-    fail(ErrorKind::usage, "the network does not take {} pictures at once: {}", batch, e.message());
-  }
-  return result;
 }
 
 Program BatchedProgram::compiled(int64_t batch) {
@@ -65,11 +49,7 @@ BatchedProgram::BatchedProgram(const Model& model, Build build, const BatchLimit
                                const CompileOptions& options)
     : model_(model), build_(std::move(build)), backend_(backend), options_(options), limits_(limits) {
   one_ = compiled(1);
-  const size_t all = bytes_of(one_), activations = one_.memory().arena;
-  require(all <= limits.memory, ErrorKind::usage,
-          "one picture needs {} (activations {}, weights {}) and the limit is {}; allow more memory, or use a smaller "
-          "input",
-          mebibytes(all), mebibytes(activations), mebibytes(all - activations), mebibytes(limits.memory));
+  require_memory(one_, limits.memory);
 }
 
 int64_t BatchedProgram::planned() const {

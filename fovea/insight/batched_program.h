@@ -71,7 +71,10 @@ class BatchedProgram {
 // A row of a value whose first axis is the batch.
 std::span<const float> row_of(const Tensor& value, int64_t slot);
 
-// The model for `batch` pictures at once. Throws Error{usage} when its shapes are fixed to another number.
-Model for_pictures(const Model& model, int64_t batch);
+// Bytes of a program's activations, prepared weights and states.
+size_t bytes_of(const Program& program);
+
+// Throws Error{usage} saying how much is needed when a program for one picture takes more than `limit` bytes.
+void require_memory(const Program& one, size_t limit);
 
 }  // namespace fovea

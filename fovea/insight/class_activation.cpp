@@ -3,10 +3,12 @@
 //   Grad-CAM    m_p = Σ_k α_k A_kp                         α_k = 1/P Σ_p g_kp,  g = ∂S/∂A
 //   Grad-CAM++  m_p = Σ_k α_k A_kp                         α_k = Σ_p max(0, g_kp) · g²_kp / (2 g²_kp + g³_kp Σ_q A_kq)
 //   Layer-CAM   m_p = Σ_k max(0, g_kp) A_kp
+//   HiRes-CAM   m_p = Σ_k g_kp A_kp
 // Sources: Zhou et al., "Learning deep features for discriminative localization", CVPR 2016, equation 2; Selvaraju et
 // al., "Grad-CAM", ICCV 2017, equations 1 and 2; Chattopadhay et al., "Grad-CAM++", WACV 2018, equations 6 and 19 (the
 // class score is exponentiated, so that higher derivatives are powers of the first); Jiang et al., "LayerCAM", IEEE TIP
-// 2021, equations 5 and 6.
+// 2021, equations 5 and 6; Draelos & Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+// convolutional neural networks", 2020, equation 3.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -172,12 +174,17 @@ AttributionMap gradient_weighted_map(AttributionNetwork& network, CamWeights wei
     } else if (weights == CamWeights::grad_cam_plus_plus) {
       weight = plus_plus_weight(maps, gradient);
     }
-    for (size_t p = 0; p < plane; ++p)
-      sums[p] += (weights == CamWeights::layer_cam ? std::max(0.0, double(gradient[p])) : weight) * double(maps[p]);
+    for (size_t p = 0; p < plane; ++p) {
+      const double own = double(gradient[p]);
+      sums[p] += double(maps[p]) * (weights == CamWeights::layer_cam   ? std::max(0.0, own)
+                                    : weights == CamWeights::hires_cam ? own
+                                                                       : weight);
+    }
   }
   AttributionMap map = map_of(layer,
                               weights == CamWeights::grad_cam             ? "grad-cam"
                               : weights == CamWeights::grad_cam_plus_plus ? "grad-cam++"
+                              : weights == CamWeights::hires_cam          ? "hires-cam"
                                                                           : "layer-cam",
                               network.layer_name());
   rectify(map, sums);

@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "fovea/graph/op.h"
 #include "fovea/model/conventions.h"
 
 namespace fovea {
@@ -32,18 +33,36 @@ std::vector<int> cut_points(const Graph& graph, Value input, Value scores) {
   return result;
 }
 
+namespace {
+
+// From this node on nothing is weighed any more: maps with as many units as there are scores are one a class.
+int behind_last_weights(const Graph& graph, Value scores) {
+  const std::vector<bool> needed = reachable(graph, std::vector<Value>{scores});
+  for (int i = scores.node; i >= 0; --i) {
+    const std::string_view op = graph.node(i).op->name;
+    if (needed[static_cast<size_t>(i)] && (op == "conv" || op == "gemm" || op == "matmul")) return i;
+  }
+  return graph.size();
+}
+
+}  // namespace
+
 std::vector<Stage> find_stages(const Model& model, size_t most) {
   const Graph& graph = model.graph;
   const Value input = picture_input(model), scores = scores_output(model);
   const auto fields = receptive_fields(graph, input);
   const Shape& score_shape = graph.shape(scores);
-  const int64_t classes = *std::max_element(score_shape.begin(), score_shape.end());
+  const int64_t largest = *std::max_element(score_shape.begin(), score_shape.end());
+  // Maps are no scores of classes.
+  const int64_t classes =
+      score_shape.count() == largest * score_shape[0] || score_shape.count() == largest ? largest : 0;
+  const int last = behind_last_weights(graph, scores);
   std::vector<Stage> stages;
   for (const int i : cut_points(graph, input, scores)) {
     const Node& node = graph.node(i);
     const Shape& s = node.outputs[0].shape;
     if (s.rank() != 4 || s[1] < 2 || s[2] * s[3] < 2) continue;
-    Stage stage{i, node.name, s[1], s[2], s[3], fields[static_cast<size_t>(i)], s[1] == classes};
+    Stage stage{i, node.name, s[1], s[2], s[3], fields[static_cast<size_t>(i)], s[1] == classes && i >= last};
     const bool same = !stages.empty() && stages.back().height == s[2] && stages.back().width == s[3] &&
                       stages.back().classes == stage.classes;
     if (same) stages.back() = stage;

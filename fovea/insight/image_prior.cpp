@@ -29,7 +29,7 @@ constexpr double kFlat = 1e-6;  // squared grey levels: where a root would have 
 
 void check_form(std::string_view what, const std::string& form, const std::vector<std::string>& forms) {
   require(std::find(forms.begin(), forms.end(), form) != forms.end(), ErrorKind::usage,
-          "{}: there is no form \"{}\"{}; known: {}", what, form, did_you_mean(form, forms), fmt::join(forms, ", "));
+          "{}: there is no form \"{}\"; known: {}{}", what, form, fmt::join(forms, ", "), did_you_mean(form, forms));
 }
 
 void check_pictures(std::string_view what, const Graph& graph, Value x) {

@@ -29,7 +29,7 @@ namespace fovea {
 
 namespace {
 
-constexpr double kB = 80, kBound = 160;  // nnpreimage, grey levels
+constexpr double kBound = 160;  // nnpreimage, grey levels
 // Root mean square of the levels of a natural picture: over the 60 photographs of the project's data folder, 224x224.
 constexpr double kNaturalLevel = 68;
 
@@ -164,14 +164,15 @@ PictureObjective reconstruction(const CodeLayer& layer) {
 InversionPlan inversion_plan(const Model& model, const CodeLayer& layer, const InversionSettings& s) {
   const auto& names = inversion_presets();
   require(std::find(names.begin(), names.end(), s.preset) != names.end(), ErrorKind::usage,
-          "there is no preset \"{}\"{}; known: {}", s.preset, did_you_mean(s.preset, names), fmt::join(names, ", "));
-  require(s.steps >= 0 && s.strength >= 0 && s.variation >= 0 && s.norm >= 0 && s.starts >= 1, ErrorKind::usage,
-          "steps, strength and weights of penalties below 0, or no start");
+          "there is no preset \"{}\"; known: {}{}", s.preset, fmt::join(names, ", "), did_you_mean(s.preset, names));
+  require(s.steps >= 0 && s.strength >= 0 && s.variation >= 0 && s.norm >= 0 && s.bound >= 0 && s.starts >= 1,
+          ErrorKind::usage, "steps, strength, weights of penalties or bound below 0, or no start");
   const Shape& shape = model.graph.shape(picture_input(model));
   const double share = seen_share(model, layer.node), pixels = static_cast<double>(shape[2] * shape[3]);
   InversionPlan plan;
   plan.descent.parametrisation = {.kind = "pixels", .bounds = "none"};
   if (s.preset == "mahendran2015") {
+    require(s.bound == 0, ErrorKind::usage, "a bound of colours goes with mahendran2016; that of 2015 has none");
     const double square = pixels * static_cast<double>(shape[1]) * kNaturalLevel * kNaturalLevel;  // σ²
     plan.variation_form = {s.beta, "half"};
     plan.norm_form = {s.alpha, "sum"};
@@ -188,18 +189,20 @@ InversionPlan inversion_plan(const Model& model, const CodeLayer& layer, const I
   plan.norm_form = {s.alpha, "pixel"};
   plan.strength = s.strength > 0 ? s.strength : by_depth(share, 300, 100, 20, 20);
   plan.variation = s.variation * std::pow(255 / neighbour_difference(std::sqrt(pixels)), s.beta);
-  plan.norm = s.norm * std::pow(255 / kB, s.alpha);
-  plan.descent.parametrisation.deviation = kB / std::sqrt(3.0) / 255;
+  const double bound = s.bound > 0 ? s.bound : kBound, b = bound / 2;  // nnpreimage's x0_max and x0_sigma
+  plan.norm = s.norm * std::pow(255 / b, s.alpha);
+  plan.descent.parametrisation.deviation = b / std::sqrt(3.0) / 255;
   if (s.preset == "lbfgs") {
+    require(s.bound == 0, ErrorKind::usage, "a bound of colours goes with mahendran2016; lbfgs bounds by a sigmoid");
     plan.norm = s.norm * std::pow(255 / kBound, s.alpha);
     plan.descent.update = "lbfgs";
     plan.descent.parametrisation.bounds = "sigmoid";
     plan.descent.stages = {{s.steps > 0 ? s.steps : 200, 1}};
     return plan;
   }
-  const double rate = 0.05 * kB * kB / s.alpha * pixels;
+  const double rate = 0.05 * b * b / s.alpha * pixels;
   plan.descent.update = "adaptive";
-  plan.descent.bound = kBound;
+  plan.descent.bound = bound;
   plan.descent.robust.jitter = std::max(0.0, std::round((stride_of(model, layer.node) / 4 - 1) / 2));
   plan.descent.margin = static_cast<int64_t>(plan.descent.robust.jitter);
   plan.descent.stages = shared({{300, rate}, {50, rate / 10, true}}, s.steps);

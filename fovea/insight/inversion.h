@@ -21,6 +21,7 @@ struct InversionSettings {
   double variation = 1;  // multiplies λ of the total variation
   double norm = 1;       // and of the α-norm
   double alpha = 6, beta = 2;
+  double bound = 0;    // mahendran2016: levels; 0: the tool's 160
   int64_t starts = 1;  // pictures from different random starts
 };
 const std::vector<std::string>& inversion_presets();
@@ -57,7 +58,9 @@ struct InversionPlan {
 // 8e-10, σ the Euclidean norm of a natural picture.
 // mahendran2016 minimises  C ‖Φ − Φ₀‖²/‖Φ₀‖² + λ_α R_α + λ_V V_β  with means over pixels, λ_α = 1/80^α, λ_V = 1/v^β
 // with v of neighbour_difference(), and C = 300, 100 and 20 for layers that see up to a quarter, up to 0.6 and more of
-// the picture's side (the tool is run with 1, 20, 100 and 300 for every layer, and the paper shows the best). lbfgs
+// the picture's side (the tool is run with 1, 20, 100 and 300 for every layer, and the paper shows the best). No colour
+// may lie further than `bound` = 160 levels from the mean, and λ_α is 1/(bound/2)^α: white, 240 levels away, comes back
+// as a light grey; a bound of 250 and more leaves it white. lbfgs
 // minimises the same with λ_α = 1/160^α and pixels bounded by a sigmoid: white comes back white. Throws Error{usage}
 // for an unknown preset and numbers out of range.
 InversionPlan inversion_plan(const Model& model, const CodeLayer& layer, const InversionSettings& settings);

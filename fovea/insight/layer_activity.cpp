@@ -66,7 +66,9 @@ std::vector<Stage> stages_of(const Model& model, size_t most) {
   require(!model.graph.outputs.empty(), ErrorKind::usage, "the network has no output");
   Model scored = model;
   scored.meaning.scores = model.graph.outputs[0].name;
-  return find_stages(scored, most);
+  std::vector<Stage> stages = find_stages(scored, most);
+  for (Stage& stage : stages) stage.classes = false;
+  return stages;
 }
 
 }  // namespace fovea

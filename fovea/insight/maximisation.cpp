@@ -69,7 +69,7 @@ PreimageSettings preimage_settings(const Model& model, const std::vector<std::st
                                    const MaximisationSettings& s) {
   const auto& names = maximisation_presets();
   require(std::find(names.begin(), names.end(), s.preset) != names.end(), ErrorKind::usage,
-          "there is no preset \"{}\"{}; known: {}", s.preset, did_you_mean(s.preset, names), fmt::join(names, ", "));
+          "there is no preset \"{}\"; known: {}{}", s.preset, fmt::join(names, ", "), did_you_mean(s.preset, names));
   PreimageSettings result;
   result.height = result.width = s.side;
   const double side = side_of(model, s);

@@ -300,8 +300,9 @@ class Parser {
       check_form(a, alpha_norm_forms(), form);
       return alpha_norm(settings);
     }
-    wrong_at(at, fmt::format("there is no objective \"{}\"{}; known: {}", name, did_you_mean(name, functions()),
-                             "channel, neuron, direction, class, layer, tv, alpha_norm, l2, diversity, interpolation"));
+    wrong_at(at, fmt::format("there is no objective \"{}\"; known: {}{}", name,
+                             "channel, neuron, direction, class, layer, tv, alpha_norm, l2, diversity, interpolation",
+                             did_you_mean(name, functions())));
   }
 
   void check_form(const std::vector<Argument>& a, const std::vector<std::string>& forms,
@@ -309,7 +310,7 @@ class Parser {
     if (std::find(forms.begin(), forms.end(), form) != forms.end()) return;
     std::string known;
     for (const std::string& f : forms) known += (known.empty() ? "" : ", ") + f;
-    wrong_at(a[1].at, fmt::format("there is no form \"{}\"{}; known: {}", form, did_you_mean(form, forms), known));
+    wrong_at(a[1].at, fmt::format("there is no form \"{}\"; known: {}{}", form, known, did_you_mean(form, forms)));
   }
 
   const Model& model_;

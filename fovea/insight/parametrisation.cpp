@@ -205,8 +205,8 @@ Parametrised parametrise(Graph& graph, const ParametrisationSettings& settings, 
                          const Preprocess& how) {
   const auto& kinds = parametrisation_kinds();
   require(std::find(kinds.begin(), kinds.end(), settings.kind) != kinds.end(), ErrorKind::usage,
-          "there is no parametrisation \"{}\"{}; known: {}", settings.kind, did_you_mean(settings.kind, kinds),
-          fmt::join(kinds, ", "));
+          "there is no parametrisation \"{}\"; known: {}{}", settings.kind, fmt::join(kinds, ", "),
+          did_you_mean(settings.kind, kinds));
   require(levels.rank() == 4 && levels[2] >= 2 && levels[3] >= 2, ErrorKind::usage,
           "pictures of {}, expected at least 2x2 pixels", to_string(levels));
   if (settings.kind != "fourier") {

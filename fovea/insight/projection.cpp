@@ -35,10 +35,6 @@ std::string checked_layer(const Model& model, const std::string& name) {
   return node.name;
 }
 
-BatchedProgram::Build build_forward(const std::string& name) {
-  return [name](Graph& graph, Value, Value) { return std::vector<Value>{{graph.find(name), 0}}; };
-}
-
 BatchedProgram::Build build_backward(const std::string& name, const Rules& rules) {
   return [name, &rules](Graph& graph, Value picture, Value) {
     const Value layer{graph.find(name), 0};
@@ -68,46 +64,28 @@ Interval widened(Interval part, int64_t length, int64_t limit) {
 Projector::Projector(const Model& model, const std::string& layer, const std::string& rule, const BatchLimits& limits,
                      Backend& backend, const CompileOptions& options)
     : layer_(checked_layer(model, layer)),
-      forward_(model, build_forward(layer_), limits, backend, options),
       backward_(model, build_backward(layer_, gradient_rules(rule)), limits, backend, options) {
   const int node = model.graph.find(layer_);
-  const Shape &s = model.graph.node(node).outputs[0].shape, &picture = model.graph.shape(picture_input(model));
+  const Shape& s = model.graph.node(node).outputs[0].shape;
   units_ = s[1];
   if (s.rank() == 4) height_ = s[2], width_ = s[3];
-  input_height_ = picture[2], input_width_ = picture[3];
   field_ = receptive_fields(model.graph, picture_input(model))[static_cast<size_t>(node)];
 }
 
-UnitAt Projector::unit_at(std::span<const float> map, int64_t unit) const {
-  size_t best = 0;
-  for (size_t p = 0; p < map.size(); ++p)
-    if (map[p] > map[best] || std::isnan(map[best])) best = p;
-  UnitAt result{unit, static_cast<int64_t>(best) / width_, static_cast<int64_t>(best) % width_, map[best], {}, {}};
-  result.rows = seen_by(field_[0], result.y, input_height_);
-  result.columns = seen_by(field_[1], result.x, input_width_);
-  return result;
-}
-
-void Projector::strongest(const Context& context, int64_t count, const Prepare& prepare,
-                          const std::function<void(int64_t, const std::vector<UnitAt>&)>& receive) {
-  const auto plane = static_cast<size_t>(height_ * width_);
-  forward_.run(context, count, prepare, [&](int64_t i, int64_t slot, const std::vector<Tensor>& wants) {
-    const std::span<const float> row = row_of(wants[0], slot);
-    std::vector<UnitAt> units;
-    for (int64_t u = 0; u < units_; ++u)
-      units.push_back(unit_at(row.subspan(static_cast<size_t>(u) * plane, plane), u));
-    receive(i, units);
-  });
-}
-
-std::vector<Tensor> Projector::project(const Context& context, const Tensor& input, std::span<const UnitAt> units) {
+std::vector<Tensor> Projector::project(const Context& context, std::span<const Tensor> inputs,
+                                       std::span<const UnitAt> units) {
+  require(inputs.size() == 1 || inputs.size() == units.size(), ErrorKind::internal, "{} inputs for {} units",
+          inputs.size(), units.size());
+  const auto input = [&](int64_t i) -> const Tensor& {
+    return inputs[inputs.size() == 1 ? 0 : static_cast<size_t>(i)];
+  };
   std::vector<Tensor> result(units.size());
   const Type& type = backward_.type(kSeed);
   backward_.run(
       context, static_cast<int64_t>(units.size()),
-      [&](int64_t, std::span<float> picture) { std::ranges::copy(input.data<float>(), picture.begin()); },
+      [&](int64_t i, std::span<float> picture) { std::ranges::copy(input(i).data<float>(), picture.begin()); },
       [&](int64_t i, int64_t slot, const std::vector<Tensor>& wants) {
-        Tensor& projection = result[static_cast<size_t>(i)] = Tensor(DType::f32, input.shape());
+        Tensor& projection = result[static_cast<size_t>(i)] = Tensor(DType::f32, input(i).shape());
         std::ranges::copy(row_of(wants[0], slot), projection.data<float>().begin());
       },
       [&](int64_t i) {

@@ -34,24 +34,19 @@ class Projector {
   int64_t units() const { return units_; }
   const std::vector<ReceptiveField>& field() const { return field_; }
 
-  // For each input [1,C,H,W], each unit's strongest position (the first of equal ones), given to `receive` with the
-  // picture's number; a NaN is never the strongest.
-  using Prepare = BatchedProgram::Prepare;
-  void strongest(const Context& context, int64_t count, const Prepare& prepare,
-                 const std::function<void(int64_t i, const std::vector<UnitAt>& units)>& receive);
-
-  // For each of `units` on one input, what reaches the picture [1,C,H,W] when the layer holds that activation alone and
-  // zeros else. Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014,
-  // section 2.1.
-  std::vector<Tensor> project(const Context& context, const Tensor& input, std::span<const UnitAt> units);
+  // For each of `units`, on an input of its own or all on one, what reaches the picture [1,C,H,W] when the layer holds
+  // that activation alone and zeros else. Source: Zeiler & Fergus, "Visualizing and understanding convolutional
+  // networks", ECCV 2014, section 2.1.
+  std::vector<Tensor> project(const Context& context, std::span<const Tensor> inputs, std::span<const UnitAt> units);
+  std::vector<Tensor> project(const Context& context, const Tensor& input, std::span<const UnitAt> units) {
+    return project(context, std::span(&input, 1), units);
+  }
 
  private:
-  UnitAt unit_at(std::span<const float> map, int64_t unit) const;
-
   std::string layer_;
-  int64_t units_ = 0, height_ = 1, width_ = 1, input_height_ = 0, input_width_ = 0;
+  int64_t units_ = 0, height_ = 1, width_ = 1;
   std::vector<ReceptiveField> field_;
-  BatchedProgram forward_, backward_;
+  BatchedProgram backward_;
 };
 
 // The layers of a plate, from the first to the last: `count` of those behind convolutions through which everything

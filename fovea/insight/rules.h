@@ -38,4 +38,14 @@ const std::vector<std::string>& rectifier_names();
 const Rules& relevance_rules();
 inline constexpr const char* kRelevanceEpsilon = "relevance_epsilon";
 
+// DeepLIFT's rescale rule, for graphs of two pictures [2,C,H,W]: a picture and its baseline. What is carried down are
+// multipliers m, equal in both rows when the seeds are: m_x = m_y · Δy / Δx at activations, with Δ the difference of
+// the rows (the mean of both derivatives where Δx is lost in rounding); linear layers pass their derivative; of a
+// product each factor counts with the mean of the other; max pooling shares its difference between the places of both
+// maxima. Then Σ m · Δ of the pictures is the difference of the scores. Local response normalisation, layer
+// normalisation and quotients pass their derivative, and leave a gap. Source: Shrikumar, Greenside & Kundaje, "Learning
+// important features through propagating activation differences", ICML 2017, equations 6 to 9 (rescale); max pooling as
+// in their tool, deeplift. Throws Error{unsupported} where a value does not keep the two rows apart.
+const Rules& rescale_rules();
+
 }  // namespace fovea

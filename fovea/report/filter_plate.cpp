@@ -208,7 +208,7 @@ FilterScale filter_scale(const std::string& name) {
   if (name == "own") return FilterScale::own;
   if (name == "common") return FilterScale::common;
   if (name == "zero") return FilterScale::zero;
-  fail(ErrorKind::usage, "unknown scale \"{}\"{}; known: own, common, zero", name,
+  fail(ErrorKind::usage, "unknown scale \"{}\"; known: own, common, zero{}", name,
        did_you_mean(name, {"own", "common", "zero"}));
 }
 

@@ -53,7 +53,7 @@ KeptPaths only_column(const FractalPaths& paths, int64_t column) {
 KeptPaths draw_paths(const FractalPaths& paths, const DropPath& how, Rng rng) {
   const std::vector<std::string> kinds = {"local", "global", "mixed"};
   require(std::find(kinds.begin(), kinds.end(), how.kind) != kinds.end(), ErrorKind::usage,
-          "there is no drop-path \"{}\"{}; known: none, local, global, mixed", how.kind, did_you_mean(how.kind, kinds));
+          "there is no drop-path \"{}\"; known: none, local, global, mixed{}", how.kind, did_you_mean(how.kind, kinds));
   require(how.rate >= 0 && how.rate <= 1, ErrorKind::usage, "paths are dropped with rate {}, expected 0 to 1",
           how.rate);
   const bool global = how.kind == "global" || (how.kind == "mixed" && rng.fork("kind").below(0, 2) == 1);

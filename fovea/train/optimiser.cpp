@@ -89,8 +89,8 @@ std::vector<Carry> optimise(Graph& graph, std::span<const Value> parameters, std
   require(parameters.size() == gradients.size() && !parameters.empty(), ErrorKind::internal,
           "{} parameters with {} gradients", parameters.size(), gradients.size());
   require(std::find(optimiser_kinds().begin(), optimiser_kinds().end(), settings.kind) != optimiser_kinds().end(),
-          ErrorKind::usage, "unknown optimiser \"{}\"{}; known: {}", settings.kind,
-          did_you_mean(settings.kind, optimiser_kinds()), fmt::join(optimiser_kinds(), ", "));
+          ErrorKind::usage, "unknown optimiser \"{}\"; known: {}{}", settings.kind, fmt::join(optimiser_kinds(), ", "),
+          did_you_mean(settings.kind, optimiser_kinds()));
   const DType dtype = graph.dtype(parameters[0]);
   UpdateScalars scalars{.rate = scalar_input(graph, "rate", dtype), .loss = loss};
   if (settings.kind == "adam" || settings.kind == "adamw") scalars.spread = scalar_input(graph, "spread", dtype);

@@ -350,7 +350,7 @@ void check_recipe(const Recipe& recipe) {
 Recipe with_optimiser(Recipe recipe, const std::string& kind) {
   const std::vector<std::string> kinds = every_optimiser();
   require(std::find(kinds.begin(), kinds.end(), kind) != kinds.end(), ErrorKind::usage,
-          "unknown optimiser \"{}\"{}; known: {}", kind, did_you_mean(kind, kinds), fmt::join(kinds, ", "));
+          "unknown optimiser \"{}\"; known: {}{}", kind, fmt::join(kinds, ", "), did_you_mean(kind, kinds));
   const OptimiserSettings before = recipe.optimiser;
   if (kind == before.kind) return recipe;
   static const std::map<std::string, double> rates = {{"sgd", 0.05},      {"adam", 0.002},   {"adamw", 0.002},

@@ -30,7 +30,7 @@ std::string block_name(const Graph& graph, int sum) {
 std::vector<ResidualBranch> droppable_branches(const Graph& graph, const StochasticDepth& how) {
   const std::vector<std::string> kinds = {"linear", "uniform", "built"};
   require(std::find(kinds.begin(), kinds.end(), how.kind) != kinds.end(), ErrorKind::usage,
-          "there is no stochastic depth \"{}\"{}; known: none, linear, uniform, built", how.kind,
+          "there is no stochastic depth \"{}\"; known: none, linear, uniform, built{}", how.kind,
           did_you_mean(how.kind, kinds));
   require(how.last >= 0 && how.last <= 1, ErrorKind::usage,
           "the last block survives with probability {}, expected 0 to 1", how.last);

@@ -128,7 +128,7 @@ TEST_F(Views, TopPatchesOfAFolderWithABrokenPicture) {
   o.model.model = "builtin:cifar10";
   o.engine = untuned();
   o.data = path("set");
-  o.layer = "conv2.relu";
+  o.layers = {"conv2.relu"};
   o.units = "0-3,60";
   o.count = 4;
   o.output = path("top.png");
@@ -138,17 +138,32 @@ TEST_F(Views, TopPatchesOfAFolderWithABrokenPicture) {
   ASSERT_EQ(json["skipped"].size(), 1u);
   EXPECT_NE(json["skipped"][0].get<std::string>().find("broken.png"), std::string::npos);
   EXPECT_NE(report.text.find("1 pictures could not be read"), std::string::npos);
-  ASSERT_EQ(json["units"].size(), 5u);
-  EXPECT_EQ(json["units"][4]["unit"], 60);
-  EXPECT_EQ(json["field"], (Json{7, 7}));
-  for (const Json& unit : json["units"]) {
+  ASSERT_EQ(json["layers"].size(), 1u);
+  const Json& layer = json["layers"][0];
+  ASSERT_EQ(layer["units"].size(), 5u);
+  EXPECT_EQ(layer["units"][4]["unit"], 60);
+  EXPECT_EQ(layer["field"], (Json{7, 7}));
+  for (const Json& unit : layer["units"]) {
     ASSERT_EQ(unit["patches"].size(), 4u);
     for (const Json& p : unit["patches"]) {
       EXPECT_LE(p["box"]["bottom"].get<int>() - p["box"]["top"].get<int>(), 7);
       EXPECT_NE(p["name"].get<std::string>().find("set/"), std::string::npos);
     }
   }
-  EXPECT_EQ((*run({}, o).json)["units"], json["units"]);
+  EXPECT_EQ((*run({}, o).json)["layers"], json["layers"]);
+  const int height = read_image(o.output).height();
+  o.layers = {"conv2.relu, conv3.relu", "conv4.relu"};
+  const Report several = run({}, o);
+  ASSERT_EQ((*several.json)["layers"].size(), 3u);
+  EXPECT_EQ((*several.json)["layers"][0], layer) << "a layer's patches do not depend on the others";
+  EXPECT_EQ((*several.json)["layers"][2]["layer"], "conv4.relu");
+  EXPECT_GT(read_image(o.output).height(), 2 * height);
+  o.layers = {"conv2.relu", "conv2.relu"};
+  expect_error(ErrorKind::usage, {"given twice"}, [&] { run({}, o); });
+  o.layers = {"conv2.relu"};
+  o.memory = 1;
+  expect_error(ErrorKind::usage, {"one picture needs", "limit is 1.0 MiB"}, [&] { run({}, o); });
+  o.memory = 1024;
   o.units = "64";
   expect_error(ErrorKind::usage, {"there is no 64", "only 0 to 63"}, [&] { run({}, o); });
   fs::create_directories(folder_ / "empty");
@@ -164,12 +179,13 @@ TEST_F(Views, TopPatchesOfADrawnSetOnOneChannel) {
   o.model.model = "builtin:digits";
   o.engine = untuned();
   o.data = "drawn:glyphs?count=40";
-  o.layer = "fc1.relu";
+  o.layers = {"fc1.relu"};
   o.units = "all";
   o.count = 3;
   o.limit = 30;
-  const Json json = *run({}, o).json;
-  EXPECT_EQ(json["samples"], 30);
+  const Json whole = *run({}, o).json;
+  EXPECT_EQ(whole["samples"], 30);
+  const Json& json = whole["layers"][0];
   EXPECT_EQ(json["units"].size(), 120u);
   EXPECT_EQ(json["field"], (Json{28, 28}));
   for (const Json& unit : json["units"])

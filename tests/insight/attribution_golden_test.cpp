@@ -65,7 +65,9 @@ Model golden_model() {
   y = max_pool(g, y, {.kernel = {2, 2}, .stride = 2});
   const Value a = relu(g, conv(g, y, weight("a.weight"), weight("a.bias")));
   const Value b = leaky_relu(g, norm("bn2", conv(g, y, weight("b.weight"), {}, {.pad = 1})), {0.1});
-  y = conv(g, concat(g, {a, b}), weight("conv2.weight"), weight("conv2.bias"), {.stride = 2, .pad = 1});
+  y = concat(g, {a, b});
+  g.rename(y.node, "joined");
+  y = conv(g, y, weight("conv2.weight"), weight("conv2.bias"), {.stride = 2, .pad = 1});
   g.rename(y.node, "conv2");
   y = relu(g, y);
   g.rename(y.node, "maps");
@@ -132,11 +134,29 @@ TEST_F(AttributionGolden, RulesAtThePicture) {
 }
 
 TEST_F(AttributionGolden, ClassActivationMaps) {
-  for (const char* method : {"cam", "grad-cam", "grad-cam++", "layer-cam", "score-cam"}) {
+  for (const char* method : {"cam", "grad-cam", "grad-cam++", "layer-cam", "score-cam", "hires-cam", "ablation-cam"}) {
     const AttributionMap found = map(method);
     EXPECT_EQ(found.layer, "maps") << method;
     EXPECT_LT(relative_distance(found.values, golden().at(method).data<float>()), 1e-3) << method;
   }
+}
+
+TEST_F(AttributionGolden, ClassActivationMapsOfALayerFurtherDown) {
+  for (const std::string method : {"hires-cam", "ablation-cam"}) {
+    const AttributionMap found = map(method, {.layer = "joined"});
+    EXPECT_EQ(found.layer, "joined") << method;
+    EXPECT_LT(relative_distance(found.values, golden().at(method + "-joined").data<float>()), 1e-3) << method;
+  }
+}
+
+TEST_F(AttributionGolden, DeepLift) {
+  const AttributionMap found = map("deep-lift", {.baseline = golden().at("baseline")});
+  EXPECT_LT(relative_distance(found.values, golden().at("deep-lift").data<float>()), 1e-3);
+  for (const auto& [name, value] : found.facts)
+    if (name == "relative_gap") EXPECT_LT(value, 1e-4);
+  EXPECT_EQ(found.facts.at(3).first, "relative_gap");
+  for (const float v : map("deep-lift", {.baseline = golden().at("input")}).values)
+    EXPECT_EQ(v, 0) << "nothing differs from itself";
 }
 
 TEST_F(AttributionGolden, IntegratedGradients) {

@@ -9,6 +9,8 @@
 #include "fovea/base/rng.h"
 #include "fovea/compile/program.h"
 #include "fovea/insight/rules.h"
+#include "fovea/model/conventions.h"
+#include "fovea/model/unit_fields.h"
 #include "fovea/ops/batch_norm.h"
 #include "fovea/ops/clip.h"
 #include "fovea/ops/conv.h"
@@ -116,6 +118,25 @@ TEST(Projection, WithoutRectifiersTheRulesCoincide) {
   EXPECT_TRUE(found[0].same_bits(found[2]));
 }
 
+// The place of each unit's greatest value, as insight/top_patches.h finds it.
+std::vector<UnitAt> strongest(const Model& model, const std::string& name, const Tensor& picture) {
+  const Value layer{model.graph.find(name), 0};
+  const UnitFields fields(model.graph, picture_input(model));
+  Program program = compile(model.graph, std::vector<Value>{layer}, model.weights, reference_backend());
+  const Tensor value = program.run({{"x", picture}})[0];
+  const int64_t plane = value.size(2) * value.size(3);
+  std::vector<UnitAt> units;
+  for (int64_t u = 0; u < value.size(1); ++u) {
+    int64_t best = 0;
+    for (int64_t p = 1; p < plane; ++p)
+      if (value.at(u * plane + p) > value.at(u * plane + best)) best = p;
+    const int64_t y = best / value.size(3), x = best % value.size(3);
+    units.push_back({u, y, x, static_cast<float>(value.at(u * plane + best)), fields.seen(layer.node, 0, y),
+                     fields.seen(layer.node, 1, x)});
+  }
+  return units;
+}
+
 // Through one convolution the projection of a unit is its filter times its activation, where the unit looks.
 TEST(Projection, OfAFirstLayerUnitIsItsFilter) {
   Model model;
@@ -129,10 +150,7 @@ TEST(Projection, OfAFirstLayerUnitIsItsFilter) {
   const Tensor picture = random_tensor({1, 1, 9, 9}, "x");
   Projector projector(model, "first", "deconvnet", {}, reference_backend());
   EXPECT_EQ(projector.units(), 2);
-  UnitAt unit;
-  projector.strongest(
-      {}, 1, [&](int64_t, std::span<float> p) { std::ranges::copy(picture.data<float>(), p.begin()); },
-      [&](int64_t, const std::vector<UnitAt>& units) { unit = units.at(1); });
+  const UnitAt unit = strongest(model, "first", picture).at(1);
   EXPECT_EQ(unit.rows.begin, 2 * unit.y);
   EXPECT_EQ(unit.rows.end, 2 * unit.y + 3);
   ASSERT_GT(unit.value, 0);
@@ -151,10 +169,7 @@ TEST(Projection, StaysWithinTheReceptiveField) {
   const Model model = without_rectifiers();
   const Tensor x = random_tensor({1, 3, 14, 14}, "x");
   Projector projector(model, "top", "gradient", {}, reference_backend());
-  std::vector<UnitAt> units;
-  projector.strongest(
-      {}, 1, [&](int64_t, std::span<float> p) { std::ranges::copy(x.data<float>(), p.begin()); },
-      [&](int64_t, const std::vector<UnitAt>& all) { units = all; });
+  const std::vector<UnitAt> units = strongest(model, "top", x);
   ASSERT_EQ(units.size(), 5u);
   const std::vector<Tensor> down = projector.project({}, x, units);
   for (size_t u = 0; u < units.size(); ++u) {

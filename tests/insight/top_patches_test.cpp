@@ -4,6 +4,7 @@
 #include "fovea/insight/top_patches.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "fovea/base/rng.h"
@@ -52,14 +53,15 @@ Image dark(std::initializer_list<std::array<int, 3>> lights = {}) {
   return image;
 }
 
-TopPatches found_in(const Model& model, const std::vector<Image>& pictures, const TopPatchOptions& options = {}) {
+TopPatches found_in(const Model& model, const std::vector<Image>& pictures, const TopPatchOptions& options = {},
+                    const std::vector<int64_t>& units = {}) {
   return top_patches({}, model, model.graph.outputs[0].value, PicturesInMemory(pictures), reference_backend(), {},
-                     options);
+                     options, units);
 }
 
 TEST(TopPatches, StrongestFirstOnePlaceAPicture) {
-  const TopPatches found = found_in(pixel_model(), {dark({{2, 3, 100}, {7, 7, 90}}), dark({{11, 0, 255}}), dark()},
-                                    {.units = {0}, .count = 2});
+  const TopPatches found =
+      found_in(pixel_model(), {dark({{2, 3, 100}, {7, 7, 90}}), dark({{11, 0, 255}}), dark()}, {.count = 2}, {0});
   ASSERT_EQ(found.units.size(), 1u);
   ASSERT_EQ(found.units[0].patches.size(), 2u);
   const TopPatch &first = found.units[0].patches[0], &second = found.units[0].patches[1];
@@ -79,7 +81,7 @@ TEST(TopPatches, StrongestFirstOnePlaceAPicture) {
 
 TEST(TopPatches, TiesGoToTheEarlierPictureAndTheFirstPlace) {
   const Image two = dark({{4, 6, 200}, {4, 2, 200}, {9, 0, 200}});
-  const TopPatches found = found_in(pixel_model(), {dark(), two, dark({{1, 1, 200}}), two}, {.units = {0}, .count = 3});
+  const TopPatches found = found_in(pixel_model(), {dark(), two, dark({{1, 1, 200}}), two}, {.count = 3}, {0});
   const auto& patches = found.units[0].patches;
   ASSERT_EQ(patches.size(), 3u);
   EXPECT_EQ(patches[0].sample, 1);
@@ -161,6 +163,66 @@ TEST(TopPatches, AnyBatchFindsTheSame) {
   }
 }
 
+// Counts how often its pictures are read.
+class CountedPictures : public PicturesInMemory {
+ public:
+  using PicturesInMemory::PicturesInMemory;
+  Sample get(int64_t index) const override {
+    ++reads;
+    return PicturesInMemory::get(index);
+  }
+  mutable std::atomic<int64_t> reads{0};
+};
+
+TEST(TopPatches, SeveralLayersInOnePass) {
+  const Model model = branched_model();
+  const std::vector<Image> pictures = noise_pictures(11);
+  const CountedPictures data(pictures, {4});
+  std::vector<UnitsOfLayer> wanted;
+  for (int i = 0; i < model.graph.size(); ++i)
+    if (model.graph.node(i).op == &ops::conv || model.graph.node(i).op == &ops::relu) wanted.push_back({{i, 0}, {}});
+  ASSERT_EQ(wanted.size(), 4u);
+  wanted[1].units = {2};
+  int64_t shown = 0;
+  const std::vector<TopPatches> all =
+      top_patches({}, model, wanted, data, reference_backend(), {}, {.count = 3, .batch = 4},
+                  [&](const Tensor& seen, int64_t count) {
+                    EXPECT_EQ(seen.size(0), 4);
+                    const Tensor first = preprocess(pictures[static_cast<size_t>(shown < 4 ? shown : shown + 1)],
+                                                    *model.meaning.preprocess);
+                    EXPECT_EQ(seen.at(0), first.at(0));
+                    shown += count;
+                  });
+  EXPECT_EQ(data.reads, 11);
+  EXPECT_EQ(shown, 10);
+  ASSERT_EQ(all.size(), 4u);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const TopPatches one = top_patches({}, model, wanted[i].layer, data, reference_backend(), {},
+                                       {.count = 3, .batch = 1}, wanted[i].units);
+    EXPECT_EQ(all[i].layer, one.layer);
+    EXPECT_EQ(all[i].samples, 10);
+    EXPECT_EQ(all[i].skipped.size(), 1u);
+    ASSERT_EQ(all[i].units.size(), one.units.size());
+    for (size_t u = 0; u < one.units.size(); ++u) {
+      EXPECT_EQ(all[i].units[u].patches, one.units[u].patches) << one.layer << " " << u;
+      EXPECT_DOUBLE_EQ(all[i].units[u].mean_peak, one.units[u].mean_peak);
+      EXPECT_GE(all[i].units[u].mean_answer, std::max(0.0, one.units[u].mean_peak) - 1e-12);
+    }
+  }
+}
+
+TEST(TopPatches, MemorySplitsTheBatchOrRefuses) {
+  const Model model = branched_model();
+  const std::vector<Image> pictures = noise_pictures(9);
+  const TopPatches free = found_in(model, pictures, {.count = 2, .batch = 8});
+  const TopPatches split = found_in(model, pictures, {.count = 2, .batch = 8, .memory = 40000});
+  for (size_t u = 0; u < free.units.size(); ++u) EXPECT_EQ(free.units[u].patches, split.units[u].patches);
+  try {
+    found_in(model, pictures, {.memory = 1000});
+    FAIL() << "expected an error";
+  } catch (const Error& e) { EXPECT_NE(e.message().find("one picture needs"), std::string::npos) << e.message(); }
+}
+
 // The support of the gradient of one place, as a box.
 std::array<int64_t, 4> support(const Model& model, Value layer, const Tensor& picture, int64_t unit, int64_t y,
                                int64_t x) {
@@ -219,8 +281,8 @@ TEST(TopPatches, OfTheBuiltInNetworkHoldTheGradient) {
     for (int y = 0; y < kSide; ++y) std::copy_n(small.row(y), kSide, image.row(y + 8) + 8);
     pictures.push_back(image);
   }
-  const TopPatches found = top_patches({}, model, layer, PicturesInMemory(pictures), reference_backend(), {},
-                                       {.units = {3, 17}, .count = 3});
+  const TopPatches found =
+      top_patches({}, model, layer, PicturesInMemory(pictures), reference_backend(), {}, {.count = 3}, {3, 17});
   EXPECT_EQ(found.field_height, 14);  // 5 + 1 + 4·2
   for (const UnitPatches& u : found.units)
     for (const TopPatch& p : u.patches) {
@@ -239,7 +301,7 @@ TEST(TopPatches, BrokenPicturesAreNamedAndCounted) {
   const std::vector<Image> pictures = {dark({{0, 0, 9}}), dark({{0, 1, 250}}), dark({{0, 2, 7}}), dark({{0, 3, 8}})};
   const PicturesInMemory data(pictures, {1, 3});
   const Value layer = model.graph.outputs[0].value;
-  const TopPatches found = top_patches({}, model, layer, data, reference_backend(), {}, {.units = {0}, .batch = 3});
+  const TopPatches found = top_patches({}, model, layer, data, reference_backend(), {}, {.batch = 3}, {0});
   EXPECT_EQ(found.samples, 2);
   ASSERT_EQ(found.skipped.size(), 2u);
   EXPECT_NE(found.skipped[0].find("memory/1.png"), std::string::npos);
@@ -270,14 +332,15 @@ TEST(TopPatches, NaNIsNeverAPeak) {
 
 TEST(TopPatches, WrongQuestionsAreRefused) {
   const Model model = pixel_model();
-  const auto message = [&](const Model& m, Value layer, const std::vector<Image>& pictures, const TopPatchOptions& o) {
+  const auto message = [&](const Model& m, Value layer, const std::vector<Image>& pictures,
+                           const std::vector<int64_t>& units) {
     try {
-      top_patches({}, m, layer, PicturesInMemory(pictures), reference_backend(), {}, o);
+      top_patches({}, m, layer, PicturesInMemory(pictures), reference_backend(), {}, {}, units);
     } catch (const Error& e) { return e.message(); }
     return std::string("nothing");
   };
   const Value layer = model.graph.outputs[0].value;
-  EXPECT_NE(message(model, layer, {dark()}, {.units = {2}}).find("its 2 units are 0 to 1"), std::string::npos);
+  EXPECT_NE(message(model, layer, {dark()}, {2}).find("its 2 units are 0 to 1"), std::string::npos);
   EXPECT_NE(message(model, layer, {}, {}).find("the data set is empty"), std::string::npos);
   EXPECT_NE(message(model, {model.graph.find("w"), 0}, {dark()}, {}).find("does not depend on the picture"),
             std::string::npos);
@@ -291,7 +354,7 @@ TEST(TopPatches, TheSheetShowsThePixelsOfThePatch) {
   const Model model = pixel_model();
   const PicturesInMemory data({dark({{2, 3, 100}}), dark({{5, 5, 255}})});
   const TopPatches found =
-      top_patches({}, model, model.graph.outputs[0].value, data, reference_backend(), {}, {.units = {0}, .count = 2});
+      top_patches({}, model, model.graph.outputs[0].value, data, reference_backend(), {}, {.count = 2}, {0});
   const Image patch = patch_image(data, found.units[0].patches[1], *model.meaning.preprocess);
   EXPECT_EQ(patch.width(), 1);
   EXPECT_EQ(patch.at(0, 0, 0), 100);

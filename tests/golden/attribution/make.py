@@ -9,7 +9,9 @@ A line a tensor: name, its sizes with an x between, its values. The weights, "in
 3: "gradient" (d score / d input), "guided" and "deconvnet" (the same with these rules at both kinds of rectifiers), "cam",
 "grad-cam", "grad-cam++", "layer-cam" (before any scaling, after the ReLU), "score-cam" (masks by bilinear interpolation
 with half-pixel centres, scaled to 0..1), "integrated" (trapezoid rule, 65 points, [C,H,W]), "lrp" (epsilon 0.25 of each
-layer's root mean square, summed over channels), "occlusion" (window 4, stride 2, by zeros). Written from the papers'
+layer's root mean square, summed over channels), "occlusion" (window 4, stride 2, by zeros), "hires-cam", "ablation-cam"
+(scores without each map, divided by the score's size), the same two at the concatenated branches as "hires-cam-joined" and
+"ablation-cam-joined", "deep-lift" (rescale rule, against "baseline", summed over channels). Written from the papers'
 formulas, not from other implementations.
 
 Made with PyTorch 1.13 (Debian 12). Run in this folder: /usr/bin/python3 make.py
@@ -53,11 +55,16 @@ class Network(nn.Module):
         self.conv2 = nn.Conv2d(9, 8, 3, stride=2, padding=1)
         self.fc = nn.Linear(8, 5)
 
-    def maps(self, x, rule="gradient"):
+    def joined(self, x, rule="gradient"):
         relu, leaky = rectifier(rule), rectifier(rule, 0.1)
         x = F.max_pool2d(relu(self.bn1(self.conv1(x))), 2)
-        x = torch.cat([relu(self.a(x)), leaky(self.bn2(self.b(x)))], 1)
-        return relu(self.conv2(x))
+        return torch.cat([relu(self.a(x)), leaky(self.bn2(self.b(x)))], 1)
+
+    def maps(self, x, rule="gradient"):
+        return rectifier(rule)(self.conv2(self.joined(x, rule)))
+
+    def behind_joined(self, joined):
+        return self.head(F.relu(self.conv2(joined)))
 
     def head(self, maps):
         return self.fc(maps.mean((2, 3)))
@@ -128,6 +135,51 @@ def occlusion(network, x, window=4, stride=2):
     return total / count
 
 
+def deep_lift(network, x, baseline):
+    """Multipliers by hand, from the scores down: a linear layer passes W^T m, a rectifier m * dy / dx, and max pooling
+    gives max(y, y') - y' to the picture's maximum and y - max(y, y') to the baseline's."""
+    def transposed(layer, a, m):
+        a = a.clone().requires_grad_(True)
+        (layer(a) * m).sum().backward()
+        return a.grad
+
+    def ratio(f, a, b):
+        assert (a - b).abs().min() > 1e-5 * (a.abs() + b.abs()).max()
+        return (f(a) - f(b)) / (a - b)
+
+    def leaky(v):
+        return F.leaky_relu(v, 0.1)
+
+    def layers(picture):
+        z1 = network.bn1(network.conv1(picture))
+        p1, where = F.max_pool2d(F.relu(z1), 2, return_indices=True)
+        za, zb = network.a(p1), network.bn2(network.b(p1))
+        joined = torch.cat([F.relu(za), leaky(zb)], 1)
+        return z1, p1, where, za, zb, joined, network.conv2(joined)
+
+    one = torch.zeros(1, 5).double()
+    one[0, LABEL] = 1
+    with torch.no_grad():
+        z1, p1, where, za, zb, joined, z2 = layers(x)
+        r1, q1, there, ra, rb, linked, r2 = layers(baseline)
+    m = transposed(network.head, F.relu(z2), one)
+    m = transposed(network.conv2, joined, m * ratio(F.relu, z2, r2))
+    m_p1 = transposed(network.a, p1, m[:, :4] * ratio(F.relu, za, ra))
+    m_p1 = m_p1 + transposed(lambda v: network.bn2(network.b(v)), p1, m[:, 4:] * ratio(leaky, zb, rb))
+    top = torch.maximum(p1, q1)
+    size = z1.shape[2:]
+    shares = F.max_unpool2d(m_p1 * (top - q1), where, 2, output_size=size)
+    shares = shares + F.max_unpool2d(m_p1 * (p1 - top), there, 2, output_size=size)
+    y1, s1 = F.relu(z1), F.relu(r1)
+    m_y1 = torch.where(y1 == s1, torch.zeros_like(y1), shares / torch.where(y1 == s1, torch.ones_like(y1), y1 - s1))
+    m_x = transposed(lambda v: network.bn1(network.conv1(v)), x, m_y1 * ratio(F.relu, z1, r1))
+    result = m_x * (x - baseline)
+    with torch.no_grad():
+        gap = result.sum() - (network(x) - network(baseline))[0, LABEL]
+    assert gap.abs() < 1e-9, gap
+    return result.sum(1)[0]
+
+
 def main():
     torch.manual_seed(6)
     network = Network().double().eval()
@@ -180,6 +232,21 @@ def main():
         put("lrp", lrp(network, x))
         with torch.no_grad():
             put("occlusion", occlusion(network, x))
+
+        for name, layer, tail in (("", network.maps, network.head), (" joined", network.joined, network.behind_joined)):
+            maps = layer(x).detach().requires_grad_(True)
+            tail(maps)[0, LABEL].backward()
+            maps, g = maps.detach()[0], maps.grad[0]
+            put("hires-cam" + name.replace(" ", "-"), F.relu((g * maps).sum(0)))
+            with torch.no_grad():
+                score = network(x)[0, LABEL]
+                total = torch.zeros_like(maps[0])
+                for k in range(maps.shape[0]):
+                    without = maps.clone()
+                    without[k] = 0
+                    total += (score - tail(without[None])[0, LABEL]) / score.abs() * maps[k]
+                put("ablation-cam" + name.replace(" ", "-"), F.relu(total))
+        put("deep-lift", deep_lift(network, x, baseline))
 
 
 if __name__ == "__main__":
