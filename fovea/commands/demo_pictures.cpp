@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/dream.h"
+#include "fovea/commands/style.h"
+#include "fovea/data/drawn_painting.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/resize.h"
 
@@ -41,9 +43,36 @@ DemoPicture dreamt(const Context& context, const DemoSource& source) {
   return picture;
 }
 
-// One function a picture. A picture in another's style belongs here too, when there is a command that makes it.
+// In the style of a painting that is drawn too: a demo's folder holds everything that its pictures were made from.
+DemoPicture stylised(const Context& context, const DemoSource& source) {
+  constexpr int kPaintingSide = 384, kSteps = 40, kSide = 256;
+  const std::string painting = (source.folder / "painting.png").string();
+  writing([&] { write_image(painting, draw_painting(kPaintingSide, Rng(context.seed).fork("painting"))); });
+  StyleOptions o;
+  o.content = source.picture;
+  o.styles = {painting};
+  o.size = std::min<int64_t>(source.size, kSide);
+  o.preset = "gatys";  // the quickest of them
+  o.start = "content";
+  o.steps = kSteps;
+  o.seed = static_cast<int64_t>(context.seed);
+  o.output = (source.folder / "style.png").string();
+  const Report report = run(context, o);
+  DemoPicture picture;
+  picture.heading = "A painting of it";
+  picture.description = fmt::format("{} in the style of a drawn painting, as {} sees both: fovea style.",
+                                    source.picture_name, report.json->at("model").get<std::string>());
+  picture.file = "style.png";
+  picture.before_name = source.picture_name;
+  picture.after_name = "in the painting's style";
+  picture.after = read_image(o.output);
+  picture.before = source_like(source, picture.after);
+  return picture;
+}
+
+// One function a picture.
 using Maker = DemoPicture (*)(const Context&, const DemoSource&);
-constexpr Maker kMakers[] = {dreamt};
+constexpr Maker kMakers[] = {dreamt, stylised};
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "fovea/base/error.h"
+#include "fovea/base/parallel.h"
 
 namespace fovea {
 
@@ -20,10 +21,32 @@ constexpr double kDecrease = 1e-4, kCurvature = 0.9;  // c₁, c₂
 constexpr int kMostTries = 25;                        // evaluations of one line search, but for the first
 constexpr double kLeastCurvature = 1e-10;             // of s·y: flatter pairs are not kept
 
+// Sums go part by part and lane by lane, each in a fixed order, so that threads do not change them.
+constexpr int64_t kPart = 16384, kGrain = 4;  // numbers in a part, parts a thread at least
+constexpr int64_t kLanes = 16;
+
+template <class T>
+double dot_of_part(const T* a, const T* b, int64_t count) {
+  double lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int64_t k = 0; k < kLanes; ++k) lanes[k] += static_cast<double>(a[i + k]) * static_cast<double>(b[i + k]);
+  for (int64_t k = 0; i < count; ++i, ++k) lanes[k] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
 template <class T>
 double dot(const std::vector<T>& a, const std::vector<T>& b) {
+  const auto size = static_cast<int64_t>(a.size());
+  std::vector<double> parts(static_cast<size_t>((size + kPart - 1) / kPart));
+  parallel_for(static_cast<int64_t>(parts.size()), kGrain, [&](int64_t part) {
+    const int64_t begin = part * kPart;
+    parts[static_cast<size_t>(part)] = dot_of_part(a.data() + begin, b.data() + begin, std::min(kPart, size - begin));
+  });
   double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  for (const double part : parts) sum += part;
   return sum;
 }
 
@@ -36,7 +59,12 @@ double largest(const std::vector<T>& a) {
 
 template <class T>
 void add_scaled(std::vector<T>& to, const std::vector<T>& what, double factor) {
-  for (size_t i = 0; i < to.size(); ++i) to[i] += static_cast<T>(factor) * what[i];
+  const T scale = static_cast<T>(factor);
+  parallel_ranges(static_cast<int64_t>(to.size()), kGrain * kPart, [&](int64_t begin, int64_t end) {
+    T* x = to.data();
+    const T* y = what.data();
+    for (int64_t i = begin; i < end; ++i) x[i] += scale * y[i];
+  });
 }
 
 // The minimum of the cubic through two points and their slopes, within [least, most]; their middle where it has none.

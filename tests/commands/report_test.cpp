@@ -52,7 +52,7 @@ class RunReports : public WithFolder {
     result.confusion = {3, 1, 0, 0};
     for (int64_t i = 0; i < 4; ++i) result.samples.push_back({i, 0, i == 2, 0.9, 0.5, i != 2});
     records.append(RunEnd{40, 99, "finished"});
-    records.add_evaluation(result, Dots(), "net", {"a", "b"}, 1);
+    records.add_evaluation(result, Dots(), "net", {"a", "b"}, 1, "plain");
   }
   std::string page() {
     const Bytes file = Bytes::map(folder_ / "report.html");

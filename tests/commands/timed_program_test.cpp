@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "fovea/commands/model_options.h"
+#include "fovea/model/for_pictures.h"
 #include "fovea/model/zoo/zoo.h"
 
 namespace fovea {
@@ -14,7 +15,7 @@ TEST(TimedProgram, MovesEveryWeightInEveryStep) {
       SCOPED_TRACE(std::string(network) + " on " + backend);
       const EngineOptions options{.backend = backend, .tune = "off"};
       const Engine engine(options);
-      Model model = with_batch(zoo_model(network, {}, 1), 8);
+      Model model = for_pictures(zoo_model(network, {}, 1), 8);
       const Weights start = model.weights;
       Program program = std::move(timed_program(engine, model, true, 1).program);
       std::map<std::string, Tensor> before;
@@ -45,7 +46,7 @@ TEST(TimedProgram, MovesEveryWeightInEveryStep) {
 TEST(TimedProgram, Learns) {
   const EngineOptions options{.tune = "off"};
   const Engine engine(options);
-  Model model = with_batch(zoo_model("lenet5", {}, 1), 8);
+  Model model = for_pictures(zoo_model("lenet5", {}, 1), 8);
   TimedProgram step = timed_program(engine, model, true, 1);
   step.program.execute();
   const double first = step.program.want(0).at(0);

@@ -175,7 +175,7 @@ TEST(Objective, WrongOnesAreNamed) {
   const std::pair<const char*, const char*> wrong[] = {
       {"channel(relu2, 0)", "character 9: there is no layer \"relu2\"; did you mean \"relu1\"?"},
       {"channel(relu1, 4)", "layer \"relu1\" has no unit 4: its 4 units are 0 to 3"},
-      {"relu1:0 - chanel(relu1, 1)", "character 11: there is no objective \"chanel\"; did you mean \"channel\"?"},
+      {"relu1:0 - chanel(relu1, 1)", "diversity, interpolation; did you mean \"channel\"?"},
       {"channel(relu1)", "channel takes a layer and a unit"},
       {"channel(relu1, one)", "\"one\" is no unit"},
       {"neuron(conv1, 0, 9, 9)", "has no position 9, 9: its maps are 4x6"},
@@ -186,7 +186,8 @@ TEST(Objective, WrongOnesAreNamed) {
       {"relu1:0 relu1:1", "character 9: \"relu1:1\" is not expected here"},
       {"relu1", "is no objective"},
       {"", "expected an objective"},
-      {"tv(2, meen)", "there is no form \"meen\"; did you mean \"mean\"?"},
+      {"tv(2, meen)",
+       "there is no form \"meen\"; known: sum, mean, half, anisotropic, interior; did you mean \"mean\"?"},
       {"tv(two)", "\"two\" is no exponent"},
       {"class(black)", "may be any of 2 classes: 1 (black swan, Cygnus atratus), 2 (black stork)"},
       {"class(guse)", "there is no class \"guse\"; did you mean \"goose\"?"},

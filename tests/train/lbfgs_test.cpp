@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "fovea/base/error.h"
+#include "fovea/base/parallel.h"
 #include "tests/formula.h"
 
 namespace fovea {
@@ -152,6 +153,22 @@ TEST(Lbfgs, GoesOnFromItsStateToTheSameBits) {
     bad.vectors.at("direction") = Tensor(DType::f64, {2});
     EXPECT_THROW(second.restore(bad), Error);
   }
+}
+
+// So many numbers that the threads share them: a picture of 300 x 300.
+TEST(Lbfgs, TheSameBitsWithOneThreadAndWithTwo) {
+  const auto run = [](int threads) {
+    set_thread_count(threads);
+    std::vector<float> x(270001, -1.2F);
+    for (size_t i = 0; i < x.size(); i += 3) x[i] = 1;
+    Lbfgs<float> optimiser({.iterations = 6, .line_search = true});
+    optimiser.step(x, rosenbrock<float>);
+    return x;
+  };
+  const std::vector<float> one = run(1), two = run(2);
+  set_thread_count(0);
+  EXPECT_EQ(one, two);
+  EXPECT_NE(one[1], -1.2F);
 }
 
 TEST(Lbfgs, StopsAtWhatIsNotFinite) {
