@@ -30,10 +30,10 @@ STYLE, CONTENT, LAST = (1, 6, 11, 20, 29), 22, 29  # of torchvision's vgg19.feat
 def torch_times(kind, side, steps, threads):
     """Milliseconds of each evaluation, in this process."""
     import torch
-    import torchvision
+    from torchvision.models import vgg
     torch.set_num_threads(threads)
     layout = torch.channels_last if kind.endswith("channels-last") else torch.contiguous_format
-    network = torchvision.models.vgg19(weights=None).features[:LAST + 1].eval().to(memory_format=layout)
+    network = vgg.make_layers(vgg.cfgs["E"])[:LAST + 1].eval().to(memory_format=layout)
     for module in network:
         if isinstance(module, torch.nn.ReLU):
             module.inplace = False

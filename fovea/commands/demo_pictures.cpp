@@ -52,8 +52,10 @@ DemoPicture stylised(const Context& context, const DemoSource& source) {
   o.content = source.picture;
   o.styles = {painting};
   o.size = std::min<int64_t>(source.size, kSide);
-  // Where a large network is at hand Gram matrices are an order quicker than roots of covariances.
+  // With a large network Gram matrices are an order quicker than roots of covariances; what fovea carries is shown
+  // without one.
   if (source.model.empty()) o.statistics = "mean";
+  else o.model.model = "random-filters";
   o.steps = kSteps;
   o.seed = static_cast<int64_t>(context.seed);
   o.output = (source.folder / "style.png").string();
