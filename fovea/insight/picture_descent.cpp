@@ -55,6 +55,15 @@ Tensor scaled(const Tensor& planes, int64_t height, int64_t width, Filter filter
   return result;
 }
 
+// L-BFGS drops pairs of steps and changes of the gradient whose product is below 1e-10 and begins with a step as long
+// as the gradient, so it would stand still on a loss whose whole gradient is tiny, as that of small networks may be.
+// Such a loss is scaled until the gradient's mean magnitude is 1; all others are seen as they are.
+double scale_for(std::span<const float> gradient) {
+  double sum = 0;
+  for (const float g : gradient) sum += std::abs(static_cast<double>(g));
+  return sum > 0 && sum < 1 ? static_cast<double>(gradient.size()) / sum : 1;
+}
+
 }  // namespace
 
 const std::vector<std::string>& picture_updates() {
@@ -141,9 +150,11 @@ double PictureDescent::evaluate(const Loss& loss, std::span<const float> x, std:
     }
   }
   const auto g = std::as_const(value.gradient).data<float>();
-  std::copy(g.begin(), g.end(), gradient.begin());
+  if (scale_ == 0 && std::isfinite(value.total)) scale_ = scale_for(g);
+  const auto scale = static_cast<float>(scale_);
+  std::transform(g.begin(), g.end(), gradient.begin(), [&](float v) { return v * scale; });
   if (first.terms.empty()) first = {value.total, value.terms, {}};
-  return value.total;
+  return std::isfinite(value.total) ? value.total * scale_ : value.total;
 }
 
 LossValue PictureDescent::step_lbfgs(const Loss& loss) {
@@ -201,6 +212,7 @@ void PictureDescent::resize(int64_t height, int64_t width) {
     square_ = scaled(square_, height, width, Filter::bilinear, true);
   }
   lbfgs_ = Lbfgs<float>(lbfgs_settings(rule_));
+  scale_ = 0;
   seen_.clear();
   if (rule_.average > 0) {
     average_ = Tensor(DType::f32, levels_.shape());
@@ -217,6 +229,7 @@ DescentState PictureDescent::state() const {
     s.tensors["mean"] = mean_;
     s.tensors["square"] = square_;
   } else {
+    s.numbers["loss scale"] = scale_;
     const LbfgsState inner = lbfgs_.state();
     for (const auto& [name, tensor] : inner.vectors) s.tensors["lbfgs " + name] = tensor;
     for (const auto& [name, number] : inner.numbers) s.numbers["lbfgs " + name] = number;
@@ -255,7 +268,9 @@ void PictureDescent::restore(const DescentState& state) {
       if (name.starts_with("lbfgs ")) inner.vectors[name.substr(6)] = value;
     for (const auto& [name, value] : state.numbers)
       if (name.starts_with("lbfgs ")) inner.numbers[name.substr(6)] = value;
+    const double scale = number("loss scale");
     lbfgs_.restore(inner);
+    scale_ = scale;
   }
   if (rule_.average > 0) {
     average_ = tensor("average");

@@ -76,6 +76,7 @@ class PictureDescent {
   Tensor average_;        // Σ (1 − a) aᵏ · levels, not corrected
   double weight_ = 1;     // aⁿ
   Lbfgs<float> lbfgs_;
+  double scale_ = 0;        // of the loss as L-BFGS sees it; 0: not known before the first evaluation
   std::vector<Seen> seen_;  // the last two points that a line search looked at
   int64_t steps_ = 0, moments_ = 0, evaluations_ = 0;
 };

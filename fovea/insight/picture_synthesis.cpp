@@ -79,7 +79,13 @@ PictureSynthesis::Outcome PictureSynthesis::run(const Context& context,
     const SynthesisStage& stage = plan_.stages[stage_];
     while (step_ < stage.steps) {
       if (context.cancelled()) return {};
-      if (!loss_) loss_.emplace(plan_.loss(stage_));
+      try {
+        if (!loss_) loss_.emplace(plan_.loss(stage_));
+      } catch (const Error&) {
+        // What prepares a stage gives up by an error when it is cancelled; the picture so far is to be kept.
+        if (context.cancelled()) return {};
+        throw;
+      }
       if (context.cancelled()) return {};
       // A step that was cancelled between two of its tiles is not done: the context that the loss sees knows no cancel.
       Context whole = context;

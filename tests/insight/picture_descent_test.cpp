@@ -58,6 +58,21 @@ TEST(PictureDescent, EveryRuleGoesDownhill) {
   }
 }
 
+// The losses of small networks are tiny numbers: L-BFGS must not stand still on them.
+TEST(PictureDescent, TinyLossesFallToo) {
+  const auto tiny = [](const Tensor& levels) {
+    LossValue value = bowl(levels);
+    value.total *= 1e-9;
+    value.terms = {value.total};
+    for (float& g : value.gradient.data<float>()) g *= 1e-9F;
+    return value;
+  };
+  PictureDescent d = descent({.update = "lbfgs", .history = 3, .line_search = true});
+  const double first = d.step(tiny).total;
+  for (int k = 0; k < 60; ++k) d.step(tiny);
+  EXPECT_LT(tiny(d.shown()).total, 0.05 * first);
+}
+
 TEST(PictureDescent, AdamTakesItsFirstStepsAsPublished) {
   PictureDescent d = descent({.update = "adam", .rate = 2, .beta1 = 0.9, .beta2 = 0.99});
   const Tensor before = d.levels();
