@@ -30,7 +30,7 @@ struct Sixteen {
 template <class F>
 HWY_INLINE Sixteen each(const F& f) {
   Sixteen r;
-#pragma GCC unroll 16
+#pragma GCC unroll 4
   for (int k = 0; k < kParts; ++k) r.part[k] = f(k);
   return r;
 }
@@ -45,7 +45,7 @@ HWY_INLINE Sixteen load(const float* from) {
   return each([&](int k) HWY_ATTR { return hn::LoadU(Floats(), from + k * kLanes); });
 }
 HWY_INLINE void store(const Sixteen& x, float* to) {
-#pragma GCC unroll 16
+#pragma GCC unroll 4
   for (int k = 0; k < kParts; ++k) hn::StoreU(x.part[k], Floats(), to + k * kLanes);
 }
 // The first `count` of sixteen; the rest are zero, and their memory is not touched.
