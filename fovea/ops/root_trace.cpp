@@ -39,15 +39,18 @@ Matrix matrix_of(const Tensor& tensor) {
   return result;
 }
 
-void reference(const Call& call) {
-  const Matrix a = matrix_of(call.inputs[0]), r = matrix_of(call.inputs[1]);
-  const int64_t size = a.rows();
+struct TraceAndSlope {
   double trace = 0;
-  Matrix slope = Matrix::Zero(size, size);
+  Matrix slope;
+};
+
+TraceAndSlope exact(const Matrix& a, const Matrix& r) {
+  const int64_t size = a.rows();
+  TraceAndSlope result{0, Matrix::Zero(size, size)};
   // A loss that has overflowed is NaN, whatever a solver would make of it.
   if (!a.allFinite() || !r.allFinite()) {
-    trace = std::nan("");
-    slope.setConstant(trace);
+    result.trace = std::nan("");
+    result.slope.setConstant(result.trace);
   } else if (size > 0) {
     const Matrix m = r * (0.5 * (a + a.transpose())) * r;
     const Solver solver(0.5 * (m + m.transpose()));
@@ -56,17 +59,22 @@ void reference(const Call& call) {
     for (int64_t k = 0; k < size; ++k) {
       const double value = solver.eigenvalues()(k);
       const bool counts = value > kNothing * greatest;
-      trace += counts ? std::sqrt(value) : 0;
+      result.trace += counts ? std::sqrt(value) : 0;
       inverse(k) = counts ? 0.5 / std::sqrt(value) : 0;
     }
     const Eigen::MatrixXd turned = r * solver.eigenvectors();
-    slope = turned * inverse.asDiagonal() * turned.transpose();
+    result.slope = turned * inverse.asDiagonal() * turned.transpose();
   }
+  return result;
+}
+
+void reference(const Call& call) {
+  const TraceAndSlope found = exact(matrix_of(call.inputs[0]), matrix_of(call.inputs[1]));
   dispatch_float(call.inputs[0].dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    call.outputs[0].data<T>()[0] = static_cast<T>(trace);
+    call.outputs[0].data<T>()[0] = static_cast<T>(found.trace);
     const auto to = call.outputs[1].data<T>();
-    for (int64_t i = 0; i < size * size; ++i) to[static_cast<size_t>(i)] = static_cast<T>(slope.data()[i]);
+    for (size_t i = 0; i < to.size(); ++i) to[i] = static_cast<T>(found.slope.data()[i]);
   });
 }
 
@@ -98,6 +106,13 @@ const Op root_trace = {.name = "root_trace",
 }
 
 Value root_trace(Graph& graph, Value a, Value r) { return graph.add(ops::root_trace, {a, r}); }
+
+void root_trace_exactly(int64_t size, const float* a, const float* r, float* trace, float* slope) {
+  using Floats = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+  const TraceAndSlope found = exact(Floats(a, size, size).cast<double>(), Floats(r, size, size).cast<double>());
+  *trace = static_cast<float>(found.trace);
+  for (int64_t i = 0; i < size * size; ++i) slope[i] = static_cast<float>(found.slope.data()[i]);
+}
 
 Tensor symmetric_root(const Tensor& matrix) {
   const Matrix a = matrix_of(matrix);

@@ -16,6 +16,9 @@ extern const Op root_trace;
 // Error{shape} for other shapes, Error{type} for other types.
 Value root_trace(Graph& graph, Value a, Value r);
 
+// The same for plain row-major floats, by eigenvectors: any a, semidefinite or not.
+void root_trace_exactly(int64_t size, const float* a, const float* r, float* trace, float* slope);
+
 // The symmetric root of a symmetric f64 matrix [C,C] without negative eigenvalues (those below 0 count as 0).
 Tensor symmetric_root(const Tensor& matrix);
 

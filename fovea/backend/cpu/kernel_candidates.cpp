@@ -66,6 +66,7 @@ constexpr Candidate kCandidates[] = {
     {"sum_of_squares", "update", lower_sum_of_squares},
     {"gram", "gram", lower_gram},
     {"gram_gradient", "gram", lower_gram_gradient},
+    {"root_trace", "root_trace", lower_root_trace},
 };
 
 // Switches in blocks of channels or with channels last ↔ plain.

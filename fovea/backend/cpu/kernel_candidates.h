@@ -43,6 +43,7 @@ std::string lower_update(const Request&, const CpuOptions&, std::vector<Lowering
 std::string lower_sum_of_squares(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_gram(const Request&, const CpuOptions&, std::vector<Lowering>&);
 std::string lower_gram_gradient(const Request&, const CpuOptions&, std::vector<Lowering>&);
+std::string lower_root_trace(const Request&, const CpuOptions&, std::vector<Lowering>&);
 
 // "fovea winograd:avx512": a kernel and the instruction set it runs on here.
 std::string kernel_name(std::string_view kernel);
