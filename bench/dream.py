@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+from torch_environment import torch_environment  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 LAYER, TARGET = "inception_4c/output", 1.5
 KINDS = ("eager", "channels-last")
@@ -63,8 +65,7 @@ def fovea_step(options, network, output):
 
 
 def torch_step(options, kind):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), OMP_PROC_BIND="true",
-                       MALLOC_TRIM_THRESHOLD_="1000000000", MALLOC_MMAP_THRESHOLD_="1000000000")
+    environment = os.environ | torch_environment(options.threads)
     command = [sys.executable, __file__, "--threads", options.threads, "--side", options.side, "--steps", options.steps,
                "--child", kind]
     result = json.loads(subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True,

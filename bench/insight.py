@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+from torch_environment import torch_environment  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Name, fovea's network, its layer, torchvision's network and how many modules of `features` (or None: fc7), what is done,
@@ -113,8 +115,7 @@ def fovea_step(options, row, picture, folder, flags):
 
 
 def torch_step(options, row, kind):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), OMP_PROC_BIND="true",
-                       MALLOC_TRIM_THRESHOLD_="1000000000", MALLOC_MMAP_THRESHOLD_="1000000000")
+    environment = os.environ | torch_environment(options.threads)
     command = [sys.executable, __file__, "--threads", str(options.threads), "--child", kind, row[0]]
     result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout)
     return result["median_ms"], result["peak_mib"]

@@ -4,8 +4,7 @@
     bench/style.py [--fovea PROGRAM] [--threads N] [--rounds N] [--side N]...
 
 One evaluation: VGG-19's convolutions up to relu5_1, Gram matrices at relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1, the content
-at relu4_2, the gradient of the sum with respect to the picture of side x side. Weights are random: time does not depend on
-them. PyTorch runs eagerly, contiguous and channels-last, and both under bf16 autocast;
+at relu4_2, the gradient of the sum with respect to the picture of side x side. Weights are random, as He et al. say. PyTorch runs eagerly, contiguous and channels-last, and both under bf16 autocast;
 fovea's time is that of a whole step of `fovea style --preset gatys` by Adam, with the update and everything around it. Both are
 processes of their own that take turns; the ratio is that of the medians; the aim for memory is half of PyTorch's process, and
 fovea's is that of its process too. Needs python3-torch, python3-torchvision, python3-pil."""
@@ -21,6 +20,8 @@ import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+from torch_environment import torch_environment  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 TARGET, BF16_TARGET = 2.5, 1.5
 KINDS = ("eager", "channels-last", "bf16", "bf16-channels-last")
@@ -38,6 +39,8 @@ def torch_times(kind, side, steps, threads):
         if isinstance(module, torch.nn.ReLU):
             module.inplace = False
     for parameter in network.parameters():
+        if parameter.dim() > 1:  # He's: answers keep their size, so that no number is denormal
+            torch.nn.init.kaiming_normal_(parameter, nonlinearity="relu")
         parameter.requires_grad_(False)
     picture = torch.randn(1, 3, side, side).to(memory_format=layout)
     targets = {}
@@ -97,8 +100,7 @@ def fovea_step(options, side, folder, flags):
 
 
 def torch_step(options, side, kind):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), OMP_PROC_BIND="true",
-                       MALLOC_TRIM_THRESHOLD_="1000000000", MALLOC_MMAP_THRESHOLD_="1000000000")
+    environment = os.environ | torch_environment(options.threads)
     command = [sys.executable, __file__, "--threads", options.threads, "--side", side, "--steps", options.steps, "--child", kind]
     result = json.loads(subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True,
                                        env=environment).stdout)

@@ -13,6 +13,7 @@
 #include "fovea/image/codec.h"
 #include "fovea/image/colour_transfer.h"
 #include "fovea/image/resize.h"
+#include "fovea/insight/layer_network.h"
 #include "fovea/report/table.h"
 #include "fovea/train/checkpoint.h"
 
@@ -340,12 +341,15 @@ Report run(const Context& outer, const StyleOptions& o) {
   if (!o.start.empty() && !is_start(o.start))
     start = read_picture(context, o.start, "content, noise, grey or a picture");
   std::vector<StyleInput> inputs = style_inputs(context, o, content);
-  const Model model = style_model(context, o.model);
+  Model model = style_model(context, o.model);
+  const PictureRecord record = picture_record("style", o, model, files_of(o));
+  StyleLayers layers = style_layers_of(model, settings);
+  layers.style.insert(layers.style.end(), layers.content.begin(), layers.content.end());
+  keep_weights_of(model, layers.style);
   const Engine engine(o.engine);
   StyleTransfer transfer(context, model, settings, content, std::move(inputs),
                          {engine.backend, engine.compile_options, memory_limit(o.memory), o.tile});
   note_estimate(context, transfer);
-  const PictureRecord record = picture_record("style", o, model, files_of(o));
   const std::string caption = fmt::format("{} in the style of {}: preset {}, {}", o.content, fmt::join(o.styles, ", "),
                                           o.preset, printable(model.meaning.name));
   std::vector<std::string> command = words(o), typed = {"fovea"};

@@ -9,6 +9,7 @@
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/style_model.h"
 #include "fovea/image/colour_transfer.h"
+#include "fovea/insight/layer_network.h"
 #include "fovea/insight/picture_levels.h"
 #include "fovea/report/picture_plate.h"
 #include "fovea/report/table.h"
@@ -90,6 +91,7 @@ struct Work {
   const Engine& engine;
   const Image& source;
   PlanBook& book;
+  const PictureRecord& record;
 };
 
 TextureSettings settings_of(const TextureOptions& o, const Image& source) {
@@ -134,9 +136,9 @@ std::string caption_of(const Work& work, const std::vector<std::string>& layers)
                      fmt::join(layers, ", "));
 }
 
-Report single(const Context& context, const Work& work, const PictureRecord& record,
-              const std::vector<std::string>& layers) {
+Report single(const Context& context, const Work& work, const std::vector<std::string>& layers) {
   const TextureOptions& o = work.options;
+  const PictureRecord& record = work.record;
   TextureSynthesis texture = synthesis_of(context, work, layers);
   std::vector<std::string> typed = {"fovea"};
   typed.insert(typed.end(), record.command.begin(), record.command.end());
@@ -221,8 +223,7 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
   }
   plate.tile = std::max(160, std::max(pictures.back().image.width(), pictures.back().image.height()));
   plate.rows = in_rows(std::move(pictures), plate_columns(static_cast<int>(layers.size()) + 1));
-  const PictureRecord record = picture_record("texture", o, work.model, {o.image});
-  write_recorded(o.output, draw_plate(plate), record, {}, caption_of(work, layers));
+  write_recorded(o.output, draw_plate(plate), work.record, work.book.plans(), caption_of(work, layers));
   Report report;
   report.files.emplace_back(o.output);
   report.text = fmt::format("wrote {}\n", coloured(printable(o.output), Ink::cyan));
@@ -244,12 +245,14 @@ Report run(const Context& outer, const TextureOptions& o) {
   context.seed = static_cast<uint64_t>(o.seed);
   PlanBook book(plans_for(o.plan, o.resume));
   const Image source = read_picture(context, o.image, "a picture of a texture");
-  const Model model = style_model(context, o.model);
+  Model model = style_model(context, o.model);
+  const PictureRecord record = picture_record("texture", o, model, {o.image});
+  const bool all = o.layers == "all";
+  const std::vector<std::string> layers = o.layers.empty() || all ? texture_layers_of(model) : parse_names(o.layers);
+  keep_weights_of(model, layers);
   const Engine engine(o.engine);
-  const Work work{o, model, engine, source, book};
-  if (o.layers == "all") return ladder(context, work, texture_layers_of(model));
-  const std::vector<std::string> layers = o.layers.empty() ? texture_layers_of(model) : parse_names(o.layers);
-  return single(context, work, picture_record("texture", o, model, {o.image}), layers);
+  const Work work{o, model, engine, source, book, record};
+  return all ? ladder(context, work, layers) : single(context, work, layers);
 }
 
 Command texture_command() {

@@ -79,4 +79,12 @@ LayerNetwork layer_network(const Model& model, const std::vector<std::string>& l
   return result;
 }
 
+void keep_weights_of(Model& model, const std::vector<std::string>& layers) {
+  std::vector<Value> wanted;
+  for (const std::string& name : layers) wanted.push_back(find_layer(model, name));
+  const std::vector<bool> needed = reachable(model.graph, wanted);
+  for (size_t k = 0; k < needed.size(); ++k)
+    if (!needed[k]) model.weights.erase(model.graph.node(static_cast<int>(k)).name);
+}
+
 }  // namespace fovea

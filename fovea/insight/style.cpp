@@ -241,11 +241,9 @@ StyleTransfer::StyleTransfer(const Context& context, const Model& model, StyleSe
   require(model.meaning.preprocess.has_value(), ErrorKind::usage,
           "it is not known how pictures become this network's input: say it with --preprocess");
   check_styles(styles);
-  if (settings.style_layers.empty() || settings.content_layers.empty()) {
-    const StyleLayers found = style_layers_of(model);
-    if (settings.style_layers.empty()) settings.style_layers = found.style;
-    if (settings.content_layers.empty()) settings.content_layers = found.content;
-  }
+  const StyleLayers layers = style_layers_of(model, settings);
+  settings.style_layers = layers.style;
+  settings.content_layers = layers.content;
   check_layers(model, settings.style_layers, "style");
   check_layers(model, settings.content_layers, "content");
   require(settings.size >= 1 && settings.style_scale > 0, ErrorKind::usage,

@@ -60,6 +60,8 @@ struct StyleLayers {
   std::vector<std::string> style, content;
 };
 StyleLayers style_layers_of(const Model& model);
+// The settings' own layers, and for those not given style_layers_of(model)'s.
+StyleLayers style_layers_of(const Model& model, const StyleSettings& settings);
 
 struct StyleInput {
   Image picture;

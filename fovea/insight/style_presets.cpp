@@ -100,4 +100,13 @@ StyleLayers style_layers_of(const Model& model) {
   return layers;
 }
 
+StyleLayers style_layers_of(const Model& model, const StyleSettings& settings) {
+  StyleLayers layers{settings.style_layers, settings.content_layers};
+  if (!layers.style.empty() && !layers.content.empty()) return layers;
+  const StyleLayers found = style_layers_of(model);
+  if (layers.style.empty()) layers.style = found.style;
+  if (layers.content.empty()) layers.content = found.content;
+  return layers;
+}
+
 }  // namespace fovea

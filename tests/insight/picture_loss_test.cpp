@@ -8,6 +8,7 @@
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/base/error.h"
 #include "fovea/formats/open.h"
+#include "fovea/insight/layer_network.h"
 #include "fovea/model/conventions.h"
 #include "tests/data_folder.h"
 #include "tests/insight/small_loss_networks.h"
@@ -179,6 +180,20 @@ TEST(PictureLoss, SaysWhatIsWrong) {
 }
 
 // What looks at the whole picture cannot be had in tiles, and is named.
+TEST(PictureLoss, NeedsNoWeightsOfLaterLayers) {
+  const Subject s{"first", small_vgg, {"a", "b"}, 40, 30, 40};
+  Model model = small_vgg();
+  const auto backend = cpu_backend({});
+  const LossValue whole = evaluated(model, terms_of(s, model, *backend), s, *backend, {});
+  keep_weights_of(model, s.layers);
+  EXPECT_EQ(model.weights.size(), 4U);
+  EXPECT_FALSE(model.weights.contains("c"));
+  const LossValue first = evaluated(model, terms_of(s, model, *backend), s, *backend, {});
+  EXPECT_EQ(first.total, whole.total);
+  EXPECT_EQ(relative(whole.gradient, first.gradient), 0);
+  EXPECT_THROW(keep_weights_of(model, {"e"}), Error);
+}
+
 TEST(PictureLoss, RefusesGlobalOperatorsByName) {
   SmallNetwork n;
   Value x = n.conv("a", n.picture(), 8, 3, {.pad = 1});
