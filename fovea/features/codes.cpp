@@ -10,6 +10,7 @@
 #include "fovea/formats/zip_file.h"
 #include "fovea/formats/zip_stream.h"
 #include "fovea/graph/op.h"
+#include "fovea/train/checkpoint.h"
 
 namespace fovea {
 
@@ -187,11 +188,7 @@ void write_codes(const std::filesystem::path& path, const Codes& codes) {
 std::string network_fingerprint(const Model& model) {
   Digest digest;
   const auto line = [&](const std::string& text) { digest.add(bytes_of(text + "\n")); };
-  for (const Node& node : model.graph.nodes()) {
-    std::string text(node.op->name);
-    if (text == "parameter") text += fmt::format(" {} {}", node.name, to_string(node.outputs[0]));
-    line(text);
-  }
+  line(fingerprint(model));
   for (const auto& [name, weight] : model.weights) {
     line(fmt::format("{} {} {}", name, to_string(weight.dtype()), to_string(weight.shape())));
     digest.add({weight.raw(), weight.bytes()});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -108,10 +109,15 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
 }
 
 std::string fingerprint(const Model& model) {
+  // What says a size that follows from the picture's, or the batch.
+  static constexpr std::string_view kSizes[] = {"input", "reshape", "expand"};
   Digest digest;
   for (const Node& node : model.graph.nodes()) {
     std::string line(node.op->name);
-    if (line == "parameter") line += fmt::format(" {} {}", node.name, to_string(node.outputs[0]));
+    for (const Value& from : node.inputs) line += fmt::format(" {}.{}", from.node, from.output);
+    if (node.op->name == "parameter") line += fmt::format(" {} {}", node.name, to_string(node.outputs[0]));
+    else if (std::find(std::begin(kSizes), std::end(kSizes), node.op->name) == std::end(kSizes))
+      line += " " + node.attributes.text();
     line += '\n';
     digest.add(std::as_bytes(std::span(line)));
   }

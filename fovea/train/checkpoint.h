@@ -33,8 +33,8 @@ Checkpoint read_checkpoint(const std::filesystem::path& path);
 // Whether a safetensors file's metadata say that it is a checkpoint.
 bool is_checkpoint(const std::map<std::string, std::string>& metadata);
 
-// A short text that is equal for equal networks: operators, attributes and shapes of all weights. The batch and the
-// picture's size do not count.
+// A short text that is equal for equal networks: operators, what feeds them, attributes, and shapes of all weights.
+// The batch and the picture's size do not count.
 std::string fingerprint(const Model& model);
 
 }  // namespace fovea

@@ -10,6 +10,11 @@
 
 #include "fovea/base/error.h"
 #include "fovea/formats/safetensors_write.h"
+#include "fovea/ops/add.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/flatten.h"
+#include "fovea/ops/input.h"
+#include "fovea/ops/relu.h"
 #include "fovea/train/run_folder.h"
 #include "tests/data/files.h"
 
@@ -147,6 +152,23 @@ TEST_F(CheckpointTest, OneProcessAFolder) {
   EXPECT_FALSE(third.finished());
   write_bytes(folder_ / "file", {'x'});
   EXPECT_THROW(RunFolder(folder_ / "file"), Error);
+}
+
+// Networks with the same weights that compute something else are others; other batches and sizes are not.
+TEST(Fingerprint, TellsNetworksApart) {
+  const auto network = [](int64_t batch, int64_t side, ConvAttributes attributes, bool twice) {
+    Model model;
+    const Value x = input(model.graph, "x", {DType::f32, {batch, 3, side, side}});
+    const Value w = parameter(model.graph, "w", {DType::f32, {3, 3, 3, 3}});
+    const Value y = conv(model.graph, x, w, {}, attributes), z = relu(model.graph, y);
+    model.graph.outputs = {{"y", flatten(model.graph, add(model.graph, z, twice ? z : y))}};
+    return fingerprint(model);
+  };
+  const std::string one = network(1, 8, {.pad = 1}, false);
+  EXPECT_EQ(one.size(), 16U);
+  EXPECT_EQ(one, network(16, 12, {.pad = 1}, false));
+  EXPECT_NE(one, network(1, 8, {.dilation = 2, .pad = 2}, false));
+  EXPECT_NE(one, network(1, 8, {.pad = 1}, true));
 }
 
 }  // namespace
