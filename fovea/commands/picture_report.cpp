@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 
@@ -22,13 +23,16 @@ OptionList page_options(std::string& report, bool& open) {
 void require_page(const std::string& report, bool open) {
   require(!open || !report.empty(), ErrorKind::usage, "--open shows the page that --report FILE.html names");
   if (report.empty()) return;
-  const std::string ending = fs::path(report).extension().string();
+  std::string ending = fs::path(report).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
   require(ending == ".html" || ending == ".htm", ErrorKind::usage, "--report {}: expected the name of an .html file",
           report);
   const fs::path folder = fs::path(report).has_parent_path() ? fs::path(report).parent_path() : fs::path(".");
   std::error_code error;
-  require(fs::is_directory(folder, error), ErrorKind::io, "{}: cannot be written: there is no folder {}", report,
-          folder.string());
+  writing([&] {
+    require(fs::is_directory(folder, error), ErrorKind::io, "{}: cannot be written: there is no folder {}", report,
+            folder.string());
+  });
 }
 
 void write_page(const std::string& report, const std::string& html) {

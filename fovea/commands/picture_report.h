@@ -13,7 +13,7 @@ namespace fovea {
 OptionList page_options(std::string& report, bool& open);
 
 // Throws before long work is done for it: Error{usage} for --open without --report or a name that does not end in .html
-// or .htm, Error{io} where no such file can be made.
+// or .htm, WriteError where no such file can be made.
 void require_page(const std::string& report, bool open);
 
 // Writes the page, where a file is named for it. Throws as write_file.

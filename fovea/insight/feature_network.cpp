@@ -128,15 +128,20 @@ std::vector<Scaled> chain_to(const Model& model, Value layer) {
     if (from == maker.end()) {
       for (const Value v : node.inputs)
         require(!v || !maker.contains(v.node), ErrorKind::unsupported,
-                "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling", node.op->name,
-                node.name);
+                "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling; fovea texture does "
+                "without them by "
+                "--keep-weights",
+                node.op->name, node.name);
       continue;
     }
     const bool conv = node.op == &ops::conv && node.attributes.as<ConvAttributes>().groups == 1;
     const bool passes = node.op == &ops::relu || node.op == &ops::max_pool || node.op == &ops::average_pool ||
                         node.op == &ops::pad || is_positive_factor(model.graph, node);
     require(conv || passes, ErrorKind::unsupported,
-            "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling", node.op->name, node.name);
+            "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling; fovea texture does without "
+            "them by "
+            "--keep-weights",
+            node.op->name, node.name);
     if (conv) {
       for (size_t k = 1; k < node.inputs.size(); ++k)
         require(!node.inputs[k] || model.weights.contains(model.graph.node(node.inputs[k]).name),
