@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/dream_report.h"
-#include "fovea/commands/open_page.h"
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/picture_report.h"
 #include "fovea/commands/start_picture.h"
 #include "fovea/commands/step_profile.h"
 #include "fovea/compile/plan_book.h"
@@ -124,10 +124,8 @@ OptionList describe(DreamOptions& o) {
               {},
               0,
               1e6},
-             {"--report", "FILE.html", "also write a page: before and after, curves, settings", &o.report},
-             {"--open", "", "and show that page in the browser", &o.open},
              {"--profile", "", "also print which steps of the compiled program take the time", &o.profile}} +
-         model_options(o) + describe(o.engine) + plan_option(o.plan);
+         page_options(o.report, o.open) + model_options(o) + describe(o.engine) + plan_option(o.plan);
 }
 
 std::string dream_layer(const Model& model) {
@@ -249,13 +247,7 @@ void check_files(const DreamOptions& o) {
   require(o.zoom_frames == 0 || !o.save.empty(), ErrorKind::usage,
           "--zoom-frames {}: where shall the frames go? Give --save DIR", o.zoom_frames);
   if (!o.save.empty()) require_writable_folder(o.save);
-  require(!o.open || !o.report.empty(), ErrorKind::usage, "--open shows the page that --report FILE.html names");
-  if (!o.report.empty()) {
-    const fs::path folder = fs::path(o.report).has_parent_path() ? fs::path(o.report).parent_path() : fs::path(".");
-    std::error_code error;
-    require(fs::is_directory(folder, error), ErrorKind::io, "{}: cannot be written: there is no folder {}", o.report,
-            folder.string());
-  }
+  require_page(o.report, o.open);
 }
 
 // The work of a command under way.
@@ -370,13 +362,8 @@ Report run(const Context& outer, const DreamOptions& given) {
   });
   report.files.insert(report.files.begin(), o.output);
   if (o.zoom_frames > 0) finish_frames(work, record, report);
-  if (!o.report.empty()) {
-    const std::string page = dream_page(summary);
-    writing([&] { write_file(o.report, std::string_view(page)); });
-    report.files.emplace_back(o.report);
-    report.text += fmt::format("the page: {}\n", coloured(printable(o.report), Ink::cyan));
-    if (o.open) open_page(context, o.report);
-  }
+  if (!o.report.empty()) write_page(o.report, dream_page(summary));
+  add_page(context, report, o.report, o.open);
   if (o.profile) report.text += "\n" + step_profile(dream.program());
   if (!result.trouble.empty()) {
     report.failed = true;

@@ -4,10 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "fovea/commands/doctor.h"
+#include "fovea/commands/picture_report.h"
 #include "fovea/image/codec.h"
 #include "fovea/report/page.h"
-#include "fovea/report/picture_run.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -75,15 +74,15 @@ Report dream_report(const DreamSummary& s) {
 }
 
 std::string dream_page(const DreamSummary& s) {
-  PictureRun page;
+  PicturePage page;
   page.title = "A dream";
   page.subtitle =
       fmt::format("What {} sees in {}: {}", printable(s.model.meaning.name),
                   s.options.image == "noise" ? "noise" : printable(s.options.image), printable(s.objective));
   page.before = s.before;
   page.after = s.after;
-  Chart values{.title = "How strongly it answers", .x_name = "step of the octave"};
-  Chart sizes{.title = "Mean size of its gradient", .x_name = "step of the octave"};
+  Chart values{.title = "How strongly it answers", .x_name = "step of the octave", .labelled = true};
+  Chart sizes{.title = "Mean size of its gradient", .x_name = "step of the octave", .labelled = true};
   values.note = value_name(s);
   size_t steps = 0;
   for (const DreamOctave& octave : s.result.octaves) {
@@ -100,10 +99,9 @@ std::string dream_page(const DreamSummary& s) {
   page.charts_intro = "Before each step, a curve for each size that the picture was drawn at, coarse first.";
   page.facts = {{fmt::format("{} × {}", s.after.width(), s.after.height()), "pixels"},
                 {fmt::format("{}", steps), "steps"},
-                {short_time(s.seconds), "of work"}};
+                {short_time(s.seconds), "of work"},
+                {short_bytes(static_cast<double>(s.memory.arena + s.memory.weights + s.memory.states)), "of memory"}};
   page.settings = {
-      {"network", printable(s.model.meaning.name)},
-      {"SHA-256 of its weights", s.record.model_hash},
       {"objective", printable(s.objective)},
       {"preset", s.options.preset},
       {"octaves", fmt::format("{}, each {:g} times the one before", s.result.octaves.size(), s.settings.octave_scale)},
@@ -111,15 +109,15 @@ std::string dream_page(const DreamSummary& s) {
       {"jitter", fmt::format("up to {} pixels", s.settings.jitter)},
       {"gradient", s.settings.rule.gradient},
       {"resize", s.settings.resize},
-      {"tiles", s.settings.tile > 0 ? fmt::format("of {} pixels", s.settings.tile) : "none"},
-      {"seed", fmt::format("{}", s.options.seed)},
-      {"threads", fmt::format("{}", s.record.threads)},
-      {"fovea", s.record.version}};
+      {"tiles", s.settings.tile > 0 ? fmt::format("of {} pixels", s.settings.tile) : "none"}};
   if (!s.options.guide.empty() && s.options.guide != "noise")
     page.sources.emplace_back(read_image(s.options.guide), "the guide: " + printable(s.options.guide));
-  page.command = command_line(s.record);
-  page.footer = fmt::format("made by fovea {}", html_text(version()));
-  return picture_run_page(page);
+  if (!s.result.trouble.empty())
+    page.notice = fmt::format("Stopped: {}. This is the last good picture.", s.result.trouble);
+  else if (!s.result.finished)
+    page.notice = "Interrupted: this is the picture as it stood. The command below makes it whole, from the beginning.";
+  add_record(page, s.record, s.options.output);
+  return picture_page(page);
 }
 
 }  // namespace fovea

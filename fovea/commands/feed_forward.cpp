@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/picture_report.h"
 #include "fovea/commands/style_model.h"
+#include "fovea/commands/style_page.h"
 #include "fovea/compile/plan_book.h"
 #include "fovea/image/colour_transfer.h"
 #include "fovea/image/resize.h"
@@ -18,6 +20,7 @@ namespace fovea {
 Report run_feed_forward(const Context& context, const StyleOptions& o) {
   require_file(o.content, "a picture");
   require_picture_output(o.output);
+  require_page(o.report, o.open);
   require(o.styles.empty(), ErrorKind::usage, "--network has its style already: leave {} out", o.styles[0]);
   require(o.model.model.empty(), ErrorKind::usage, "--network and --model: give one of them");
   ModelOptions named = o.model;
@@ -46,6 +49,8 @@ Report run_feed_forward(const Context& context, const StyleOptions& o) {
                    {"content", o.content},
                    {"width", made.width()},
                    {"height", made.height()}});
+  if (!o.report.empty()) write_page(o.report, style_page({o, nullptr, record, content, {}}, made, nullptr, nullptr));
+  add_page(context, report, o.report, o.open);
   return report;
 }
 

@@ -29,22 +29,68 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+constexpr const char* kHistory = "history of stage ";
+
 struct SavedPlans {
   std::vector<std::string> plans;
   size_t before = 0, stage_begins = 0;
+  // Of the run so far.
+  std::vector<std::string> names;
+  std::vector<double> step_seconds;
+  double seconds = 0;
 };
 
 SavedPlans saved_plans(const Checkpoint& checkpoint, const std::string& file) {
   try {
     const Json json = Json::parse(checkpoint.plan);
-    SavedPlans saved{json.at("plans").get<std::vector<std::string>>(), json.at("before").get<size_t>(),
-                     json.at("stage").get<size_t>()};
+    SavedPlans saved{json.at("plans").get<std::vector<std::string>>(),
+                     json.at("before").get<size_t>(),
+                     json.at("stage").get<size_t>(),
+                     json.value("terms", std::vector<std::string>{}),
+                     json.value("step_seconds", std::vector<double>{}),
+                     json.value("seconds", 0.0)};
     require(saved.before <= saved.stage_begins && saved.stage_begins <= saved.plans.size(), ErrorKind::format,
             "{}: its plans are damaged", file);
     return saved;
   } catch (const nlohmann::json::exception&) {
     fail(ErrorKind::format, "{}: is no state of a picture that fovea was making", file);
   }
+}
+
+// The losses so far, for the state: of each stage [steps, 1 + terms].
+void save_history(const PictureRunResult& result, Weights& states) {
+  for (size_t k = 0; k < result.totals.size(); ++k) {
+    const auto steps = static_cast<int64_t>(result.totals[k].size());
+    if (steps == 0) continue;
+    const size_t columns = 1 + result.terms[k].size();
+    Tensor table(DType::f64, {steps, static_cast<int64_t>(columns)});
+    const auto to = table.data<double>();
+    for (size_t i = 0; i < static_cast<size_t>(steps); ++i) {
+      to[i * columns] = result.totals[k][i];
+      for (size_t t = 1; t < columns; ++t) to[i * columns + t] = result.terms[k][t - 1][i];
+    }
+    states[kHistory + std::to_string(k)] = std::move(table);
+  }
+}
+
+// Takes them out of the state again.
+void take_history(std::map<std::string, Tensor>& states, size_t stages, PictureRunResult& result) {
+  result.totals.resize(stages);
+  result.terms.resize(stages);
+  for (size_t k = 0; k < stages; ++k) {
+    const auto found = states.find(kHistory + std::to_string(k));
+    if (found == states.end()) continue;
+    const Tensor& table = found->second;
+    if (table.rank() != 2 || table.dtype() != DType::f64 || table.size(1) != 1 + std::ssize(result.names)) continue;
+    const auto from = table.data<double>();
+    const auto columns = static_cast<size_t>(table.size(1));
+    result.terms[k].resize(columns - 1);
+    for (size_t i = 0; i < from.size(); i += columns) {
+      result.totals[k].push_back(from[i]);
+      for (size_t t = 1; t < columns; ++t) result.terms[k][t - 1].push_back(from[i + t]);
+    }
+  }
+  std::erase_if(states, [](const auto& entry) { return entry.first.starts_with(kHistory); });
 }
 
 // "term 1.2e+03, term 4.5": the largest three first.
@@ -98,19 +144,33 @@ void PictureRun::restore(PictureSynthesis& synthesis) {
           checkpoint.recipe, settings_.settings);
   require(saved.before == before_, ErrorKind::usage, "{}: was made by another version of fovea", file);
   earlier_.assign(saved.plans.begin(), saved.plans.begin() + static_cast<int64_t>(saved.stage_begins));
-  synthesis.restore({{checkpoint.states.begin(), checkpoint.states.end()}, checkpoint.numbers});
+  DescentState state{{checkpoint.states.begin(), checkpoint.states.end()}, checkpoint.numbers};
+  result_.names = saved.names;
+  take_history(state.tensors, synthesis.stages().size(), result_);
+  synthesis.restore(state);
+  result_.step_seconds = saved.step_seconds;
+  result_.step_seconds.resize(synthesis.stages().size());
+  since_ -= saved.seconds;
 }
 
 void PictureRun::write_state(PictureSynthesis& synthesis) {
   DescentState state = synthesis.state();
   Checkpoint checkpoint;
   for (auto& [name, tensor] : state.tensors) checkpoint.states[name] = std::move(tensor);
+  save_history(result_, checkpoint.states);
   checkpoint.numbers = std::move(state.numbers);
   checkpoint.step = synthesis.done();
   checkpoint.model = settings_.network;
   checkpoint.recipe = settings_.settings;
   const size_t begins = earlier_.empty() ? stage_begins_ : earlier_.size() + stage_begins_ - before_;
-  checkpoint.plan = Json{{"plans", all_plans()}, {"before", before_}, {"stage", begins}}.dump();
+  checkpoint.plan = Json{
+      {"plans", all_plans()},
+      {"before", before_},
+      {"stage", begins},
+      {"terms", result_.names},
+      {"step_seconds", result_.step_seconds},
+      {"seconds",
+       now() - since_}}.dump();
   checkpoint.threads = thread_count();
   writing([&] { write_checkpoint(checkpoint, state_file(settings_.output)); });
   state_written_ = true;
@@ -125,8 +185,17 @@ void PictureRun::begun(const Context& context, size_t stage, const PictureLoss& 
                            e.tiling.tiled ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(),
                                                         e.tiling.columns.length, e.tiling.rows.length)
                                           : ""));
+  result_.estimates.resize(synthesis.stages().size());
+  result_.estimates[stage] = e;
   times_.clear();
   last_ = now();
+}
+
+void PictureRun::show(bool under_way) {
+  if (!settings_.page) return;
+  result_.under_way = under_way;
+  result_.seconds = now() - since_;
+  settings_.page(result_);
 }
 
 // By this stage's steps and the sizes of those that come.
@@ -143,8 +212,8 @@ double PictureRun::seconds_left(const PictureSynthesis& synthesis) const {
   return left;
 }
 
-void PictureRun::step(const Context& context, PictureSynthesis& synthesis, const SynthesisStep& s,
-                      PictureRunResult& result) {
+void PictureRun::step(const Context& context, PictureSynthesis& synthesis, const SynthesisStep& s) {
+  PictureRunResult& result = result_;
   const double time = now();
   times_.push_back(time - last_);
   last_ = time;
@@ -170,41 +239,46 @@ void PictureRun::step(const Context& context, PictureSynthesis& synthesis, const
   writing([&] { write_(file, synthesis.shown(), all_plans()); });
   result.files.push_back(file);
   write_state(synthesis);
+  result.resume = fmt::format("{} --resume {}", settings_.again, state_file(settings_.output));
+  show(true);
   last_ = now();
 }
 
 PictureRunResult PictureRun::run(const Context& context, PictureSynthesis& synthesis) {
+  since_ = now();
   if (!settings_.resume.empty()) {
     restore(synthesis);
     context.note(fmt::format("going on after step {} of {}", synthesis.done(), synthesis.total()));
   }
-  PictureRunResult result;
-  const double start = now();
-  size_t stage = synthesis.stage();
-  last_ = start;
+  last_ = now();
   const PictureSynthesis::Outcome outcome = synthesis.run(context, [&](const SynthesisStep& s) {
-    if (s.stage != stage) stage = s.stage;
-    step(context, synthesis, s, result);
+    step(context, synthesis, s);
     if (s.step == synthesis.stages()[s.stage].steps) stage_begins_ = book_.compiled();
   });
-  result.seconds = now() - start;
-  result.finished = outcome.finished;
-  result.plans = all_plans();
-  writing([&] { write_(settings_.output, synthesis.shown(), result.plans); });
+  result_.seconds = now() - since_;
+  result_.finished = outcome.finished;
+  result_.trouble = outcome.trouble;
+  result_.resume.clear();
+  result_.plans = all_plans();
+  writing([&] { write_(settings_.output, synthesis.shown(), result_.plans); });
   const std::string state = state_file(settings_.output);
-  if (!outcome.trouble.empty())
+  if (!outcome.trouble.empty()) {
+    show(false);
     fail(ErrorKind::usage,
          "{}; {} holds the last good picture, of step {}. A smaller --rate, other weights or --exact may help",
          outcome.trouble, settings_.output, synthesis.done());
+  }
   if (!outcome.finished) {
     write_state(synthesis);
-    context.note(fmt::format("stopped after step {} of {}: {} holds the picture so far; to go on: {} --resume {}",
-                             synthesis.done(), synthesis.total(), settings_.output, settings_.again, state));
+    result_.resume = fmt::format("{} --resume {}", settings_.again, state);
+    context.note(fmt::format("stopped after step {} of {}: {} holds the picture so far; to go on: {}", synthesis.done(),
+                             synthesis.total(), settings_.output, result_.resume));
   } else if (state_written_ || settings_.resume == state) {
     std::error_code error;
     fs::remove(state, error);  // nothing is left to go on with
   }
-  return result;
+  show(false);
+  return result_;
 }
 
 size_t parse_memory(const std::string& text) {

@@ -13,6 +13,8 @@
 
 namespace fovea {
 
+struct PictureRunResult;
+
 struct PictureRunSettings {
   std::string output;      // the picture; the run's state lies beside it, see state_file
   std::string resume;      // the state to go on from; empty: from the beginning
@@ -20,19 +22,26 @@ struct PictureRunSettings {
   std::string network;     // fingerprint() of it
   int64_t save_every = 0;  // steps between pictures (OUT_100.png) and states; 0: none
   std::string again;       // the command's words, for the line that says how to go on
+  // Writes a page about the run: beside every picture on the way, and at the end however it ended. May be empty.
+  std::function<void(const PictureRunResult&)> page = {};
 };
 
 // OUT.state of OUT.
 std::string state_file(const std::string& output);
 
+// All of the run, also what was done before it was resumed.
 struct PictureRunResult {
   bool finished = false;
-  std::vector<std::vector<double>> totals;              // of each stage, of each step done in this call
+  bool under_way = false;                               // it goes on: this is for a page on the way
+  std::string trouble;                                  // why it cannot go on; empty: nothing
+  std::string resume;                                   // the line that goes on with it where it was stopped
+  std::vector<std::vector<double>> totals;              // of each stage, of each step
   std::vector<std::vector<std::vector<double>>> terms;  // [stage][term][step]
   std::vector<std::string> names;                       // of the terms
   std::vector<double> step_seconds;                     // of each stage, the median; 0 where nothing was done
+  std::vector<LossEstimate> estimates;                  // of each stage; no bytes: it was not begun in this call
   std::vector<std::string> files;                       // pictures on the way
-  std::vector<std::string> plans;                       // of all programs of the run, also those before it was resumed
+  std::vector<std::string> plans;                       // of all programs
   double seconds = 0;
 };
 
@@ -61,8 +70,9 @@ class PictureRun {
  private:
   void restore(PictureSynthesis& synthesis);
   void write_state(PictureSynthesis& synthesis);
+  void show(bool under_way);
   std::vector<std::string> all_plans() const;
-  void step(const Context& context, PictureSynthesis& synthesis, const SynthesisStep& step, PictureRunResult& result);
+  void step(const Context& context, PictureSynthesis& synthesis, const SynthesisStep& step);
   double seconds_left(const PictureSynthesis& synthesis) const;
 
   PictureRunSettings settings_;
@@ -72,8 +82,9 @@ class PictureRun {
   size_t stage_begins_ = 0;           // programs of the book when the stage began
   std::vector<std::string> earlier_;  // plans of stages before the one that was resumed
   std::vector<double> times_;         // of this stage's steps
-  double last_ = 0;
+  double last_ = 0, since_ = 0;       // of the last step and of this call, minus the seconds before it
   bool state_written_ = false;
+  PictureRunResult result_;
 };
 
 // "2G", "1500M", "900K", or a number of MiB. Throws Error{usage}.

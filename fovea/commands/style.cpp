@@ -9,7 +9,9 @@
 #include "fovea/commands/feed_forward.h"
 #include "fovea/commands/johnson_flags.h"
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/picture_report.h"
 #include "fovea/commands/style_model.h"
+#include "fovea/commands/style_page.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/colour_transfer.h"
 #include "fovea/image/resize.h"
@@ -171,8 +173,8 @@ OptionList work_options(StyleOptions& o) {
 }  // namespace
 
 OptionList describe(StyleOptions& o) {
-  return picture_options(o) + describe_style_model(o.model) + loss_options(o) + work_options(o) + describe(o.engine) +
-         plan_option(o.plan);
+  return picture_options(o) + describe_style_model(o.model) + loss_options(o) + work_options(o) +
+         page_options(o.report, o.open) + describe(o.engine) + plan_option(o.plan);
 }
 
 namespace {
@@ -332,6 +334,7 @@ Report run(const Context& outer, const StyleOptions& o) {
   if (!o.network.empty()) return run_feed_forward(outer, o);
   require_file(o.content, "a picture");
   require_picture_output(o.output);
+  require_page(o.report, o.open);
   Context context = outer;
   context.seed = static_cast<uint64_t>(o.seed);
   const StyleSettings settings = style_settings(o);
@@ -347,6 +350,7 @@ Report run(const Context& outer, const StyleOptions& o) {
   layers.style.insert(layers.style.end(), layers.content.begin(), layers.content.end());
   keep_weights_of(model, layers.style);
   const Engine engine(o.engine);
+  auto sources = style_sources(o, inputs);
   StyleTransfer transfer(context, model, settings, content, std::move(inputs),
                          {engine.backend, engine.compile_options, memory_limit(o.memory), o.tile});
   note_estimate(context, transfer);
@@ -355,22 +359,32 @@ Report run(const Context& outer, const StyleOptions& o) {
   std::vector<std::string> command = words(o), typed = {"fovea"};
   typed.insert(typed.end(), command.begin(), command.end());
   typed.insert(typed.end(), {"-o", o.output});
+  const StyleView view{o, &transfer.settings(), record, content, std::move(sources)};
+  PictureSynthesis* running = nullptr;
+  const auto made = [&](const Tensor& levels) {
+    return coloured_as(transfer.picture(levels, static_cast<int>(o.depth)), content, o.colours);
+  };
   PictureRun work({.output = o.output,
                    .resume = o.resume,
                    .settings = settings_text(command, files_of(o)),
                    .network = record.model_hash,
                    .save_every = o.save_every,
-                   .again = shell_line(typed)},
+                   .again = shell_line(typed),
+                   .page =
+                       [&](const PictureRunResult& result) {
+                         if (o.report.empty()) return;
+                         write_page(o.report, style_page(view, made(running->shown()), &result, running));
+                       }},
                   book, [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans) {
-                    const Image made = transfer.picture(levels, static_cast<int>(o.depth));
-                    write_recorded(file, coloured_as(made, content, o.colours), record, plans, caption);
+                    write_recorded(file, made(levels), record, plans, caption);
                   });
-  PictureSynthesis* running = nullptr;
   PictureSynthesis synthesis = transfer.synthesis(
       context, start, [&](size_t stage, const PictureLoss& loss) { work.begun(context, stage, loss, *running); });
   running = &synthesis;
   const PictureRunResult result = work.run(context, synthesis);
-  return report_of(o, transfer, result, synthesis, model);
+  Report report = report_of(o, transfer, result, synthesis, model);
+  add_page(context, report, o.report, o.open);
+  return report;
 }
 
 Command style_command() {
@@ -387,6 +401,7 @@ Command style_command() {
         "a blend of two styles, in the photograph's colours"},
        {"fovea style photo.jpg sky.jpg land.jpg --mask up.png --mask down.png -o out.png", "a style for each part"},
        {"fovea style photo.jpg painting.jpg --size 3840 --memory 4G --depth 16 -o large.tif", "large, in tiles"},
+       {"fovea style photo.jpg painting.jpg -o out.png --report out.html --open", "before and after under a slider"},
        {"fovea style photo.jpg --network mosaic.onnx -o out.png", "by a network that was trained for one style"},
        {"fovea style -content_image photo.jpg -style_image painting.jpg -image_size 512 -original_colors 1",
         "as neural-style's users type it"}},

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/picture_report.h"
 #include "fovea/commands/style_model.h"
+#include "fovea/commands/texture_page.h"
 #include "fovea/image/colour_transfer.h"
 #include "fovea/insight/layer_network.h"
 #include "fovea/insight/picture_levels.h"
@@ -63,7 +66,7 @@ OptionList describe(TextureOptions& o) {
               "free",
               &o.memory},
              {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &o.tile, false, {}, 0, 65536}} +
-         describe(o.engine) + plan_option(o.plan);
+         page_options(o.report, o.open) + describe(o.engine) + plan_option(o.plan);
 }
 
 namespace {
@@ -143,16 +146,23 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
   std::vector<std::string> typed = {"fovea"};
   typed.insert(typed.end(), record.command.begin(), record.command.end());
   typed.insert(typed.end(), {"-o", o.output});
+  PictureSynthesis* running = nullptr;
   PictureRun run({.output = o.output,
                   .resume = o.resume,
                   .settings = settings_text(record.command, {o.image}),
                   .network = record.model_hash,
                   .save_every = o.save_every,
-                  .again = shell_line(typed)},
+                  .again = shell_line(typed),
+                  .page =
+                      [&](const PictureRunResult& result) {
+                        if (o.report.empty()) return;
+                        const Image made = finished(work, texture, running->shown());
+                        write_page(o.report, texture_page(o, texture.settings(), record, texture.source(), made, result,
+                                                          *running));
+                      }},
                  work.book, [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans) {
                    write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers));
                  });
-  PictureSynthesis* running = nullptr;
   PictureSynthesis synthesis = texture.synthesis(
       context, [&](size_t stage, const PictureLoss& loss) { run.begun(context, stage, loss, *running); });
   running = &synthesis;
@@ -175,25 +185,19 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
                {"height", texture.settings().height}};
   json.update(run_json(result, synthesis));
   report.set_json(json);
+  add_page(context, report, o.report, o.open);
   return report;
 }
 
-// One rung of the plate: the picture and its last loss.
-struct Rung {
-  Image picture;
-  double first = 0, last = 0;
-  bool finished = false;
-};
-
-Rung rung(const Context& context, const Work& work, const std::vector<std::string>& layers, size_t index,
-          size_t count) {
+TextureRung rung(const Context& context, const Work& work, const std::vector<std::string>& layers, size_t index,
+                 size_t count) {
   TextureSynthesis texture = synthesis_of(context, work, layers);
   PictureSynthesis synthesis = texture.synthesis(context);
-  Rung result;
+  TextureRung result;
+  result.name = index == 0 ? layers[0] : "+ " + layers.back();
   const std::string what = fmt::format("{} of {}, to {}", index + 1, count, layers.back());
   const PictureSynthesis::Outcome outcome = synthesis.run(context, [&](const SynthesisStep& s) {
-    if (s.done == 1) result.first = s.value.total;
-    result.last = s.value.total;
+    result.losses.push_back(s.value.total);
     context.report({what, s.done, s.total, fmt::format("loss {:.4g}", s.value.total)});
   });
   require(outcome.trouble.empty(), ErrorKind::usage, "{}: a smaller --rate or --exact may help", outcome.trouble);
@@ -214,16 +218,24 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
       fmt::format("{}: from noise to the same statistics of more and more layers", printable(work.model.meaning.name));
   std::vector<PlatePicture> pictures = {{fitted(work.source, looked_at), {"the texture"}}};
   Json rungs = Json::array();
+  std::vector<TextureRung> done;
+  const auto began = std::chrono::steady_clock::now();
   for (size_t k = 0; k < layers.size() && !context.cancelled(); ++k) {
     const std::vector<std::string> some(layers.begin(), layers.begin() + static_cast<int64_t>(k) + 1);
-    const Rung r = rung(context, work, some, k, layers.size());
-    const std::string faint = fmt::format("loss {:.3g} to {:.3g}{}", r.first, r.last, r.finished ? "" : ", stopped");
-    pictures.push_back({r.picture, {k == 0 ? some[0] : "+ " + some.back(), faint}});
-    rungs.push_back({{"layers", some}, {"loss_at_start", r.first}, {"loss_at_end", r.last}});
+    const TextureRung& r = done.emplace_back(rung(context, work, some, k, layers.size()));
+    const double first = r.losses.empty() ? 0 : r.losses.front(), last = r.losses.empty() ? 0 : r.losses.back();
+    const std::string faint = fmt::format("loss {:.3g} to {:.3g}{}", first, last, r.finished ? "" : ", stopped");
+    pictures.push_back({r.picture, {r.name, faint}});
+    rungs.push_back({{"layers", some}, {"loss_at_start", first}, {"loss_at_end", last}});
   }
   plate.tile = std::max(160, std::max(pictures.back().image.width(), pictures.back().image.height()));
   plate.rows = in_rows(std::move(pictures), plate_columns(static_cast<int>(layers.size()) + 1));
-  write_recorded(o.output, draw_plate(plate), work.record, work.book.plans(), caption_of(work, layers));
+  const Image picture = draw_plate(plate);
+  write_recorded(o.output, picture, work.record, work.book.plans(), caption_of(work, layers));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
+  TextureSettings settings = settings_of(o, work.source);
+  settings.layers = layers;
+  if (!o.report.empty()) write_page(o.report, ladder_page(o, settings, work.record, picture, done, seconds.count()));
   Report report;
   report.files.emplace_back(o.output);
   report.text = fmt::format("wrote {}\n", coloured(printable(o.output), Ink::cyan));
@@ -232,6 +244,7 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
                    {"model", printable(work.model.meaning.name)},
                    {"seed", o.seed},
                    {"ladder", rungs}});
+  add_page(context, report, o.report, o.open);
   return report;
 }
 
@@ -240,6 +253,7 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
 Report run(const Context& outer, const TextureOptions& o) {
   require_file(o.image, "a picture of a texture");
   require_picture_output(o.output);
+  require_page(o.report, o.open);
   require(o.depth == 8 || o.depth == 16, ErrorKind::usage, "--depth {}: expected 8 or 16", o.depth);
   Context context = outer;
   context.seed = static_cast<uint64_t>(o.seed);
@@ -264,7 +278,8 @@ Command texture_command() {
       "texture.md says how to read the plate of --layers all.",
       {{"fovea texture pebbles.jpg -o more.png", "a new picture of pebbles"},
        {"fovea texture pebbles.jpg --layers all -o plate.png", "what each further layer adds"},
-       {"fovea texture bricks.png --size 512x256 --tileable -o wall.png", "larger, and it continues at its edges"}},
+       {"fovea texture bricks.png --size 512x256 --tileable -o wall.png", "larger, and it continues at its edges"},
+       {"fovea texture pebbles.jpg -o more.png --report more.html --open", "beside its source, with the losses"}},
       run);
 }
 

@@ -10,10 +10,10 @@ struct TextureOptions {
   EngineOptions engine;
   std::string image, output, size, layers, layer_weights, statistics = "gatys", pooling = "average",
                                                           optimiser = "lbfgs";
-  std::string memory, resume, plan;
+  std::string memory, resume, plan, report;
   double rate = 0;
   int64_t source_size = 256, steps = 300, history = 20, seed = 0, depth = 8, save_every = 0, tile = 0;
-  bool tileable = false, match_histogram = false, keep_weights = false;
+  bool tileable = false, match_histogram = false, keep_weights = false, open = false;
 };
 OptionList describe(TextureOptions& options);
 

@@ -6,10 +6,13 @@
 //                    that unit j answers 1/s_j of what it did.
 #include "fovea/insight/feature_network.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "fovea/base/error.h"
+#include "fovea/data/drawn_painting.h"
+#include "fovea/data/drawn_scenes.h"
 #include "fovea/insight/picture_loss.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/layers.h"
@@ -25,6 +28,10 @@
 namespace fovea {
 
 namespace {
+
+// A unit that hardly answers to some pictures would otherwise be made so strong that what it answers to another picture
+// is all that a loss sees.
+constexpr double kLeastAnswer = 0.05;
 
 // The model with some nodes replaced; names and outputs stay.
 Model replaced(const Model& model, const std::function<Value(Graph&, const Node&, std::span<const Value>)>& by) {
@@ -121,15 +128,20 @@ std::vector<Scaled> chain_to(const Model& model, Value layer) {
     if (from == maker.end()) {
       for (const Value v : node.inputs)
         require(!v || !maker.contains(v.node), ErrorKind::unsupported,
-                "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling", node.op->name,
-                node.name);
+                "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling; fovea texture does "
+                "without them by "
+                "--keep-weights",
+                node.op->name, node.name);
       continue;
     }
     const bool conv = node.op == &ops::conv && node.attributes.as<ConvAttributes>().groups == 1;
     const bool passes = node.op == &ops::relu || node.op == &ops::max_pool || node.op == &ops::average_pool ||
                         node.op == &ops::pad || is_positive_factor(model.graph, node);
     require(conv || passes, ErrorKind::unsupported,
-            "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling", node.op->name, node.name);
+            "{} \"{}\": normalised weights are for chains of convolution, ReLU and pooling; fovea texture does without "
+            "them by "
+            "--keep-weights",
+            node.op->name, node.name);
     if (conv) {
       for (size_t k = 1; k < node.inputs.size(); ++k)
         require(!node.inputs[k] || model.weights.contains(model.graph.node(node.inputs[k]).name),
@@ -146,7 +158,7 @@ std::vector<Scaled> chain_to(const Model& model, Value layer) {
   return chain;
 }
 
-// Mean answers over all positions of all pictures; 1 for units that never answer above 0.
+// Mean answers over all positions of all pictures, each at least kLeastAnswer of its layer's mean; 1 in a silent layer.
 std::vector<std::vector<double>> mean_answers(const Context& context, const Model& model,
                                               const std::vector<Scaled>& chain, std::span<const Tensor> pictures,
                                               Backend& backend, const CompileOptions& options) {
@@ -164,12 +176,33 @@ std::vector<std::vector<double>> mean_answers(const Context& context, const Mode
     }
     context.report({"normalising weights", ++done, static_cast<int64_t>(pictures.size()), ""});
   }
-  for (size_t k = 0; k < means.size(); ++k)
-    for (double& mean : means[k]) mean = mean > 0 ? mean / positions[k] : 1;
+  for (size_t k = 0; k < means.size(); ++k) {
+    double sum = 0;
+    for (double& mean : means[k]) sum += mean = std::max(mean, 0.0) / positions[k];
+    const double least = kLeastAnswer * sum / static_cast<double>(means[k].size());
+    for (double& mean : means[k]) mean = sum > 0 ? std::max(mean, least) : 1;
+  }
   return means;
 }
 
+// The red, green and blue of a picture become its green, blue and red.
+Image colours_turned(const Image& picture) {
+  Image turned(picture.width(), picture.height(), 3);
+  for (int y = 0; y < picture.height(); ++y)
+    for (int x = 0; x < picture.width(); ++x)
+      for (int c = 0; c < 3; ++c) turned.row(y)[3 * x + (c + 1) % 3] = picture.row(y)[3 * x + c];
+  return turned;
+}
+
 }  // namespace
+
+std::vector<Image> varied_pictures() {
+  constexpr int kSide = 160;
+  std::vector<Image> pictures = {draw_painting(kSide, Rng(0).fork("normalising"))};
+  for (int turns = 0; turns < 2; ++turns) pictures.push_back(colours_turned(pictures.back()));
+  for (const std::string& thing : drawn_scenes()) pictures.push_back(draw_scene(thing, kSide, Rng(0)));
+  return pictures;
+}
 
 Model with_normalised_weights(const Context& context, const Model& model, std::string_view layer,
                               std::span<const Tensor> pictures, Backend& backend, const CompileOptions& options) {

@@ -8,6 +8,7 @@
 #include "fovea/backend/backend.h"
 #include "fovea/base/context.h"
 #include "fovea/compile/program.h"
+#include "fovea/image/image.h"
 #include "fovea/model/model.h"
 
 namespace fovea {
@@ -25,10 +26,16 @@ Model with_replicated_edges(const Model& model);
 // Weights scaled so that the mean answer of every unit of every rectified convolution over all positions of the
 // pictures is 1, without any effect on what units see of each other: w'_ji = w_ji · a_i/a_j, b'_j = b_j / a_j for the
 // mean answers a. Gatys et al., 2015, section 2 ("rescaled the weights such that the mean activation of each filter
-// over images and positions is equal to one"). Units that are silent for all pictures keep a scale of 1.
+// over images and positions is equal to one"). A unit whose mean is below a
+// twentieth of its layer's counts as having that: see varied_pictures.
 // For chains of convolutions, ReLU and pooling from the picture to `layer`. Pictures are levels [1,C,H,W]. Throws
 // Error{unsupported} naming the first other operator, Error{usage} when there are no pictures.
 Model with_normalised_weights(const Context& context, const Model& model, std::string_view layer,
                               std::span<const Tensor> pictures, Backend& backend, const CompileOptions& options = {});
+
+// Drawn pictures of all colours and scales, to be normalised by together with those at hand. Gatys et al. took
+// ImageNet's. By one picture alone a unit that is nearly silent for it (a colour's in a grey wall) would become
+// millions of times as strong.
+std::vector<Image> varied_pictures();
 
 }  // namespace fovea

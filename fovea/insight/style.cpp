@@ -262,6 +262,7 @@ StyleTransfer::StyleTransfer(const Context& context, const Model& model, StyleSe
     std::vector<Tensor> pictures = {picture_levels(fitted(p.content, fitted_size(p.content, 256)), p.how())};
     for (const StyleInput& s : p.styles)
       pictures.push_back(picture_levels(fitted(s.picture, fitted_size(s.picture, 256)), p.how()));
+    for (const Image& picture : varied_pictures()) pictures.push_back(picture_levels(picture, p.how()));
     p.model = with_normalised_weights(context, p.model, p.settings.style_layers.back(), pictures, *p.engine.backend,
                                       p.capture_options());
   }

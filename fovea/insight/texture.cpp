@@ -148,7 +148,8 @@ TextureSynthesis::TextureSynthesis(const Context& context, const Model& model, T
     CompileOptions options;
     options.tune = false;
     options.exact = p.engine.options.exact;
-    const std::vector<Tensor> pictures = {picture_levels(p.source, p.how())};
+    std::vector<Tensor> pictures = {picture_levels(p.source, p.how())};
+    for (const Image& picture : varied_pictures()) pictures.push_back(picture_levels(picture, p.how()));
     p.model = with_normalised_weights(context, p.model, p.settings.layers.back(), pictures, *p.engine.backend, options);
   }
   if (p.settings.pooling == "average") p.model = with_average_pooling(p.model);

@@ -14,6 +14,9 @@ namespace {
 constexpr double kWidth = 560, kHeight = 290, kLeft = 56, kRight = 14, kTop = 12, kBottom = 34;
 constexpr size_t kStretches = 400;  // of a curve with many points
 constexpr size_t kMarks = 64;       // a curve with more points has no marks
+// Names at the ends of lines: characters at most; their width and distance, with room for narrow pages' larger letters.
+constexpr size_t kLabel = 22;
+constexpr double kCharacter = 7.6, kLabelStep = 15;
 
 struct Axis {
   double low = 0, high = 1;
@@ -27,7 +30,8 @@ struct Axis {
 
 struct Plane {
   Axis x, y;
-  double px(double value) const { return kLeft + x.share(value) * (kWidth - kLeft - kRight); }
+  double right = kRight;
+  double px(double value) const { return kLeft + x.share(value) * (kWidth - kLeft - right); }
   double py(double value) const { return kHeight - kBottom - y.share(value) * (kHeight - kTop - kBottom); }
 };
 
@@ -147,19 +151,91 @@ std::string axes_svg(const Chart& chart, const Plane& plane) {
     svg += fmt::format(
         "<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text x=\"{}\" y=\"{:.1f}\" "
         "class=\"left\">{}</text>",
-        kLeft, kWidth - kRight, plane.py(t), plane.py(t), kLeft - 7, plane.py(t) + 3.6, number(t, chart.notation));
-  for (const double t : linear_ticks(plane.x.low, plane.x.high, 8))
+        kLeft, kWidth - plane.right, plane.py(t), plane.py(t), kLeft - 7, plane.py(t) + 3.6, number(t, chart.notation));
+  for (const double t : linear_ticks(plane.x.low, plane.x.high, plane.right > kRight ? 6 : 8))
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" class=\"below\">{}</text>", plane.px(t), kHeight - kBottom + 15,
                        number(t, Notation::plain));
-  svg += fmt::format("<line class=\"base\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>", kLeft, kWidth - kRight,
+  svg += fmt::format("<line class=\"base\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>", kLeft, kWidth - plane.right,
                      kHeight - kBottom, kHeight - kBottom);
-  svg += fmt::format("<text x=\"{}\" y=\"{}\" class=\"left\">{}</text>", kWidth - kRight, kHeight - 4,
+  svg += fmt::format("<text x=\"{}\" y=\"{}\" class=\"left\">{}</text>", kWidth - plane.right, kHeight - 4,
                      html_text(chart.x_name));
   return "<g class=\"axes\">" + svg + "</g>";
 }
 
+// Where a curve ends inside of the drawing; none: it is not seen.
+std::optional<CurvePoint> end_of(const Curve& curve, const Plane& plane) {
+  for (auto p = curve.points.rbegin(); p != curve.points.rend(); ++p)
+    if (plane.x.shows(p->x) && plane.y.shows(p->y) && p->y >= plane.y.low && p->y <= plane.y.high)
+      return CurvePoint{plane.px(p->x), plane.py(p->y)};
+  return std::nullopt;
+}
+
+// Cut in the middle, so that "style … pool4" still says what it is of. Names are ASCII or are cut at their ends only.
+std::string short_name(const std::string& name) {
+  if (name.size() <= kLabel) return name;
+  const size_t half = (kLabel - 1) / 2;
+  const bool ascii = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 128; });
+  return ascii ? name.substr(0, half) + "…" + name.substr(name.size() - half) : name;
+}
+
+// The names at the lines' ends, pushed apart from top to bottom where they would lie on each other.
+std::string labels_svg(const Chart& chart, const Plane& plane) {
+  struct Label {
+    size_t curve;
+    CurvePoint end;
+    double y;
+  };
+  std::vector<Label> labels;
+  for (size_t i = 0; i < chart.curves.size(); ++i)
+    if (const auto end = end_of(chart.curves[i], plane)) labels.push_back({i, *end, end->y});
+  std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
+  for (size_t k = 1; k < labels.size(); ++k) labels[k].y = std::max(labels[k].y, labels[k - 1].y + kLabelStep);
+  double room = kHeight - kBottom;
+  for (size_t k = labels.size(); k-- > 0; room -= kLabelStep) labels[k].y = std::min(labels[k].y, room);
+  std::string svg;
+  const double x = kWidth - plane.right;
+  for (const Label& l : labels)
+    svg += fmt::format(
+        "<g {}\"><path class=\"lead\" d=\"M{:.1f},{:.1f}L{:.1f},{:.1f}L{:.1f},{:.1f}\"/><text class=\"end\" "
+        "x=\"{:.1f}\" "
+        "y=\"{:.1f}\">{}</text></g>",
+        ink(l.curve, chart.curves.size()), l.end.x, l.end.y, std::max(x + 3, l.end.x + 3), l.end.y, x + 15, l.y, x + 18,
+        l.y + 4, html_text(short_name(chart.curves[l.curve].name)));
+  return svg;
+}
+
+std::string marks_svg(const Chart& chart, const Plane& plane) {
+  std::string svg;
+  double taken = -INFINITY;  // up to where there is text already
+  for (const ChartMark& mark : chart.marks) {
+    if (!(mark.x >= plane.x.low && mark.x <= plane.x.high)) continue;
+    const double x = plane.px(mark.x);
+    svg += fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>", x, kTop - 4,
+                       kHeight - kBottom);
+    const double end = x + 5 + kCharacter * static_cast<double>(mark.name.size());
+    if (x < taken || end > kWidth - plane.right + 4) continue;
+    svg += fmt::format("<text class=\"mark\" x=\"{:.1f}\" y=\"{}\">{}</text>", x + 4, kTop + 7, html_text(mark.name));
+    taken = end + 4;
+  }
+  return svg;
+}
+
+// Whether the names stand at the lines' ends.
+bool is_labelled(const Chart& chart) {
+  return chart.labelled && chart.curves.size() > 1 &&
+         static_cast<double>(chart.curves.size()) * kLabelStep <= kHeight - kTop - kBottom;
+}
+
+// The place for the names at the lines' ends.
+double right_of(const Chart& chart) {
+  if (!is_labelled(chart)) return kRight;
+  size_t longest = 0;
+  for (const Curve& curve : chart.curves) longest = std::max(longest, std::min(curve.name.size(), kLabel));
+  return 22 + kCharacter * static_cast<double>(longest);
+}
+
 std::string legend_html(const Chart& chart) {
-  if (chart.curves.size() < 2) return {};
+  if (chart.curves.size() < 2 || is_labelled(chart)) return {};
   std::string items;
   for (size_t i = 0; i < chart.curves.size(); ++i)
     items += fmt::format("<span><i {}{}\"></i>{}</span>", ink(i, chart.curves.size()),
@@ -212,7 +288,7 @@ std::vector<double> logarithmic_ticks(double low, double high) {
 }
 
 std::string draw_chart(const Chart& chart) {
-  const Plane plane{x_axis(chart), y_axis(chart)};
+  const Plane plane{x_axis(chart), y_axis(chart), right_of(chart)};
   std::string curves;
   // Faint ones first, so that they lie behind.
   for (const bool faint : {true, false})
@@ -227,12 +303,12 @@ std::string draw_chart(const Chart& chart) {
              "<figure class=\"card chart\"><h3>{}{}</h3><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
              html_text(chart.title), chart.logarithmic ? " <small>logarithmic</small>" : "", kWidth, kHeight,
              html_text(chart.title)) +
-         axes_svg(chart, plane) +
+         axes_svg(chart, plane) + marks_svg(chart, plane) +
          // A drawing of its own cuts off what lies outside of the axes.
          fmt::format("<svg x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" viewBox=\"{0} {1} {2} {3}\">{4}</svg>",
-                     kLeft - 4, kTop - 4, kWidth - kLeft - kRight + 8, kHeight - kTop - kBottom + 8, curves) +
-         "</svg>" + legend_html(chart) + (note.empty() ? "" : "<p class=\"note\">" + html_text(note) + "</p>") +
-         "</figure>";
+                     kLeft - 4, kTop - 4, kWidth - kLeft - plane.right + 8, kHeight - kTop - kBottom + 8, curves) +
+         (is_labelled(chart) ? labels_svg(chart, plane) : "") + "</svg>" + legend_html(chart) +
+         (note.empty() ? "" : "<p class=\"note\">" + html_text(note) + "</p>") + "</figure>";
 }
 
 }  // namespace fovea

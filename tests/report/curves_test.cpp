@@ -104,5 +104,44 @@ TEST(Curves, OnePointAndHugeNumbersAreDrawn) {
     }
 }
 
+// The y coordinates of the names at the lines' ends, from top to bottom in the text's order.
+std::vector<double> label_heights(const std::string& svg) {
+  std::vector<double> result;
+  for (size_t at = svg.find("class=\"end\""); at != std::string::npos; at = svg.find("class=\"end\"", at + 1))
+    result.push_back(std::stod(svg.substr(svg.find(" y=\"", at) + 4)));
+  return result;
+}
+
+TEST(Curves, NamesStandAtTheEndsOfTheLinesAndNotOnEachOther) {
+  Chart chart{"terms", "step", {}, {}, true, {}, {}, "", true};
+  // All end at nearly the same height, at the lower edge.
+  for (int k = 0; k < 6; ++k)
+    chart.curves.push_back({"term " + std::to_string(k), {{1, 100}, {2, 1 + 0.001 * k}}, false});
+  const std::string svg = draw_chart(chart);
+  const std::vector<double> y = label_heights(svg);
+  ASSERT_EQ(y.size(), 6u);
+  for (size_t k = 1; k < y.size(); ++k) EXPECT_GE(y[k] - y[k - 1], 14.9);
+  EXPECT_LE(y.back(), 290);
+  EXPECT_EQ(count(svg, "class=\"legend lines\""), 0u);
+  EXPECT_LT(svg.find("term 5</text>"), svg.find("term 0</text>")) << "the highest line's name is the first";
+  // A line without an end to be seen has no name there, and too many names become a legend.
+  chart.curves[0].points = {{1, NAN}};
+  EXPECT_EQ(label_heights(draw_chart(chart)).size(), 5u);
+  for (int k = 0; k < 30; ++k) chart.curves.push_back(chart.curves[1]);
+  EXPECT_EQ(label_heights(draw_chart(chart)).size(), 0u);
+  EXPECT_EQ(count(draw_chart(chart), "class=\"legend lines\""), 1u);
+}
+
+TEST(Curves, MarksSayWhereSomethingBegan) {
+  Chart chart{"loss", "step", {{"a", {{1, 5}, {200, 1}}, false}}, {}, true, {}, {}, ""};
+  chart.marks = {{1, "128 px"}, {60, "181 px"}, {61, "hidden"}, {999, "outside"}};
+  const std::string svg = draw_chart(chart);
+  EXPECT_EQ(count(svg, "<line class=\"mark\""), 3u);
+  EXPECT_NE(svg.find(">128 px<"), std::string::npos);
+  EXPECT_NE(svg.find(">181 px<"), std::string::npos);
+  EXPECT_EQ(svg.find(">hidden<"), std::string::npos);
+  EXPECT_EQ(svg.find(">outside<"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fovea

@@ -64,3 +64,18 @@ for (const series of document.querySelectorAll('.series')) {
   slider.addEventListener('input', show);
   show();
 }
+// Lines to be typed can be copied; pages from a disk may not use the clipboard, so the text is selected and copied as of old.
+for (const command of document.querySelectorAll('.command')) {
+  const line = command.querySelector('pre'), button = command.appendChild(document.createElement('button'));
+  button.type = 'button';
+  button.textContent = 'copy';
+  const say = (text) => { button.textContent = text; setTimeout(() => { button.textContent = 'copy'; }, 1600); };
+  const of_old = () => {
+    getSelection().selectAllChildren(line);
+    say(document.execCommand('copy') ? 'copied' : 'selected');
+  };
+  button.addEventListener('click', () => {
+    if (navigator.clipboard) navigator.clipboard.writeText(line.textContent).then(() => say('copied'), of_old);
+    else of_old();
+  });
+}
