@@ -8,7 +8,7 @@
 #include "fovea/insight/filters.h"
 #include "fovea/report/figure.h"
 #include "fovea/report/page.h"
-#include "fovea/report/picture_run.h"
+#include "fovea/report/picture_page.h"
 
 namespace fovea {
 

@@ -7,7 +7,7 @@
 #include "fovea/commands/doctor.h"
 #include "fovea/image/codec.h"
 #include "fovea/report/page.h"
-#include "fovea/report/picture_run.h"
+#include "fovea/report/picture_page.h"
 #include "fovea/report/table.h"
 
 namespace fovea {
@@ -75,7 +75,7 @@ Report dream_report(const DreamSummary& s) {
 }
 
 std::string dream_page(const DreamSummary& s) {
-  PictureRun page;
+  PicturePage page;
   page.title = "A dream";
   page.subtitle =
       fmt::format("What {} sees in {}: {}", printable(s.model.meaning.name),
@@ -119,7 +119,7 @@ std::string dream_page(const DreamSummary& s) {
     page.sources.emplace_back(read_image(s.options.guide), "the guide: " + printable(s.options.guide));
   page.command = command_line(s.record);
   page.footer = fmt::format("made by fovea {}", html_text(version()));
-  return picture_run_page(page);
+  return picture_page(page);
 }
 
 }  // namespace fovea

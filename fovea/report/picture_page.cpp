@@ -1,4 +1,4 @@
-#include "fovea/report/picture_run.h"
+#include "fovea/report/picture_page.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@ bool same_shape(const Image& a, const Image& b) {
   return ratio > 0.98 && ratio < 1.02;
 }
 
-std::string picture_html(const PictureRun& run) {
+std::string picture_html(const PicturePage& run) {
   std::string html;
   if (same_shape(run.before, run.after)) {
     html = "<div class=\"card\">" + slider_html(run.before, run.before_name, run.after, run.after_name) + "</div>";
@@ -34,7 +34,7 @@ std::string picture_html(const PictureRun& run) {
   return html + "</div>";
 }
 
-std::string settings_html(const PictureRun& run) {
+std::string settings_html(const PicturePage& run) {
   std::string rows;
   for (const auto& [name, value] : run.settings)
     rows += fmt::format("<tr><td>{}</td><td>{}</td></tr>", html_text(name), html_text(value));
@@ -50,11 +50,11 @@ std::string slider_html(const Image& before, const std::string& before_name, con
       "step=\"0.1\" aria-label=\"how much of the picture is shown as before\" "
       "oninput=\"this.parentNode.style.setProperty('--at', this.value + '%')\"><div class=\"edge\"></div>"
       "<span class=\"tag left\">{}</span><span class=\"tag right\">{}</span></div>",
-      resource("report/picture_run.css"), image_tag(before, before_name, "before"),
+      resource("report/picture_page.css"), image_tag(before, before_name, "before"),
       image_tag(after, after_name, "after"), html_text(before_name), html_text(after_name));
 }
 
-std::string picture_run_page(const PictureRun& run) {
+std::string picture_page(const PicturePage& run) {
   Page page(run.title, run.subtitle);
   for (const auto& [value, what] : run.facts) page.add_fact(value, what);
   page.add_section("picture", "The picture", "", picture_html(run));

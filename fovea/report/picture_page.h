@@ -10,7 +10,7 @@
 
 namespace fovea {
 
-struct PictureRun {
+struct PicturePage {
   std::string title, subtitle;  // text
   Image after;                  // the picture
   std::string after_name = "after";
@@ -30,6 +30,6 @@ std::string slider_html(const Image& before, const std::string& before_name, con
                         const std::string& after_name);
 
 // One self-contained page: the picture beside what it began with, the curves, the settings, the command.
-std::string picture_run_page(const PictureRun& run);
+std::string picture_page(const PicturePage& run);
 
 }  // namespace fovea
