@@ -93,7 +93,7 @@ void reduce(const Context& context, MapFile& map, int64_t components) {
 }
 
 // The first two principal components of what t-SNE sees; those it sees are such components already, or not.
-Positions start_of(const Context& context, const MapFile& map, const MapOptions& o) {
+PlanePositions start_of(const Context& context, const MapFile& map, const MapOptions& o) {
   if (o.start == "random") return random_start(map.codes.count(), context.seed);
   if (map.pca.count() > 0) return projected_start(map.codes.values, context.seed);
   const RowSource rows = rows_of(map.codes.values);
@@ -192,7 +192,7 @@ MapView view_of(const MapFile& map, const std::string& data) {
 int64_t add_placed(const Context& context, const MapFile& map, const std::string& path, MapView& view) {
   require_file(path, "a file of codes");
   const Codes codes = read_codes(path);
-  const Positions at = place_codes(context, map, codes);
+  const PlanePositions at = place_codes(context, map, codes);
   view.placed.assign(view.x.size(), false);
   view.x.insert(view.x.end(), at.x.begin(), at.x.end());
   view.y.insert(view.y.end(), at.y.begin(), at.y.end());

@@ -155,7 +155,7 @@ std::unique_ptr<Dataset> array_set(const Tensor& values, const Tensor& labels, c
   for (int64_t c = 0; c < classes; ++c) names.push_back(std::to_string(c));
   const auto layout = values.dtype() == DType::u8 ? picture_layout(s) : std::nullopt;
   if (!layout)
-    return std::make_unique<Table>(rows_of(values, where), std::move(numbers), std::vector<std::string>{},
+    return std::make_unique<TableSet>(rows_of(values, where), std::move(numbers), std::vector<std::string>{},
                                    std::move(names), description);
   require(layout->height > 0 && layout->width > 0 && layout->height <= 16384 && layout->width <= 16384,
           ErrorKind::format, "{}: pictures of {}x{} pixels", where, layout->width, layout->height);

@@ -90,7 +90,7 @@ const std::vector<std::string>& point_set_names() {
   return names;
 }
 
-std::unique_ptr<Table> draw_points(std::string_view name, const PointOptions& options, const Rng& rng) {
+std::unique_ptr<TableSet> draw_points(std::string_view name, const PointOptions& options, const Rng& rng) {
   const std::vector<std::string>& known = point_set_names();
   require(std::find(known.begin(), known.end(), name) != known.end(), ErrorKind::usage,
           "there are no points called \"{}\"; known: {}{}", name, fmt::join(known, ", "), did_you_mean(name, known));
@@ -111,9 +111,9 @@ std::unique_ptr<Table> draw_points(std::string_view name, const PointOptions& op
     values.push_back(static_cast<float>(p.y));
     labels.push_back(p.label);
   }
-  return std::make_unique<Table>(Tensor::of(Shape{options.count, 2}, values), std::move(labels),
-                                 std::vector<std::string>{"x", "y"}, class_names(name, options.arms),
-                                 fmt::format("drawn {}", name));
+  return std::make_unique<TableSet>(Tensor::of(Shape{options.count, 2}, values), std::move(labels),
+                                    std::vector<std::string>{"x", "y"}, class_names(name, options.arms),
+                                    fmt::format("drawn {}", name));
 }
 
 }  // namespace fovea

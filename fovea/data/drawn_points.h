@@ -28,7 +28,7 @@ struct PointOptions {
 // deviation of an added normal number for moons. Sources: D. Smilkov and S. Carter, "A neural network playground"
 // (2016), its file dataset.ts; for moons scikit-learn's make_moons. Throws Error{usage} with the known names for
 // another one, and for options out of range: count 1..10^7, noise 0..100, turns 0..100, arms 2..16.
-std::unique_ptr<Table> draw_points(std::string_view name, const PointOptions& options, const Rng& rng);
+std::unique_ptr<TableSet> draw_points(std::string_view name, const PointOptions& options, const Rng& rng);
 const std::vector<std::string>& point_set_names();
 
 }  // namespace fovea

@@ -182,7 +182,7 @@ std::unique_ptr<Dataset> from_path(DataName& name, DatasetOptions options) {
   const std::string place = place_of(name.name());
   check_name(place);
   auto set = open_dataset(place, options);
-  require(!for_tables || dynamic_cast<Table*>(set.get()), ErrorKind::usage,
+  require(!for_tables || dynamic_cast<TableSet*>(set.get()), ErrorKind::usage,
           "{}: label= and header= are for tables in text; this is {}", name.name(), set->description());
   return set;
 }

@@ -4,8 +4,8 @@
 
 namespace fovea {
 
-Table::Table(Tensor values, std::vector<int64_t> labels, std::vector<std::string> features,
-             std::vector<std::string> classes, std::string description)
+TableSet::TableSet(Tensor values, std::vector<int64_t> labels, std::vector<std::string> features,
+                   std::vector<std::string> classes, std::string description)
     : values_(std::move(values)),
       labels_(std::move(labels)),
       features_(std::move(features)),
@@ -26,12 +26,12 @@ Table::Table(Tensor values, std::vector<int64_t> labels, std::vector<std::string
             static_cast<int64_t>(classes_.size()) - 1);
 }
 
-int64_t Table::label(int64_t index) const {
+int64_t TableSet::label(int64_t index) const {
   require(index >= 0 && index < size(), ErrorKind::usage, "there is no row {} of {}", index, size());
   return labels_[static_cast<size_t>(index)];
 }
 
-Sample Table::get(int64_t index) const {
+Sample TableSet::get(int64_t index) const {
   Sample sample;
   sample.label = label(index);
   sample.values = Tensor(DType::f32, each_);

@@ -5,13 +5,13 @@
 
 namespace fovea {
 
-class Table : public Dataset {
+class TableSet : public Dataset {
  public:
   // values: f32 [N,F], or [N,C,H,W] where they are maps; labels: one a row, in [0, classes.size()). features: F names,
   // or none. Throws Error{shape} when the counts do not agree or the values are no f32, Error{usage} for a label
   // without a class.
-  Table(Tensor values, std::vector<int64_t> labels, std::vector<std::string> features, std::vector<std::string> classes,
-        std::string description);
+  TableSet(Tensor values, std::vector<int64_t> labels, std::vector<std::string> features,
+           std::vector<std::string> classes, std::string description);
 
   int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
   Sample get(int64_t index) const override;

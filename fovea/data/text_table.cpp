@@ -298,7 +298,7 @@ bool looks_like_table(const Bytes& text) {
   return true;
 }
 
-std::unique_ptr<Table> read_text_table(const Bytes& text, const TextTableOptions& options) {
+std::unique_ptr<TableSet> read_text_table(const Bytes& text, const TextTableOptions& options) {
   const std::string& file = text.label();
   require(is_text(text), ErrorKind::format, "{}: not a text file of a table", file);
   const char separator = separator_of(text.view());
@@ -326,7 +326,7 @@ std::unique_ptr<Table> read_text_table(const Bytes& text, const TextTableOptions
   std::vector<std::string> features;
   for (const size_t column : layout.features) features.push_back(layout.names[column]);
   const Shape shape{static_cast<int64_t>(rows.labels.size()), static_cast<int64_t>(layout.features.size())};
-  return std::make_unique<Table>(Tensor::of(shape, rows.values), std::move(rows.labels), std::move(features),
+  return std::make_unique<TableSet>(Tensor::of(shape, rows.values), std::move(rows.labels), std::move(features),
                                  std::move(classes.names), options.description);
 }
 

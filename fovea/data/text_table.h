@@ -28,6 +28,6 @@ bool looks_like_table(const Bytes& text);
 // own index; otherwise the different texts, sorted (as numbers where all are whole), are the classes. Without classes
 // every row has class 0, "unlabelled". Throws Error{format} naming the file, line and column, Error{usage} for a label
 // column that is not there.
-std::unique_ptr<Table> read_text_table(const Bytes& text, const TextTableOptions& options = {});
+std::unique_ptr<TableSet> read_text_table(const Bytes& text, const TextTableOptions& options = {});
 
 }  // namespace fovea

@@ -137,7 +137,7 @@ MapFile read_map(const std::filesystem::path& path) {
   return map;
 }
 
-Positions place_codes(const Context& context, const MapFile& map, const Codes& codes) {
+PlanePositions place_codes(const Context& context, const MapFile& map, const Codes& codes) {
   const int64_t length = map.pca.count() > 0 ? map.pca.dimensions() : map.codes.dimensions();
   require(codes.dimensions() == length, ErrorKind::usage,
           "the new codes have {} numbers each{}, the map was made of codes of length {}{}: they must be of the same "
@@ -151,7 +151,7 @@ Positions place_codes(const Context& context, const MapFile& map, const Codes& c
           map.codes.origin.network);
   const RowSource rows = reduced(map, codes);
   if (map.method == "pca") {
-    Positions result;
+    PlanePositions result;
     std::vector<float> row(static_cast<size_t>(rows.dimensions));
     for (int64_t i = 0; i < rows.count; ++i) {
       rows.read(i, 1, row.data());

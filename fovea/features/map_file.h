@@ -17,7 +17,7 @@ namespace fovea {
 struct MapFile {
   Codes codes;              // values: the rows the map was made of, [N,d]
   PrincipalComponents pca;  // how they came of the codes; no components: they are the codes
-  Positions positions;
+  PlanePositions positions;
   std::string method;  // tsne, pca
   std::string start, repulsion;
   double perplexity = 0, divergence = 0;
@@ -33,6 +33,6 @@ void write_map(const std::filesystem::path& path, const MapFile& map);
 
 // New codes on a finished map, where no point of it moves: each by its 15 (or all) nearest rows, see place_on_map(); on
 // a map of principal components it is their projection. Throws Error{usage} when the codes are of another length.
-Positions place_codes(const Context& context, const MapFile& map, const Codes& codes);
+PlanePositions place_codes(const Context& context, const MapFile& map, const Codes& codes);
 
 }  // namespace fovea

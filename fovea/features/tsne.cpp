@@ -37,7 +37,7 @@ kernels::SparseRows rows_of(const Affinities& p) {
   return {p.begin.data(), p.column.data(), p.value.data(), p.count()};
 }
 
-kernels::PackedPoints packed(const Positions& at, std::vector<int64_t>& both) {
+kernels::PackedPoints packed(const PlanePositions& at, std::vector<int64_t>& both) {
   both.resize(at.x.size());
   kernels::pack_points(at.x.data(), at.y.data(), at.count(), both.data());
   return {at.x.data(), at.y.data(), both.data()};
@@ -58,7 +58,7 @@ Entropy entropy(const Affinities& p) {
 }
 
 // Σ P log(P / Q) = Σ P log P + Σ P log(1 + d²) + log Z, Q = w / Z.
-double divergence(const Affinities& p, const Entropy& own, const Positions& at, double z) {
+double divergence(const Affinities& p, const Entropy& own, const PlanePositions& at, double z) {
   std::vector<int64_t> both;
   std::vector<float> rows(static_cast<size_t>(p.count()));
   kernels::student_log_distance(rows_of(p), packed(at, both), rows.data());
@@ -76,7 +76,7 @@ void centre(std::vector<float>& values) {
 
 class Descending {
  public:
-  Descending(const Affinities& p, Positions start, const TsneOptions& options)
+  Descending(const Affinities& p, PlanePositions start, const TsneOptions& options)
       : p_(p), at_(std::move(start)), method_(repulsion_of(options, p.count())) {
     const auto count = static_cast<size_t>(p.count());
     rate_ = options.learning_rate > 0
@@ -104,7 +104,7 @@ class Descending {
 
   // At the positions before the last step.
   double z() const { return repulsion_.z; }
-  Positions& positions() { return at_; }
+  PlanePositions& positions() { return at_; }
   double rate() const { return rate_; }
   std::string_view method() const { return method_->name(); }
 
@@ -121,7 +121,7 @@ class Descending {
   }
 
   const Affinities& p_;
-  Positions at_;
+  PlanePositions at_;
   std::unique_ptr<RepulsionMethod> method_;
   Repulsion repulsion_;
   std::vector<int64_t> both_;
@@ -131,13 +131,13 @@ class Descending {
 
 }  // namespace
 
-double divergence(const Affinities& p, const Positions& positions) {
+double divergence(const Affinities& p, const PlanePositions& positions) {
   Repulsion repulsion;
   exact_repulsion()->compute(positions.x, positions.y, repulsion);
   return divergence(p, entropy(p), positions, repulsion.z);
 }
 
-TsneResult tsne(const Context& context, const Affinities& p, Positions start, const TsneOptions& options) {
+TsneResult tsne(const Context& context, const Affinities& p, PlanePositions start, const TsneOptions& options) {
   require(p.count() >= 2 && start.count() == p.count(), ErrorKind::usage, "a start of {} points for {}", start.count(),
           p.count());
   Descending descent(p, std::move(start), options);
@@ -167,9 +167,9 @@ TsneResult tsne(const Context& context, const Affinities& p, Positions start, co
   return result;
 }
 
-Positions random_start(int64_t count, uint64_t seed) {
+PlanePositions random_start(int64_t count, uint64_t seed) {
   const Rng rng = Rng(seed).fork("t-SNE start");
-  Positions start;
+  PlanePositions start;
   for (int64_t i = 0; i < count; ++i) {
     start.x.push_back(static_cast<float>(kStartDeviation * rng.normal(static_cast<uint64_t>(2 * i))));
     start.y.push_back(static_cast<float>(kStartDeviation * rng.normal(static_cast<uint64_t>(2 * i + 1))));
@@ -177,7 +177,7 @@ Positions random_start(int64_t count, uint64_t seed) {
   return start;
 }
 
-Positions projected_start(const Tensor& projection, uint64_t seed) {
+PlanePositions projected_start(const Tensor& projection, uint64_t seed) {
   const int64_t count = projection.shape()[0], width = projection.shape()[1];
   const float* values = projection.data<float>().data();
   double sum = 0, squares = 0;
@@ -186,7 +186,7 @@ Positions projected_start(const Tensor& projection, uint64_t seed) {
   for (int64_t i = 0; i < count; ++i) squares += std::pow(values[i * width] - mean, 2);
   const double deviation = std::sqrt(squares / static_cast<double>(count));
   require(deviation > 0, ErrorKind::usage, "all rows are equal, so there is nothing to map");
-  Positions start = random_start(count, seed);
+  PlanePositions start = random_start(count, seed);
   for (int64_t i = 0; i < count; ++i) {
     start.x[static_cast<size_t>(i)] = static_cast<float>(values[i * width] / deviation * kStartDeviation);
     if (width > 1)

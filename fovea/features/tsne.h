@@ -34,7 +34,7 @@ std::vector<double> conditional_affinities(const std::vector<double>& squared_di
 Affinities affinities(const Neighbours& neighbours, double perplexity);
 
 // Points of the map.
-struct Positions {
+struct PlanePositions {
   std::vector<float> x, y;
   int64_t count() const { return static_cast<int64_t>(x.size()); }
 };
@@ -52,7 +52,7 @@ struct TsneOptions {
 inline constexpr int64_t kExactPoints = 1000, kGroupedPoints = 12000;
 
 struct TsneResult {
-  Positions positions;                              // their mean is 0
+  PlanePositions positions;                         // their mean is 0
   double divergence = 0;                            // KL(P ‖ Q) in nats, Z over all pairs
   std::vector<std::pair<int64_t, double>> history;  // KL after every 50 iterations, Z as the method gives it
   std::string method;
@@ -63,22 +63,22 @@ struct TsneResult {
 // by 0.2 where the gradient and v differ in sign, else shrinks to 0.8 of itself, never below 0.01 (Jacobs 1988, as in
 // section 3.4). The same start gives the same bits for any number of threads. Throws Error{usage} when the objective is
 // no longer finite.
-TsneResult tsne(const Context& context, const Affinities& p, Positions start, const TsneOptions& options);
+TsneResult tsne(const Context& context, const Affinities& p, PlanePositions start, const TsneOptions& options);
 
 // Normal numbers of deviation 1e-4, keyed by the seed.
-Positions random_start(int64_t count, uint64_t seed);
+PlanePositions random_start(int64_t count, uint64_t seed);
 // The first two columns of a projection [N,d], d ≥ 1, scaled so that the first has the deviation 1e-4. One column: the
 // other coordinate is random.
-Positions projected_start(const Tensor& projection, uint64_t seed);
+PlanePositions projected_start(const Tensor& projection, uint64_t seed);
 
 // KL(P ‖ Q) at given positions, Z over all pairs.
-double divergence(const Affinities& p, const Positions& positions);
+double divergence(const Affinities& p, const PlanePositions& positions);
 
 // New points on a finished map, each on its own: y minimises KL(p_{·|y} ‖ q_{·|y}) against the map's points, which
 // stay. `neighbours`: of the new rows among the map's rows. Starts from the neighbours' weighted mean; 250 steps with
 // momentum 0.8, rate 0.1, attraction 1.5 times, a step's gradient at most 0.25 long. Source: P. Poličar, M. Stražar, B.
 // Zupan, "Embedding to reference t-SNE space addresses batch effects in single-cell classification" (2021); the numbers
 // are openTSNE's.
-Positions place_on_map(const Positions& map, const Neighbours& neighbours, double perplexity = 5);
+PlanePositions place_on_map(const PlanePositions& map, const Neighbours& neighbours, double perplexity = 5);
 
 }  // namespace fovea

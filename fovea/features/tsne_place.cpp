@@ -19,7 +19,7 @@ struct Ground {
   std::vector<float> x, y;
 };
 
-Ground ground_of(const Positions& map) {
+Ground ground_of(const PlanePositions& map) {
   const size_t count = map.x.size(), group = kernels::kRepulsionGroup;
   const size_t whole = (count + group - 1) / group * group;
   Ground ground{map.x, map.y};
@@ -57,12 +57,12 @@ std::pair<float, float> descend(const Ground& ground, const std::vector<Attracto
 
 }  // namespace
 
-Positions place_on_map(const Positions& map, const Neighbours& neighbours, double perplexity) {
+PlanePositions place_on_map(const PlanePositions& map, const Neighbours& neighbours, double perplexity) {
   const int64_t k = neighbours.k, count = neighbours.count();
   require(perplexity >= 1 && perplexity <= static_cast<double>(k), ErrorKind::usage,
           "a perplexity of {:g} among {} neighbours, expected 1 to {}", perplexity, k, k);
   const Ground ground = ground_of(map);
-  Positions result{std::vector<float>(static_cast<size_t>(count)), std::vector<float>(static_cast<size_t>(count))};
+  PlanePositions result{std::vector<float>(static_cast<size_t>(count)), std::vector<float>(static_cast<size_t>(count))};
   parallel_for(count, 1, [&](int64_t i) {
     std::vector<double> squares;
     for (int64_t j = 0; j < k; ++j)

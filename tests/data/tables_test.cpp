@@ -18,7 +18,7 @@ namespace {
 using namespace testing_data;
 using Names = std::vector<std::string>;
 
-std::unique_ptr<Table> table(const std::string& text, const TextTableOptions& options = {}) {
+std::unique_ptr<TableSet> table(const std::string& text, const TextTableOptions& options = {}) {
   return read_text_table(Bytes::copy(text, "t.csv"), options);
 }
 std::vector<float> row(const Dataset& set, int64_t index) {
@@ -185,7 +185,7 @@ TEST(Arrays, DamageIsNamed) {
 }
 
 TEST(Statistics, OfATableByHand) {
-  const Table set(Tensor::of<float>({4, 2}, {1, 5, 3, 5, 5, 5, 7, 5}), {0, 1, 0, 1}, {}, {"a", "b"}, "");
+  const TableSet set(Tensor::of<float>({4, 2}, {1, 5, 3, 5, 5, 5, 7, 5}), {0, 1, 0, 1}, {}, {"a", "b"}, "");
   const SetStatistics s = set_statistics(set);
   EXPECT_FALSE(s.pictures);
   EXPECT_EQ(s.mean, (std::vector<double>{4, 5}));
@@ -243,7 +243,7 @@ TEST(Statistics, OfPicturesAgreeWithTheirDefinition) {
 }
 
 TEST(Statistics, ClassesWithoutSamples) {
-  const Table set(Tensor::of<float>({2, 1}, {1, 2}), {0, 2}, {}, {"a", "b", "c"}, "");
+  const TableSet set(Tensor::of<float>({2, 1}, {1, 2}), {0, 2}, {}, {"a", "b", "c"}, "");
   EXPECT_EQ(missing_classes(set), std::vector<int64_t>{1});
   expect_error(ErrorKind::usage, {"1 of the 3 classes", "train split", "b"},
                [&] { require_every_class(set, "train"); });

@@ -21,9 +21,9 @@ using testing_data::expect_error;
 
 Tensor golden(const char* name) { return read_npy(Bytes::map(golden_folder("tsne") / name)); }
 
-Positions golden_start() {
+PlanePositions golden_start() {
   const Tensor start = golden("start.npy");
-  Positions at;
+  PlanePositions at;
   for (int64_t i = 0; i < start.shape()[0]; ++i) {
     at.x.push_back(static_cast<float>(start.at(2 * i)));
     at.y.push_back(static_cast<float>(start.at(2 * i + 1)));
@@ -43,9 +43,9 @@ double golden_divergence(const std::string& method) {
   return 0;
 }
 
-Positions scattered(int64_t count, double spread, uint64_t seed) {
+PlanePositions scattered(int64_t count, double spread, uint64_t seed) {
   const Rng rng(seed);
-  Positions at;
+  PlanePositions at;
   for (int64_t i = 0; i < count; ++i) {
     at.x.push_back(static_cast<float>(spread * rng.normal(static_cast<uint64_t>(2 * i))));
     at.y.push_back(static_cast<float>(spread * rng.normal(static_cast<uint64_t>(2 * i + 1)) * 0.6 + 3));
@@ -58,7 +58,7 @@ struct Sums {
   std::vector<double> x, y;
   double z = 0;
 };
-Sums by_hand(const Positions& at) {
+Sums by_hand(const PlanePositions& at) {
   const auto count = static_cast<size_t>(at.count());
   Sums s{std::vector<double>(count), std::vector<double>(count), 0};
   for (size_t i = 0; i < count; ++i)
@@ -87,7 +87,7 @@ TEST(TsneRepulsion, FourMethodsOneSum) {
   for (const int64_t count : {2, 15, 16, 17, 700})
     for (const double spread : {1e-4, 0.7, 9.0, 40.0}) {
       SCOPED_TRACE(fmt::format("{} points over {}", count, spread));
-      const Positions at = scattered(count, spread, 3);
+      const PlanePositions at = scattered(count, spread, 3);
       const Sums expected = by_hand(at);
       Repulsion exact, tree, grid, fine;
       exact_repulsion()->compute(at.x, at.y, exact);
@@ -118,7 +118,7 @@ TEST(TsneRepulsion, FourMethodsOneSum) {
 
 TEST(TsneRepulsion, EstimatesAreAsGoodAsTheySay) {
   for (const double spread : {0.7, 9.0, 40.0}) {
-    const Positions at = scattered(700, spread, 5);
+    const PlanePositions at = scattered(700, spread, 5);
     const Sums expected = by_hand(at);
     Repulsion rough;
     exact_repulsion(true)->compute(at.x, at.y, rough);
@@ -133,7 +133,7 @@ TEST(TsneRepulsion, EstimatesAreAsGoodAsTheySay) {
 }
 
 TEST(TsneRepulsion, DoesNotDependOnThreads) {
-  const Positions at = scattered(1500, 12, 4);
+  const PlanePositions at = scattered(1500, 12, 4);
   for (const auto& make : {+[] { return exact_repulsion(); }, +[] { return exact_repulsion(true); },
                            +[] { return grouped_repulsion(0.5); }, +[] { return barnes_hut_repulsion(0.5); },
                            +[] { return fft_repulsion(); }}) {
@@ -150,7 +150,7 @@ TEST(TsneRepulsion, DoesNotDependOnThreads) {
 }
 
 TEST(TsneRepulsion, ManyPointsInOnePlace) {
-  Positions at{std::vector<float>(100, 2.0f), std::vector<float>(100, -1.0f)};
+  PlanePositions at{std::vector<float>(100, 2.0f), std::vector<float>(100, -1.0f)};
   at.x.push_back(5);
   at.y.push_back(3);
   const Sums expected = by_hand(at);
@@ -282,8 +282,8 @@ TEST(Tsne, NewPointsComeToTheirOwn) {
   // Points of the map itself, placed anew, come near to where they are.
   const Tensor points = golden("points.npy");
   const Affinities p = affinities(nearest_rows({}, rows_of(points), 91), 30);
-  const Positions map = tsne({}, p, golden_start(), {}).positions;
-  const Positions placed = place_on_map(map, nearest_rows({}, rows_of(points), rows_of(points), 15));
+  const PlanePositions map = tsne({}, p, golden_start(), {}).positions;
+  const PlanePositions placed = place_on_map(map, nearest_rows({}, rows_of(points), rows_of(points), 15));
   double off = 0, width = 0;
   for (size_t i = 0; i < 400; ++i) {
     off += std::hypot(placed.x[i] - map.x[i], placed.y[i] - map.y[i]) / 400;
@@ -317,7 +317,7 @@ TEST(PrincipalComponents, AreThoseOfScikitLearn) {
     EXPECT_NEAR(pca.variances[c] / variance, 1, 1e-5);
   }
   // The start is the projection on two of them, up to signs.
-  const Positions start = projected_start(project(pca, rows_of(points)), 1), theirs = golden_start();
+  const PlanePositions start = projected_start(project(pca, rows_of(points)), 1), theirs = golden_start();
   const float sign_x = start.x[0] * theirs.x[0] < 0 ? -1.0f : 1.0f,
               sign_y = start.y[0] * theirs.y[0] < 0 ? -1.0f : 1.0f;
   for (size_t i = 0; i < 400; ++i) {
