@@ -19,6 +19,7 @@ struct PictureRunSettings {
   std::string settings;    // what the run depends on, as lines; a state with other ones is refused
   std::string network;     // fingerprint() of it
   int64_t save_every = 0;  // steps between pictures (OUT_100.png) and states; 0: none
+  size_t memory = 0;       // bytes that tiles were chosen by; a state keeps it
   std::string again;       // the command's words, for the line that says how to go on
 };
 
@@ -40,15 +41,17 @@ struct PictureRunResult {
 // the picture's parts are built. `before`: how many programs the run compiles before its first stage.
 struct ResumedPlans {
   std::vector<std::string> all, follow;
+  size_t memory = 0;  // see PictureRunSettings
 };
 ResumedPlans plans_of_state(const std::string& file);
 
 class PictureRun {
  public:
-  using Write =
-      std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans)>;
+  using Write = std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+                                   const std::string& unfinished)>;
   // The book is open already and has seen all programs that are compiled before the first stage. `write` makes a
-  // picture of levels and writes it; `plans`: of all programs so far.
+  // picture of levels and writes it; `plans`: of all programs so far; `unfinished`: "after 100 of 500 steps" of a
+  // picture that is not what the command makes, else empty.
   PictureRun(PictureRunSettings settings, PlanBook& book, Write write);
 
   // To be told of each stage as it begins: notes memory and time.
@@ -61,6 +64,7 @@ class PictureRun {
  private:
   void restore(PictureSynthesis& synthesis);
   void write_state(PictureSynthesis& synthesis);
+  void write_unfinished(const std::string& file, PictureSynthesis& synthesis);
   std::vector<std::string> all_plans() const;
   void step(const Context& context, PictureSynthesis& synthesis, const SynthesisStep& step, PictureRunResult& result);
   double seconds_left(const PictureSynthesis& synthesis) const;

@@ -90,6 +90,7 @@ struct Work {
   const Engine& engine;
   const Image& source;
   PlanBook& book;
+  size_t memory;
 };
 
 TextureSettings settings_of(const TextureOptions& o, const Image& source) {
@@ -115,13 +116,23 @@ TextureSynthesis synthesis_of(const Context& context, const Work& work, std::vec
   if (layers.size() < settings.layer_weights.size()) settings.layer_weights.resize(layers.size());
   settings.layers = std::move(layers);
   const int64_t width = settings.width, height = settings.height;
-  TextureSynthesis texture(
-      context, work.model, std::move(settings), work.source,
-      {work.engine.backend, work.engine.compile_options, memory_limit(work.options.memory), work.options.tile});
+  TextureSynthesis texture(context, work.model, std::move(settings), work.source,
+                           {work.engine.backend, work.engine.compile_options, work.memory, work.options.tile});
   if (texture.settings().width != width || texture.settings().height != height)
     context.note(fmt::format("{}x{} pixels: a tileable texture has sides of whole strides of the deepest layer",
                              texture.settings().width, texture.settings().height));
   return texture;
+}
+
+// Whether it is worked on in tiles.
+bool note_estimate(const Context& context, const TextureSynthesis& texture) {
+  const LossEstimate e = texture.estimate();
+  context.note(fmt::format("{}x{}: about {} of memory{}", texture.settings().width, texture.settings().height,
+                           short_bytes(static_cast<double>(e.bytes)),
+                           e.tiling.tiled ? fmt::format(" with {} tiles of {}x{}", e.tiling.count(),
+                                                        e.tiling.columns.length, e.tiling.rows.length)
+                                          : ""));
+  return e.tiling.tiled;
 }
 
 Image finished(const Work& work, const TextureSynthesis& texture, const Tensor& levels) {
@@ -134,10 +145,12 @@ std::string caption_of(const Work& work, const std::vector<std::string>& layers)
                      fmt::join(layers, ", "));
 }
 
-Report single(const Context& context, const Work& work, const PictureRecord& record,
-              const std::vector<std::string>& layers) {
+Report single(const Context& context, const Work& work, const std::vector<std::string>& layers) {
   const TextureOptions& o = work.options;
   TextureSynthesis texture = synthesis_of(context, work, layers);
+  TextureOptions recorded = o;
+  if (note_estimate(context, texture) && o.memory.empty()) recorded.memory = memory_text(work.memory);
+  const PictureRecord record = picture_record("texture", recorded, work.model, {o.image});
   std::vector<std::string> typed = {"fovea"};
   typed.insert(typed.end(), record.command.begin(), record.command.end());
   typed.insert(typed.end(), {"-o", o.output});
@@ -146,9 +159,13 @@ Report single(const Context& context, const Work& work, const PictureRecord& rec
                   .settings = settings_text(record.command, {o.image}),
                   .network = record.model_hash,
                   .save_every = o.save_every,
+                  .memory = work.memory,
                   .again = shell_line(typed)},
-                 work.book, [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans) {
-                   write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers));
+                 work.book,
+                 [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+                     const std::string& unfinished) {
+                   write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers),
+                                  unfinished);
                  });
   PictureSynthesis* running = nullptr;
   PictureSynthesis synthesis = texture.synthesis(
@@ -246,10 +263,13 @@ Report run(const Context& outer, const TextureOptions& o) {
   const Image source = read_picture(context, o.image, "a picture of a texture");
   const Model model = style_model(context, o.model);
   const Engine engine(o.engine);
-  const Work work{o, model, engine, source, book};
+  const Work work{o, model, engine, source, book, memory_limit(o.memory, o.resume)};
   if (o.layers == "all") return ladder(context, work, texture_layers_of(model));
   const std::vector<std::string> layers = o.layers.empty() ? texture_layers_of(model) : parse_names(o.layers);
-  return single(context, work, picture_record("texture", o, model, {o.image}), layers);
+  require(o.layer_weights.empty() || parse_numbers(o.layer_weights, "--layer-weights").size() == layers.size(),
+          ErrorKind::usage, "--layer-weights {}: expected one for each of {} layers ({})", o.layer_weights,
+          layers.size(), fmt::join(layers, ", "));
+  return single(context, work, layers);
 }
 
 Command texture_command() {

@@ -156,7 +156,7 @@ std::unique_ptr<Dataset> array_set(const Tensor& values, const Tensor& labels, c
   const auto layout = values.dtype() == DType::u8 ? picture_layout(s) : std::nullopt;
   if (!layout)
     return std::make_unique<TableSet>(rows_of(values, where), std::move(numbers), std::vector<std::string>{},
-                                   std::move(names), description);
+                                      std::move(names), description);
   require(layout->height > 0 && layout->width > 0 && layout->height <= 16384 && layout->width <= 16384,
           ErrorKind::format, "{}: pictures of {}x{} pixels", where, layout->width, layout->height);
   return std::make_unique<PictureArray>(values, *layout, std::move(numbers), std::move(names), description);

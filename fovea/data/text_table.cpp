@@ -327,7 +327,7 @@ std::unique_ptr<TableSet> read_text_table(const Bytes& text, const TextTableOpti
   for (const size_t column : layout.features) features.push_back(layout.names[column]);
   const Shape shape{static_cast<int64_t>(rows.labels.size()), static_cast<int64_t>(layout.features.size())};
   return std::make_unique<TableSet>(Tensor::of(shape, rows.values), std::move(rows.labels), std::move(features),
-                                 std::move(classes.names), options.description);
+                                    std::move(classes.names), options.description);
 }
 
 }  // namespace fovea
