@@ -404,7 +404,8 @@ Report run(const Context& outer, const DreamOptions& given) {
   const Model model = opened(context, o);
   const Preprocess& how = *model.meaning.preprocess;
   DreamObjective objective = objective_of(model, o);
-  const Tensor start = start_levels(context, o.image, o.size, how, Rng(context.seed).fork("noise"));
+  const size_t budget = o.memory > 0 ? static_cast<size_t>(o.memory) << 20 : available_memory() / 10 * 7;
+  const Tensor start = start_levels(context, o.image, o.size, how, Rng(context.seed).fork("noise"), budget);
   if (!o.guide.empty()) {
     const int64_t most = std::max(start.size(2), start.size(3));
     objective.guide = start_levels(context, o.guide, -most, how, Rng(0));
@@ -414,7 +415,6 @@ Report run(const Context& outer, const DreamOptions& given) {
   if (!o.mask.empty()) dream.set_mask(mask_of(read_image(o.mask)));
   if (o.zoom_frames > 0) dream.keep_programs();
   if (o.resume.empty() && o.tile == 0) {
-    const size_t budget = o.memory > 0 ? static_cast<size_t>(o.memory) << 20 : available_memory() / 10 * 7;
     o.tile = dream.settings().tile = dream.fitting_tile(start.size(2), start.size(3), budget);
     if (o.tile > 0) context.note(fmt::format("in tiles of {} pixels, to stay within memory", o.tile));
   }

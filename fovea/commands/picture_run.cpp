@@ -206,10 +206,13 @@ PictureRunResult PictureRun::run(const Context& context, PictureSynthesis& synth
   if (outcome.finished) writing([&] { write_(settings_.output, synthesis.shown(), result.plans, ""); });
   else write_unfinished(settings_.output, synthesis);
   const std::string state = state_file(settings_.output);
-  if (!outcome.trouble.empty())
-    fail(ErrorKind::usage,
-         "{}; {} holds the last good picture, of step {}. A smaller --rate, other weights or --exact may help",
-         outcome.trouble, settings_.output, synthesis.done());
+  result.trouble = outcome.trouble;
+  if (!outcome.trouble.empty()) {
+    context.note(fmt::format(
+        "{}; {} holds the last good picture, of step {}. A smaller --rate, other weights or --exact may help",
+        outcome.trouble, settings_.output, synthesis.done()));
+    return result;
+  }
   if (!outcome.finished) {
     write_state(synthesis);
     context.note(fmt::format("stopped after step {} of {}: {} holds the picture so far; to go on: {} --resume {}",

@@ -28,6 +28,7 @@ std::string state_file(const std::string& output);
 
 struct PictureRunResult {
   bool finished = false;
+  std::string trouble;                                  // which term is no longer finite; the run ended there
   std::vector<std::vector<double>> totals;              // of each stage, of each step done in this call
   std::vector<std::vector<std::vector<double>>> terms;  // [stage][term][step]
   std::vector<std::string> names;                       // of the terms
@@ -57,8 +58,8 @@ class PictureRun {
   // To be told of each stage as it begins: notes memory and time.
   void begun(const Context& context, size_t stage, const PictureLoss& loss, const PictureSynthesis& synthesis);
   // Makes the picture and writes it. When the context is cancelled: writes the picture so far and the state, and notes
-  // how to go on. Throws Error{usage} when the loss is no longer finite (the last good picture is then written), and
-  // what restoring throws.
+  // how to go on. Where the loss is no longer finite it writes the last good picture and notes which term it was.
+  // Throws what restoring throws.
   PictureRunResult run(const Context& context, PictureSynthesis& synthesis);
 
  private:

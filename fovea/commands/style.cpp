@@ -323,6 +323,7 @@ Report report_of(const StyleOptions& o, const StyleTransfer& transfer, const Pic
                {"content_layers", transfer.settings().content_layers},
                {"style_layers", transfer.settings().style_layers}};
   json.update(run_json(result, synthesis));
+  report.failed = !result.trouble.empty();
   report.set_json(json);
   return report;
 }

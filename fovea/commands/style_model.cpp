@@ -130,12 +130,14 @@ nlohmann::ordered_json run_json(const PictureRunResult& result, const PictureSyn
     }
     stages.push_back(std::move(stage));
   }
-  return {{"steps", synthesis.done()},
-          {"finished", result.finished},
-          {"evaluations", synthesis.evaluations()},
-          {"seconds", result.seconds},
-          {"stages", stages},
-          {"pictures_on_the_way", result.files}};
+  Json json = {{"steps", synthesis.done()},
+               {"finished", result.finished},
+               {"evaluations", synthesis.evaluations()},
+               {"seconds", result.seconds},
+               {"stages", stages},
+               {"pictures_on_the_way", result.files}};
+  if (!result.trouble.empty()) json["trouble"] = result.trouble;
+  return json;
 }
 
 }  // namespace fovea

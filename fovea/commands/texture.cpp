@@ -189,6 +189,7 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
                {"width", texture.settings().width},
                {"height", texture.settings().height}};
   json.update(run_json(result, synthesis));
+  report.failed = !result.trouble.empty();
   report.set_json(json);
   return report;
 }

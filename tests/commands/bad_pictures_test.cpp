@@ -133,6 +133,15 @@ TEST(BadPictures, HugeOnesAreRefusedBeforeMemoryIsTaken) {
   o.size = 16000;
   o.memory = "300M";
   EXPECT_TRUE(has(said(o), "300 MiB of memory are allowed, but even the smallest tile")) << said(o);
+  DreamOptions dream;
+  dream.output = folder("out.png");
+  dream.model.model = "builtin:cifar10";
+  dream.size = 16384;
+  dream.memory = 400;
+  for (const std::string& image : {std::string("noise"), folder("ship.png")}) {
+    dream.image = image;
+    EXPECT_TRUE(has(message_of([&] { run({}, dream); }), "16384x16384 needs more than the 400 MiB of memory"));
+  }
   EXPECT_LT(peak_memory() - before, size_t{400} << 20);
 }
 
@@ -185,6 +194,10 @@ TEST(BadPictures, ALossThatDiverges) {
   EXPECT_TRUE(has(text, "out.png holds the last good picture, of step ")) << text;
   EXPECT_EQ(read_image(o.output).width(), 48);
   EXPECT_FALSE(fs::exists(o.output + ".state")) << "there is nothing to go on with";
+  const Report report = run({}, o);
+  EXPECT_TRUE(report.failed);
+  EXPECT_FALSE(report.json->at("finished").get<bool>());
+  EXPECT_TRUE(has(report.json->at("trouble").get<std::string>(), "the term "));
   TextureOptions t;
   t.image = folder("car.png");
   t.output = folder("texture.png");
