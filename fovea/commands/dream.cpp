@@ -10,10 +10,13 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/dream_report.h"
+#include "fovea/commands/dream_state.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/picture_report.h"
+#include "fovea/commands/picture_run.h"
 #include "fovea/commands/start_picture.h"
 #include "fovea/commands/step_profile.h"
+#include "fovea/commands/style_model.h"
 #include "fovea/compile/plan_book.h"
 #include "fovea/data/fetched.h"
 #include "fovea/image/codec.h"
@@ -118,12 +121,13 @@ OptionList describe(DreamOptions& o) {
              {"--save", "DIR", "write every frame into this folder: frame-0000.png, …", &o.save},
              {"--preview-every",
               "SECONDS",
-              "how often the file is written while it is made; 0: only at the end",
+              "how often the file, and the state of the work beside it, are written on the way; 0: only at the end",
               &o.preview_every,
               false,
               {},
               0,
               1e6},
+             {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &o.resume},
              {"--profile", "", "also print which steps of the compiled program take the time", &o.profile}} +
          page_options(o.report, o.open) + model_options(o) + describe(o.engine) + plan_option(o.plan);
 }
@@ -256,52 +260,111 @@ struct Work {
   const DreamOptions& o;  // with the tile that was chosen
   const Model& model;
   Dream& dream;
+  const PlanBook& book;
   std::string caption;
+  DreamState state;  // what the run depends on, and where it stands; to begin with: where it goes on from
+  bool resumed = false;
+  bool state_written = false;
   Clock::time_point began = Clock::now(), shown = Clock::now();
 
   Image image(const Tensor& levels) const { return level_image(levels, 0, *model.meaning.preprocess); }
 
-  void watch(const DreamMoment& m, int64_t frame) {
+  void write_state(DreamPoint point) {
+    state.point = std::move(point);
+    state.plans = book.plans();
+    writing([&] { write_dream_state(state, state_file(o.output)); });
+    state_written = true;
+  }
+
+  void watch(const DreamMoment& m) {
     const double frames = static_cast<double>(o.zoom_frames + 1);
-    const double done = (static_cast<double>(frame) + m.done) / frames;
-    std::string detail = fmt::format("% octave {}/{} ({} x {}), step {}/{}, objective {:.4g}", m.octave + 1, m.octaves,
+    const double done = (static_cast<double>(state.frame) + m.done) / frames;
+    std::string detail = fmt::format("octave {}/{} ({} x {}), step {}/{}, objective {:.4g}", m.octave + 1, m.octaves,
                                      m.width, m.height, m.step + 1, m.steps, m.value);
-    if (o.zoom_frames > 0) detail += fmt::format(", frame {}/{}", frame + 1, o.zoom_frames + 1);
-    context.report({"dreaming", std::llround(1000 * done), 1000, detail.substr(2)});
+    if (o.zoom_frames > 0) detail += fmt::format(", frame {}/{}", state.frame + 1, o.zoom_frames + 1);
+    context.report({"dreaming", std::llround(1000 * done), 1000, detail});
     const double since = std::chrono::duration<double>(Clock::now() - shown).count();
     if (o.preview_every == 0 || since < static_cast<double>(o.preview_every) || m.done >= 1) return;
-    // The text says what it is, and nothing of how to make it again: that would give the whole picture.
-    writing([&] { write_image(o.output, image(m.picture()), {{"Description", caption + ", not finished"}}); });
+    try {
+      // The text says what it is, and nothing of how to make it again: that would give the whole picture.
+      writing([&] { write_image(o.output, image(m.picture()), {{"Description", caption + ", not finished"}}); });
+      write_state(m.point());
+    } catch (const WriteError& e) {
+      context.note(
+          fmt::format("{}; the work goes on without it", e.message()));  // a full disk may have room at the end
+    }
     shown = Clock::now();
   }
 };
 
 std::string frame_name(int64_t frame) { return fmt::format("frame-{:04}.png", frame); }
 
-// All frames; the first is the dream itself. Returns the last one that is whole, or what there is of the first.
-DreamResult dreamt(Work& work, const Tensor& start, std::vector<Tensor>& frames) {
+// All frames from the state's on; the first is the dream itself. Returns the last one, or what there is of it.
+DreamResult dreamt(Work& work, const Tensor& start) {
   const Rng random = Rng(work.context.seed).fork("dream");
-  Tensor levels = start;
-  DreamResult result;
-  for (int64_t frame = 0; frame <= work.o.zoom_frames; ++frame) {
-    DreamResult now = work.dream.run(work.context, levels, random.fork(static_cast<uint64_t>(frame)),
-                                     [&](const DreamMoment& m) { work.watch(m, frame); });
-    const bool finished = now.finished;
-    if (finished || frame == 0) result = std::move(now);
-    else {
-      result.finished = false;
-      result.trouble = now.trouble;
-    }
-    if (!finished) break;
-    if (work.o.zoom_frames > 0) {
-      // Written as they come, so that a run of hours leaves what it has made; their record is added at the end.
-      writing([&] { write_image(fs::path(work.o.save) / frame_name(frame), work.image(result.levels)); });
-      levels = enlarged_middle(result.levels, work.o.zoom);
-    }
-    frames.push_back(result.levels);
-    if (frames.size() > 1 && work.o.zoom_frames > 0) frames.erase(frames.begin());
+  Tensor levels = work.state.frame > 0 ? work.state.picture : start;
+  std::optional<DreamPoint> from;
+  if (work.resumed) from = std::move(work.state.point);
+  for (;; ++work.state.frame) {
+    const int64_t frame = work.state.frame;
+    if (frame > 0) work.state.picture = levels;
+    DreamResult result = work.dream.run(
+        work.context, levels, random.fork(static_cast<uint64_t>(frame)), [&](const DreamMoment& m) { work.watch(m); },
+        from ? &*from : nullptr);
+    from.reset();
+    if (!result.finished || work.o.zoom_frames == 0) return result;
+    // Written as they come, so that a run of hours leaves what it has made; their record is added at the end.
+    writing([&] { write_image(fs::path(work.o.save) / frame_name(frame), work.image(result.levels)); });
+    if (frame == work.o.zoom_frames) return result;
+    levels = enlarged_middle(result.levels, work.o.zoom);
   }
-  return result;
+}
+
+// What the run depends on, and where it goes on from. Throws Error{usage} where that was another one.
+void begin(Work& work, DreamState state, const PictureRecord& record, const DreamOptions& given) {
+  DreamOptions typed = given, defaults;
+  std::vector<std::string> words = {"dream"};
+  for (std::string& word : arguments_of(describe(typed), describe(defaults))) words.push_back(std::move(word));
+  const std::string settings = settings_text(words, {given.image, given.guide, given.mask});
+  if (!given.resume.empty()) {
+    require(state.network == record.model_hash, ErrorKind::usage, "{}: was made with another network", given.resume);
+    require(state.settings == settings, ErrorKind::usage,
+            "{}: was made with other settings or pictures and cannot go on with these; then:\n{}now:\n{}", given.resume,
+            state.settings, settings);
+    work.resumed = true;
+    work.context.note(fmt::format("going on at octave {}, step {}{}", state.point.octave + 1, state.point.step + 1,
+                                  given.zoom_frames > 0 ? fmt::format(", frame {}", state.frame + 1) : ""));
+  }
+  work.state = std::move(state);
+  work.state.network = record.model_hash;
+  work.state.settings = settings;
+  work.state.tile = work.o.tile;
+}
+
+// Says what became of a run that did not end, and keeps what it needs to go on; of one that did, throws that away.
+void end(Work& work, const DreamResult& result, const DreamOptions& given, Report& report) {
+  const DreamOptions& o = work.o;
+  const std::string state = state_file(o.output);
+  if (!result.trouble.empty()) {
+    report.failed = true;
+    work.context.note(fmt::format("{}; {} holds the last good picture", result.trouble, o.output));
+  } else if (!result.finished) {
+    work.write_state(result.point);
+    DreamOptions typed = given, defaults;
+    std::vector<std::string> words = {"fovea", "dream"};
+    for (std::string& word : arguments_of(describe(typed), describe(defaults))) words.push_back(std::move(word));
+    words.insert(words.end(), {"-o", o.output});
+    if (!o.save.empty()) words.insert(words.end(), {"--save", o.save});
+    if (!o.report.empty()) words.insert(words.end(), {"--report", o.report});
+    words.insert(words.end(), {"--resume", state});
+    const DreamOctave& last = result.octaves.back();
+    work.context.note(
+        fmt::format("interrupted: {} holds the picture as it stood, {} steps into the octave of {} x {}; to go on: {}",
+                    o.output, result.point.step, last.width, last.height, shell_line(words)));
+  } else if (work.state_written || o.resume == state) {
+    std::error_code error;
+    fs::remove(state, error);  // nothing is left to go on with
+  }
 }
 
 // The record's texts into the frames: they are known only when the last program has been compiled.
@@ -320,14 +383,21 @@ void finish_frames(const Work& work, const PictureRecord& record, Report& report
 
 Report run(const Context& outer, const DreamOptions& given) {
   check_files(given);
-  const PlanBook book(plans_to_follow(given.plan));
   Context context = outer;
   context.seed = static_cast<uint64_t>(given.seed);
   DreamOptions o = given;
+  DreamState state;
+  if (!o.resume.empty()) {
+    require_file(o.resume, "the state of a dream, OUT.state");
+    state = read_dream_state(o.resume);
+    o.tile = state.tile;
+  }
+  const PlanBook book(o.resume.empty() ? plans_to_follow(o.plan) : state.plans);
   const Model model = opened(context, o);
   const Preprocess& how = *model.meaning.preprocess;
   DreamObjective objective = objective_of(model, o);
-  const Tensor start = start_levels(context, o.image, o.size, how, Rng(context.seed).fork("noise"));
+  const size_t budget = o.memory > 0 ? static_cast<size_t>(o.memory) << 20 : available_memory() / 10 * 7;
+  const Tensor start = start_levels(context, o.image, o.size, how, Rng(context.seed).fork("noise"), budget);
   if (!o.guide.empty()) {
     const int64_t most = std::max(start.size(2), start.size(3));
     objective.guide = start_levels(context, o.guide, -most, how, Rng(0));
@@ -336,17 +406,16 @@ Report run(const Context& outer, const DreamOptions& given) {
   Dream dream(model, objective, settings_of(o), *engine.backend, engine.compile_options);
   if (!o.mask.empty()) dream.set_mask(mask_of(read_image(o.mask)));
   if (o.zoom_frames > 0) dream.keep_programs();
-  if (o.tile == 0) {
-    const size_t budget = o.memory > 0 ? static_cast<size_t>(o.memory) << 20 : available_memory() / 10 * 7;
+  if (o.resume.empty() && o.tile == 0) {
     o.tile = dream.settings().tile = dream.fitting_tile(start.size(2), start.size(3), budget);
     if (o.tile > 0) context.note(fmt::format("in tiles of {} pixels, to stay within memory", o.tile));
   }
   if (!o.save.empty()) make_folder(o.save);
   const std::string caption = fmt::format("dream of {} by {}, preset {}, seed {}", printable(objective.description()),
                                           printable(model.meaning.name), o.preset, o.seed);
-  Work work{context, o, model, dream, caption};
-  std::vector<Tensor> frames;
-  const DreamResult result = dreamt(work, start, frames);
+  Work work{context, o, model, dream, book, caption, {}};
+  begin(work, std::move(state), picture_record("dream", o, model, {}), given);
+  const DreamResult result = dreamt(work, start);
   const double seconds = std::chrono::duration<double>(Clock::now() - work.began).count();
   PictureRecord record = picture_record("dream", o, model, {o.image, o.guide, o.mask});
   const Image picture = work.image(result.levels);
@@ -365,16 +434,7 @@ Report run(const Context& outer, const DreamOptions& given) {
   if (!o.report.empty()) write_page(o.report, dream_page(summary));
   add_page(context, report, o.report, o.open);
   if (o.profile) report.text += "\n" + step_profile(dream.program());
-  if (!result.trouble.empty()) {
-    report.failed = true;
-    context.note(fmt::format("{}; {} holds the last good picture", result.trouble, o.output));
-  } else if (!result.finished) {
-    const DreamOctave& last = result.octaves.back();
-    context.note(
-        fmt::format("interrupted: {} holds the picture as it stood, {} steps into the octave of {} x {}; the "
-                    "same command makes it whole, from the beginning",
-                    o.output, last.values.size(), last.width, last.height));
-  }
+  end(work, result, given, report);
   return report;
 }
 

@@ -23,7 +23,7 @@ struct DreamOptions {
   int64_t zoom_frames = 0;  // further pictures, each from the middle of the one before
   double zoom = 0.05;
   int64_t preview_every = 15;  // seconds
-  std::string output, save, report, plan;
+  std::string output, save, report, plan, resume;
   bool open = false, profile = false;
 };
 OptionList describe(DreamOptions& options);

@@ -112,11 +112,13 @@ std::string dream_page(const DreamSummary& s) {
       {"tiles", s.settings.tile > 0 ? fmt::format("of {} pixels", s.settings.tile) : "none"}};
   if (!s.options.guide.empty() && s.options.guide != "noise")
     page.sources.emplace_back(read_image(s.options.guide), "the guide: " + printable(s.options.guide));
-  if (!s.result.trouble.empty())
-    page.notice = fmt::format("Stopped: {}. This is the last good picture.", s.result.trouble);
-  else if (!s.result.finished)
-    page.notice = "Interrupted: this is the picture as it stood. The command below makes it whole, from the beginning.";
   add_record(page, s.record, s.options.output);
+  if (!s.result.trouble.empty()) {
+    page.notice = fmt::format("Stopped: {}. This is the last good picture.", s.result.trouble);
+  } else if (!s.result.finished) {
+    page.notice = "Interrupted: this is the picture as it stood. It goes on with";
+    page.notice_command = page.command + " --resume " + state_file(s.options.output);
+  }
   return picture_page(page);
 }
 

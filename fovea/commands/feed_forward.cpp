@@ -10,6 +10,7 @@
 #include "fovea/commands/style_page.h"
 #include "fovea/compile/plan_book.h"
 #include "fovea/image/colour_transfer.h"
+#include "fovea/image/geometry.h"
 #include "fovea/image/resize.h"
 #include "fovea/insight/painting_network.h"
 #include "fovea/insight/picture_levels.h"
@@ -17,14 +18,32 @@
 
 namespace fovea {
 
+namespace {
+
+// Strides round sides up by less than a position of the deepest layer, and the rows and columns beyond the content are
+// at the right and at the bottom; a network that enlarges is left as it is.
+Image without_rounding(Image made, const Image& picture) {
+  const int wider = made.width() - picture.width(), higher = made.height() - picture.height();
+  const auto rounded = [](int more, int side) { return more >= 0 && more < 32 && 4 * more <= side; };
+  if (!rounded(wider, picture.width()) || !rounded(higher, picture.height()) || wider + higher == 0) return made;
+  return crop(made, 0, 0, picture.width(), picture.height());
+}
+
+}  // namespace
+
 Report run_feed_forward(const Context& context, const StyleOptions& o) {
   require_file(o.content, "a picture");
   require_picture_output(o.output);
   require_page(o.report, o.open);
-  require(o.styles.empty(), ErrorKind::usage, "--network has its style already: leave {} out", o.styles[0]);
-  require(o.model.model.empty(), ErrorKind::usage, "--network and --model: give one of them");
+  require(o.styles.empty(), ErrorKind::usage, "--network has its style already: leave {} out",
+          o.styles.empty() ? "" : o.styles[0]);
+  require(o.model.model.empty() || o.network.empty(), ErrorKind::usage, "--network and --model: give one of them");
+  require(o.depth == 8 || o.depth == 16, ErrorKind::usage, "--depth {}: expected 8 or 16", o.depth);
+  require(o.resume.empty(), ErrorKind::usage,
+          "--resume: a network that was trained to paint has no steps to go on with");
   ModelOptions named = o.model;
-  named.model = o.network;
+  const std::string network = o.network.empty() ? o.model.model : o.network;
+  named.model = network;
   if (named.preprocess.empty()) named.preprocess = "raw";
   const PlanBook book(plans_to_follow(o.plan));
   const Image content = read_picture(context, o.content, "a picture");
@@ -32,12 +51,13 @@ Report run_feed_forward(const Context& context, const StyleOptions& o) {
   const Model model = painting_network(open(context, named), size.height, size.width);
   const Engine engine(o.engine);
   const Image picture = fitted(content, size);
-  Image made = paint(model, picture, *engine.backend, engine.compile_options, static_cast<int>(o.depth));
+  Image made = without_rounding(
+      paint(model, picture, *engine.backend, engine.compile_options, static_cast<int>(o.depth)), picture);
   if (o.colours == "luminance")
     made = with_light_of(resize(content.to_rgb(), made.width(), made.height(), Filter::lanczos), made);
   StyleOptions given = o;
   given.model.preprocess = o.model.preprocess;
-  const PictureRecord record = picture_record("style", given, model, {o.content, o.network});
+  const PictureRecord record = picture_record("style", given, model, {o.content, network});
   const std::string caption = fmt::format("{} painted by {}", o.content, printable(model.meaning.name));
   write_recorded(o.output, made, record, {}, caption);
   Report report;
@@ -45,7 +65,7 @@ Report run_feed_forward(const Context& context, const StyleOptions& o) {
   report.text =
       fmt::format("wrote {} ({} x {} pixels)\n", coloured(printable(o.output), Ink::cyan), made.width(), made.height());
   report.set_json({{"output", o.output},
-                   {"network", o.network},
+                   {"network", network},
                    {"content", o.content},
                    {"width", made.width()},
                    {"height", made.height()}});

@@ -114,8 +114,9 @@ void require_writable_folder(const fs::path& path) {
   writing([&] {
     require(fs::is_directory(there, error), ErrorKind::io, "{}: cannot make this folder: {} is no folder",
             path.string(), there.string());
-    require(::access(there.c_str(), W_OK) == 0, ErrorKind::io, "{}: cannot be written: {}", path.string(),
-            std::strerror(errno));
+    const bool writable = ::access(there.c_str(), W_OK) == 0;
+    const int why = errno;
+    require(writable, ErrorKind::io, "{}: cannot be written: {}", path.string(), std::strerror(why));
   });
 }
 

@@ -1,7 +1,11 @@
 #include "fovea/commands/picture_file.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "fovea/image/codec.h"
@@ -21,6 +25,9 @@ void require_picture_output(const std::string& path) {
             (fs::path(path) / "sheet.png").string());
     require(fs::is_directory(folder, error), ErrorKind::io, "{}: cannot be written: there is no folder {}", path,
             folder.string());
+    const bool writable = ::access(folder.c_str(), W_OK) == 0;
+    const int why = errno;
+    require(writable, ErrorKind::io, "{}: cannot be written: {}", path, std::strerror(why));
   });
   static const std::vector<std::string> kEndings = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"};
   std::string ending = fs::path(path).extension().string();

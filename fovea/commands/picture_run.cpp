@@ -113,6 +113,9 @@ ResumedPlans plans_of_state(const std::string& file) {
   const Checkpoint checkpoint = read_checkpoint(file);
   const SavedPlans saved = saved_plans(checkpoint, file);
   ResumedPlans result{saved.plans, {saved.plans.begin(), saved.plans.begin() + static_cast<int64_t>(saved.before)}};
+  if (const auto memory = checkpoint.numbers.find("memory");
+      memory != checkpoint.numbers.end() && memory->second >= 0 && memory->second < 1e18)
+    result.memory = static_cast<size_t>(memory->second);
   result.follow.insert(result.follow.end(), saved.plans.begin() + static_cast<int64_t>(saved.stage_begins),
                        saved.plans.end());
   return result;
@@ -159,6 +162,7 @@ void PictureRun::write_state(PictureSynthesis& synthesis) {
   for (auto& [name, tensor] : state.tensors) checkpoint.states[name] = std::move(tensor);
   save_history(result_, checkpoint.states);
   checkpoint.numbers = std::move(state.numbers);
+  checkpoint.numbers["memory"] = static_cast<double>(settings_.memory);
   checkpoint.step = synthesis.done();
   checkpoint.model = settings_.network;
   checkpoint.recipe = settings_.settings;
@@ -174,6 +178,11 @@ void PictureRun::write_state(PictureSynthesis& synthesis) {
   checkpoint.threads = thread_count();
   writing([&] { write_checkpoint(checkpoint, state_file(settings_.output)); });
   state_written_ = true;
+}
+
+void PictureRun::write_unfinished(const std::string& file, PictureSynthesis& synthesis) {
+  const std::string how = fmt::format("after {} of {} steps", synthesis.done(), synthesis.total());
+  writing([&] { write_(file, synthesis.shown(), all_plans(), how); });
 }
 
 void PictureRun::begun(const Context& context, size_t stage, const PictureLoss& loss,
@@ -236,11 +245,15 @@ void PictureRun::step(const Context& context, PictureSynthesis& synthesis, const
   const fs::path out = settings_.output;
   const std::string file =
       (out.parent_path() / fmt::format("{}_{}{}", out.stem().string(), s.done, out.extension().string())).string();
-  writing([&] { write_(file, synthesis.shown(), all_plans()); });
-  result.files.push_back(file);
-  write_state(synthesis);
-  result.resume = fmt::format("{} --resume {}", settings_.again, state_file(settings_.output));
-  show(true);
+  try {
+    write_unfinished(file, synthesis);
+    result.files.push_back(file);
+    write_state(synthesis);
+    result.resume = fmt::format("{} --resume {}", settings_.again, state_file(settings_.output));
+    show(true);
+  } catch (const WriteError& e) {
+    context.note(fmt::format("{}; the work goes on without it", e.message()));  // a full disk may have room at the end
+  }
   last_ = now();
 }
 
@@ -260,13 +273,15 @@ PictureRunResult PictureRun::run(const Context& context, PictureSynthesis& synth
   result_.trouble = outcome.trouble;
   result_.resume.clear();
   result_.plans = all_plans();
-  writing([&] { write_(settings_.output, synthesis.shown(), result_.plans); });
+  if (outcome.finished) writing([&] { write_(settings_.output, synthesis.shown(), result_.plans, ""); });
+  else write_unfinished(settings_.output, synthesis);
   const std::string state = state_file(settings_.output);
   if (!outcome.trouble.empty()) {
     show(false);
-    fail(ErrorKind::usage,
-         "{}; {} holds the last good picture, of step {}. A smaller --rate, other weights or --exact may help",
-         outcome.trouble, settings_.output, synthesis.done());
+    context.note(fmt::format(
+        "{}; {} holds the last good picture, of step {}. A smaller --rate, other weights or --exact may help",
+        outcome.trouble, settings_.output, synthesis.done()));
+    return result_;
   }
   if (!outcome.finished) {
     write_state(synthesis);
@@ -277,6 +292,10 @@ PictureRunResult PictureRun::run(const Context& context, PictureSynthesis& synth
     std::error_code error;
     fs::remove(state, error);  // nothing is left to go on with
   }
+  if (const auto& losses = result_.totals.empty() ? std::vector<double>() : result_.totals.back();
+      outcome.finished && losses.size() > 1 && losses.back() > losses.front())
+    context.note(fmt::format("the loss has grown, from {:.4g} to {:.4g}: a smaller --rate may help", losses.front(),
+                             losses.back()));
   show(false);
   return result_;
 }

@@ -21,6 +21,7 @@ struct PictureRunSettings {
   std::string settings;    // what the run depends on, as lines; a state with other ones is refused
   std::string network;     // fingerprint() of it
   int64_t save_every = 0;  // steps between pictures (OUT_100.png) and states; 0: none
+  size_t memory = 0;       // bytes that tiles were chosen by; a state keeps it
   std::string again;       // the command's words, for the line that says how to go on
   // Writes a page about the run: beside every picture on the way, and at the end however it ended. May be empty.
   std::function<void(const PictureRunResult&)> page = {};
@@ -33,7 +34,7 @@ std::string state_file(const std::string& output);
 struct PictureRunResult {
   bool finished = false;
   bool under_way = false;                               // it goes on: this is for a page on the way
-  std::string trouble;                                  // why it cannot go on; empty: nothing
+  std::string trouble;                                  // which term is no longer finite; the run ended there
   std::string resume;                                   // the line that goes on with it where it was stopped
   std::vector<std::vector<double>> totals;              // of each stage, of each step
   std::vector<std::vector<std::vector<double>>> terms;  // [stage][term][step]
@@ -49,28 +50,31 @@ struct PictureRunResult {
 // the picture's parts are built. `before`: how many programs the run compiles before its first stage.
 struct ResumedPlans {
   std::vector<std::string> all, follow;
+  size_t memory = 0;  // see PictureRunSettings
 };
 ResumedPlans plans_of_state(const std::string& file);
 
 class PictureRun {
  public:
-  using Write =
-      std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans)>;
+  using Write = std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+                                   const std::string& unfinished)>;
   // The book is open already and has seen all programs that are compiled before the first stage. `write` makes a
-  // picture of levels and writes it; `plans`: of all programs so far.
+  // picture of levels and writes it; `plans`: of all programs so far; `unfinished`: "after 100 of 500 steps" of a
+  // picture that is not what the command makes, else empty.
   PictureRun(PictureRunSettings settings, PlanBook& book, Write write);
 
   // To be told of each stage as it begins: notes memory and time.
   void begun(const Context& context, size_t stage, const PictureLoss& loss, const PictureSynthesis& synthesis);
   // Makes the picture and writes it. When the context is cancelled: writes the picture so far and the state, and notes
-  // how to go on. Throws Error{usage} when the loss is no longer finite (the last good picture is then written), and
-  // what restoring throws.
+  // how to go on. Where the loss is no longer finite it writes the last good picture and notes which term it was.
+  // Throws what restoring throws.
   PictureRunResult run(const Context& context, PictureSynthesis& synthesis);
 
  private:
   void restore(PictureSynthesis& synthesis);
   void write_state(PictureSynthesis& synthesis);
   void show(bool under_way);
+  void write_unfinished(const std::string& file, PictureSynthesis& synthesis);
   std::vector<std::string> all_plans() const;
   void step(const Context& context, PictureSynthesis& synthesis, const SynthesisStep& step);
   double seconds_left(const PictureSynthesis& synthesis) const;

@@ -29,8 +29,20 @@ Tensor noise_levels(int64_t side, const Preprocess& how, const Rng& rng) {
 }  // namespace
 
 Tensor start_levels(const Context& context, const std::string& name, int64_t size, const Preprocess& how,
-                    const Rng& noise) {
-  if (name == "noise") return noise_levels(size == 0 ? kNoiseSide : std::abs(size), how, noise);
+                    const Rng& noise, size_t memory) {
+  const auto check = [&](int64_t width, int64_t height) {
+    const auto bytes = static_cast<size_t>(8 * 4 * level_channels(how) * width * height);
+    require(
+        memory == 0 || bytes <= memory, ErrorKind::usage,
+        "a picture of {}x{} needs more than the {} MiB of memory that may be used: make it smaller (--size), or allow "
+        "more (--memory)",
+        width, height, memory >> 20);
+  };
+  if (name == "noise") {
+    const int64_t side = size == 0 ? kNoiseSide : std::abs(size);
+    check(side, side);
+    return noise_levels(side, how, noise);
+  }
   Image image = read_image(name);
   if (image.has_alpha()) context.note(fmt::format("{}: its transparency is dropped", name));
   if (image.depth() == 16) context.note(fmt::format("{}: its 16 bits a sample are reduced to 8", name));
@@ -40,8 +52,10 @@ Tensor start_levels(const Context& context, const std::string& name, int64_t siz
   if (size > 0 || (size < 0 && longest > -size)) {
     const double scale = static_cast<double>(std::abs(size)) / longest;
     const auto scaled = [&](int side) { return std::max(1, static_cast<int>(std::lround(side * scale))); };
+    check(scaled(image.width()), scaled(image.height()));
     image = resize(image, scaled(image.width()), scaled(image.height()), Filter::bicubic);
   }
+  check(image.width(), image.height());
   return image_levels(image, how);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/feed_forward.h"
@@ -165,7 +166,10 @@ OptionList work_options(StyleOptions& o) {
        "of what is free",
        &o.memory},
       {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &o.tile, false, {}, 0, 65536},
-      {"--network", "FILE.onnx", "instead of all that: a network that was trained to paint one style, in one pass",
+      {"--network", "FILE.onnx",
+       "instead of all that: a network that was trained to paint one style, in one pass (--preprocess says its "
+       "colours: "
+       "raw, RGB 0..255, unless vgg, … is named)",
        &o.network},
   };
 }
@@ -251,8 +255,10 @@ Image recoloured(const Image& style, const Image& content, const std::string& co
 }
 
 std::vector<StyleInput> style_inputs(const Context& context, const StyleOptions& o, const Image& content) {
-  require(!o.styles.empty(), ErrorKind::usage,
-          "which style? Give one or more pictures after the content: fovea style CONTENT STYLE -o OUT.png");
+  require(
+      !o.styles.empty(), ErrorKind::usage,
+      "which style? Give one or more pictures after the content: fovea style CONTENT STYLE -o OUT.png, or a network "
+      "that was trained to paint one: fovea style CONTENT --network FILE.onnx -o OUT.png");
   const std::vector<double> shares = parse_numbers(o.style_weights, "--style-weights");
   require(shares.empty() || shares.size() == o.styles.size(), ErrorKind::usage,
           "--style-weights {}: {} numbers for {} style pictures", o.style_weights, shares.size(), o.styles.size());
@@ -288,7 +294,8 @@ std::vector<std::string> files_of(const StyleOptions& o) {
   return files;
 }
 
-void note_estimate(const Context& context, const StyleTransfer& transfer) {
+// Whether the largest picture is worked on in tiles.
+bool note_estimate(const Context& context, const StyleTransfer& transfer) {
   const LossEstimate e = transfer.estimate();
   const SynthesisStage& last = transfer.stages().back();
   context.note(fmt::format(
@@ -296,6 +303,7 @@ void note_estimate(const Context& context, const StyleTransfer& transfer) {
       e.tiling.tiled
           ? fmt::format(" with {} tiles of {}x{}", e.tiling.count(), e.tiling.columns.length, e.tiling.rows.length)
           : ""));
+  return e.tiling.tiled;
 }
 
 Report report_of(const StyleOptions& o, const StyleTransfer& transfer, const PictureRunResult& result,
@@ -318,6 +326,7 @@ Report report_of(const StyleOptions& o, const StyleTransfer& transfer, const Pic
                {"content_layers", transfer.settings().content_layers},
                {"style_layers", transfer.settings().style_layers}};
   json.update(run_json(result, synthesis));
+  report.failed = !result.trouble.empty();
   report.set_json(json);
   return report;
 }
@@ -331,7 +340,7 @@ Image coloured_as(const Image& made, const Image& content, const std::string& co
 }  // namespace
 
 Report run(const Context& outer, const StyleOptions& o) {
-  if (!o.network.empty()) return run_feed_forward(outer, o);
+  if (!o.network.empty() || (o.styles.empty() && o.model.model.ends_with(".onnx"))) return run_feed_forward(outer, o);
   require_file(o.content, "a picture");
   require_picture_output(o.output);
   require_page(o.report, o.open);
@@ -341,19 +350,27 @@ Report run(const Context& outer, const StyleOptions& o) {
   PlanBook book(plans_for(o.plan, o.resume));
   const Image content = read_picture(context, o.content, "a picture");
   std::optional<Image> start;
-  if (!o.start.empty() && !is_start(o.start))
+  if (!o.start.empty() && !is_start(o.start)) {
+    std::error_code error;
+    require(std::filesystem::exists(o.start, error), ErrorKind::usage,
+            "--start {}: is none of content, noise, grey, and no file{}", o.start,
+            did_you_mean(o.start, {"content", "noise", "grey"}));
     start = read_picture(context, o.start, "content, noise, grey or a picture");
+  }
   std::vector<StyleInput> inputs = style_inputs(context, o, content);
   Model model = style_model(context, o.model);
-  const PictureRecord record = picture_record("style", o, model, files_of(o));
   StyleLayers layers = style_layers_of(model, settings);
   layers.style.insert(layers.style.end(), layers.content.begin(), layers.content.end());
   keep_weights_of(model, layers.style);
   const Engine engine(o.engine);
   auto sources = style_sources(o, inputs);
+  const size_t memory = memory_limit(o.memory, o.resume);
   StyleTransfer transfer(context, model, settings, content, std::move(inputs),
-                         {engine.backend, engine.compile_options, memory_limit(o.memory), o.tile});
-  note_estimate(context, transfer);
+                         {engine.backend, engine.compile_options, memory, o.tile});
+  const bool tiled = note_estimate(context, transfer);
+  StyleOptions recorded = o;
+  if (tiled && o.memory.empty()) recorded.memory = memory_text(memory);
+  const PictureRecord record = picture_record("style", recorded, model, files_of(o));
   const std::string caption = fmt::format("{} in the style of {}: preset {}, {}", o.content, fmt::join(o.styles, ", "),
                                           o.preset, printable(model.meaning.name));
   std::vector<std::string> command = words(o), typed = {"fovea"};
@@ -369,14 +386,17 @@ Report run(const Context& outer, const StyleOptions& o) {
                    .settings = settings_text(command, files_of(o)),
                    .network = record.model_hash,
                    .save_every = o.save_every,
+                   .memory = memory,
                    .again = shell_line(typed),
                    .page =
                        [&](const PictureRunResult& result) {
                          if (o.report.empty()) return;
                          write_page(o.report, style_page(view, made(running->shown()), &result, running));
                        }},
-                  book, [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans) {
-                    write_recorded(file, made(levels), record, plans, caption);
+                  book,
+                  [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+                      const std::string& unfinished) {
+                    write_recorded(file, made(levels), record, plans, caption, unfinished);
                   });
   PictureSynthesis synthesis = transfer.synthesis(
       context, start, [&](size_t stage, const PictureLoss& loss) { work.begun(context, stage, loss, *running); });

@@ -70,7 +70,14 @@ Model style_model(const Context& context, const ModelOptions& options) {
   return open(quiet, o);
 }
 
-size_t memory_limit(const std::string& text) { return text.empty() ? available_memory() / 10 * 7 : parse_memory(text); }
+size_t memory_limit(const std::string& text, const std::string& resume) {
+  if (!text.empty()) return parse_memory(text);
+  if (!resume.empty())
+    if (const size_t before = plans_of_state(resume).memory; before > 0) return before;
+  return available_memory() / 10 * 7 >> 20 << 20;
+}
+
+std::string memory_text(size_t limit) { return fmt::format("{}M", limit >> 20); }
 
 Image read_picture(const Context& context, const std::string& file, const std::string& what) {
   require_file(file, what);
@@ -96,9 +103,13 @@ std::string settings_text(const std::vector<std::string>& command, const std::ve
 }
 
 void write_recorded(const std::string& file, const Image& picture, PictureRecord record,
-                    const std::vector<std::string>& plans, const std::string& caption) {
+                    const std::vector<std::string>& plans, const std::string& caption, const std::string& unfinished) {
   if (!plans.empty()) record.plans = plans;
-  writing([&] { write_image(file, picture, record_text(record, caption)); });
+  writing([&] {
+    write_image(file, picture,
+                unfinished.empty() ? record_text(record, caption)
+                                   : TextPairs{{"Description", fmt::format("{}, {}", caption, unfinished)}});
+  });
 }
 
 nlohmann::ordered_json run_json(const PictureRunResult& result, const PictureSynthesis& synthesis) {
@@ -119,12 +130,14 @@ nlohmann::ordered_json run_json(const PictureRunResult& result, const PictureSyn
     }
     stages.push_back(std::move(stage));
   }
-  return {{"steps", synthesis.done()},
-          {"finished", result.finished},
-          {"evaluations", synthesis.evaluations()},
-          {"seconds", result.seconds},
-          {"stages", stages},
-          {"pictures_on_the_way", result.files}};
+  Json json = {{"steps", synthesis.done()},
+               {"finished", result.finished},
+               {"evaluations", synthesis.evaluations()},
+               {"seconds", result.seconds},
+               {"stages", stages},
+               {"pictures_on_the_way", result.files}};
+  if (!result.trouble.empty()) json["trouble"] = result.trouble;
+  return json;
 }
 
 }  // namespace fovea

@@ -14,8 +14,11 @@ OptionList describe_style_model(ModelOptions& options);
 // keeps it or below FOVEA_DATA, else random filters, saying what would be better and how it is had.
 Model style_model(const Context& context, const ModelOptions& options);
 
-// --memory as bytes; 70 % of what is free where nothing is said.
-size_t memory_limit(const std::string& text);
+// --memory as bytes, whole MiB; where nothing is said, what a state (--resume) was begun with, or else 70 % of what is
+// free.
+size_t memory_limit(const std::string& text, const std::string& resume = "");
+// The same as --memory is typed: for the record of a picture whose tiles were chosen by what was free.
+std::string memory_text(size_t limit);
 
 // Reads a picture to work on; notes that alpha is dropped.
 Image read_picture(const Context& context, const std::string& file, const std::string& what);
@@ -26,9 +29,11 @@ std::vector<std::string> plans_for(const std::string& plan, const std::string& r
 // What a run depends on, as lines: the command, and the SHA-256 of each file.
 std::string settings_text(const std::vector<std::string>& command, const std::vector<std::string>& files);
 
-// Writes a picture that has a record, as a PNG's texts or a TIFF's description.
+// Writes a picture that has a record, as a PNG's texts or a TIFF's description. `unfinished`: see PictureRun::Write;
+// such a picture says what it is, and nothing of how to make it again, which would give the whole one.
 void write_recorded(const std::string& file, const Image& picture, PictureRecord record,
-                    const std::vector<std::string>& plans, const std::string& caption);
+                    const std::vector<std::string>& plans, const std::string& caption,
+                    const std::string& unfinished = "");
 
 // Losses of the run for --json.
 nlohmann::ordered_json run_json(const PictureRunResult& result, const PictureSynthesis& synthesis);

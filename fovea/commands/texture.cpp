@@ -94,7 +94,7 @@ struct Work {
   const Engine& engine;
   const Image& source;
   PlanBook& book;
-  const PictureRecord& record;
+  size_t memory;
 };
 
 TextureSettings settings_of(const TextureOptions& o, const Image& source) {
@@ -120,13 +120,23 @@ TextureSynthesis synthesis_of(const Context& context, const Work& work, std::vec
   if (layers.size() < settings.layer_weights.size()) settings.layer_weights.resize(layers.size());
   settings.layers = std::move(layers);
   const int64_t width = settings.width, height = settings.height;
-  TextureSynthesis texture(
-      context, work.model, std::move(settings), work.source,
-      {work.engine.backend, work.engine.compile_options, memory_limit(work.options.memory), work.options.tile});
+  TextureSynthesis texture(context, work.model, std::move(settings), work.source,
+                           {work.engine.backend, work.engine.compile_options, work.memory, work.options.tile});
   if (texture.settings().width != width || texture.settings().height != height)
     context.note(fmt::format("{}x{} pixels: a tileable texture has sides of whole strides of the deepest layer",
                              texture.settings().width, texture.settings().height));
   return texture;
+}
+
+// Whether it is worked on in tiles.
+bool note_estimate(const Context& context, const TextureSynthesis& texture) {
+  const LossEstimate e = texture.estimate();
+  context.note(fmt::format("{}x{}: about {} of memory{}", texture.settings().width, texture.settings().height,
+                           short_bytes(static_cast<double>(e.bytes)),
+                           e.tiling.tiled ? fmt::format(" with {} tiles of {}x{}", e.tiling.count(),
+                                                        e.tiling.columns.length, e.tiling.rows.length)
+                                          : ""));
+  return e.tiling.tiled;
 }
 
 Image finished(const Work& work, const TextureSynthesis& texture, const Tensor& levels) {
@@ -141,8 +151,10 @@ std::string caption_of(const Work& work, const std::vector<std::string>& layers)
 
 Report single(const Context& context, const Work& work, const std::vector<std::string>& layers) {
   const TextureOptions& o = work.options;
-  const PictureRecord& record = work.record;
   TextureSynthesis texture = synthesis_of(context, work, layers);
+  TextureOptions recorded = o;
+  if (note_estimate(context, texture) && o.memory.empty()) recorded.memory = memory_text(work.memory);
+  const PictureRecord record = picture_record("texture", recorded, work.model, {o.image});
   std::vector<std::string> typed = {"fovea"};
   typed.insert(typed.end(), record.command.begin(), record.command.end());
   typed.insert(typed.end(), {"-o", o.output});
@@ -152,6 +164,7 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
                   .settings = settings_text(record.command, {o.image}),
                   .network = record.model_hash,
                   .save_every = o.save_every,
+                  .memory = work.memory,
                   .again = shell_line(typed),
                   .page =
                       [&](const PictureRunResult& result) {
@@ -160,8 +173,11 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
                         write_page(o.report, texture_page(o, texture.settings(), record, texture.source(), made, result,
                                                           *running));
                       }},
-                 work.book, [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans) {
-                   write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers));
+                 work.book,
+                 [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+                     const std::string& unfinished) {
+                   write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers),
+                                  unfinished);
                  });
   PictureSynthesis synthesis = texture.synthesis(
       context, [&](size_t stage, const PictureLoss& loss) { run.begun(context, stage, loss, *running); });
@@ -184,6 +200,7 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
                {"width", texture.settings().width},
                {"height", texture.settings().height}};
   json.update(run_json(result, synthesis));
+  report.failed = !result.trouble.empty();
   report.set_json(json);
   add_page(context, report, o.report, o.open);
   return report;
@@ -231,11 +248,12 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
   plate.tile = std::max(160, std::max(pictures.back().image.width(), pictures.back().image.height()));
   plate.rows = in_rows(std::move(pictures), plate_columns(static_cast<int>(layers.size()) + 1));
   const Image picture = draw_plate(plate);
-  write_recorded(o.output, picture, work.record, work.book.plans(), caption_of(work, layers));
+  const PictureRecord record = picture_record("texture", o, work.model, {o.image});
+  write_recorded(o.output, picture, record, {}, caption_of(work, layers));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
   TextureSettings settings = settings_of(o, work.source);
   settings.layers = layers;
-  if (!o.report.empty()) write_page(o.report, ladder_page(o, settings, work.record, picture, done, seconds.count()));
+  if (!o.report.empty()) write_page(o.report, ladder_page(o, settings, record, picture, done, seconds.count()));
   Report report;
   report.files.emplace_back(o.output);
   report.text = fmt::format("wrote {}\n", coloured(printable(o.output), Ink::cyan));
@@ -260,12 +278,15 @@ Report run(const Context& outer, const TextureOptions& o) {
   PlanBook book(plans_for(o.plan, o.resume));
   const Image source = read_picture(context, o.image, "a picture of a texture");
   Model model = style_model(context, o.model);
-  const PictureRecord record = picture_record("texture", o, model, {o.image});
   const bool all = o.layers == "all";
   const std::vector<std::string> layers = o.layers.empty() || all ? texture_layers_of(model) : parse_names(o.layers);
   keep_weights_of(model, layers);
   const Engine engine(o.engine);
-  const Work work{o, model, engine, source, book, record};
+  require(all || o.layer_weights.empty() ||
+              parse_numbers(o.layer_weights, "--layer-weights").size() == layers.size(),
+          ErrorKind::usage, "--layer-weights {}: expected one for each of {} layers ({})", o.layer_weights,
+          layers.size(), fmt::join(layers, ", "));
+  const Work work{o, model, engine, source, book, memory_limit(o.memory, o.resume)};
   return all ? ladder(context, work, layers) : single(context, work, layers);
 }
 

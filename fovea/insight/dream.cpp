@@ -124,6 +124,7 @@ struct Dream::Run {
   std::vector<std::pair<int64_t, int64_t>> sizes;  // coarse first
   size_t octave = 0;
   double work_before = 0, work = 0;  // pixels
+  std::optional<DreamPoint> from = {};
   DreamResult result = {};
 };
 
@@ -326,7 +327,16 @@ void Dream::run_octave(Run& run, const Tensor& base, Tensor& detail) {
   const auto [height, width] = run.sizes[run.octave];
   Stage& now = stage(height, width);
   DreamOctave record{height, width, {}, {}, 0, 1};
-  Tensor levels = sum(base, detail, 1);
+  int64_t step = 0;
+  Tensor levels;
+  if (run.from) {
+    levels = run.from->levels;
+    step = run.from->step;
+    if (!run.from->octaves.empty()) record = std::move(run.from->octaves.back());
+    run.from.reset();
+  } else {
+    levels = sum(base, detail, 1);
+  }
   const Tensor mask = mask_.count() > 1 ? resized_levels(mask_, height, width, "linear") : Tensor();
   const Rng random = run.random.fork(run.octave);
   const auto range = static_cast<uint64_t>(2 * settings_.jitter + 1);
@@ -335,7 +345,12 @@ void Dream::run_octave(Run& run, const Tensor& base, Tensor& detail) {
     const Tensor drawn = sum(levels, base, -1);
     return sum(run.picture, resized_levels(drawn, run.picture.size(2), run.picture.size(3), settings_.resize), 1);
   };
-  for (int64_t step = 0; step < settings_.steps && !run.context.cancelled(); ++step) {
+  const auto point = [&] {
+    DreamPoint at{static_cast<int64_t>(run.octave), step, levels, run.result.octaves};
+    at.octaves.push_back(record);
+    return at;
+  };
+  for (; step < settings_.steps && !run.context.cancelled(); ++step) {
     const Rng own = random.fork(static_cast<uint64_t>(step));
     const auto begin = std::chrono::steady_clock::now();
     change(now, levels, mask, static_cast<int64_t>(own.below(0, range)) - settings_.jitter,
@@ -348,21 +363,50 @@ void Dream::run_octave(Run& run, const Tensor& base, Tensor& detail) {
       break;
     }
     const double done = run.work_before + static_cast<double>((step + 1) * height * width);
+    const auto next_point = [&] {
+      DreamPoint at = point();
+      ++at.step;
+      return at;
+    };
     if (run.observe)
       run.observe({static_cast<int64_t>(run.octave), static_cast<int64_t>(run.sizes.size()), step, settings_.steps,
-                   height, width, now.value, done / run.work, picture});
+                   height, width, now.value, done / run.work, picture, next_point});
   }
   record.step_seconds = median(seconds);
   record.tiles = now.tiles;
   run.work_before += static_cast<double>(settings_.steps * height * width);
-  run.result.finished = record.values.size() == static_cast<size_t>(settings_.steps) && run.result.trouble.empty();
+  run.result.finished = step == settings_.steps && run.result.trouble.empty();
+  if (!run.result.finished) run.result.point = point();
   run.result.octaves.push_back(std::move(record));
   detail = sum(levels, base, -1);
   if (!run.result.finished) run.result.levels = picture();
 }
 
+// To the octave of a point. The programs of those before it are compiled all the same: a PlanBook then sees what the
+// whole run would show it.
+void Dream::resume(Run& run, const DreamPoint& from) {
+  const auto count = static_cast<int64_t>(run.sizes.size());
+  require(from.octave >= 0 && from.octave < count && from.step >= 0 && from.step <= settings_.steps, ErrorKind::usage,
+          "the dream stood at octave {}, step {}: this one has {} octaves of {} steps", from.octave + 1, from.step,
+          count, settings_.steps);
+  const auto [height, width] = run.sizes[static_cast<size_t>(from.octave)];
+  const Shape expected{1, run.picture.size(1), height, width};
+  require(from.levels.dtype() == DType::f32 && from.levels.shape() == expected, ErrorKind::usage,
+          "the dream stood at a picture of {}, expected {}", to_string(from.levels.shape()), to_string(expected));
+  require(static_cast<int64_t>(from.octaves.size()) == from.octave + 1, ErrorKind::usage,
+          "the dream stood at octave {} with records of {}", from.octave + 1, from.octaves.size());
+  for (; static_cast<int64_t>(run.octave) < from.octave; ++run.octave) {
+    const auto [h, w] = run.sizes[run.octave];
+    stage(h, w);
+    if (!keep_) stages_.erase({h, w});
+    run.work_before += static_cast<double>(settings_.steps * h * w);
+    run.result.octaves.push_back(from.octaves[run.octave]);
+  }
+  run.from = from;
+}
+
 DreamResult Dream::run(const Context& context, const Tensor& levels, const Rng& random,
-                       const std::function<void(const DreamMoment&)>& observe) {
+                       const std::function<void(const DreamMoment&)>& observe, const DreamPoint* from) {
   Run run{context, observe, random, levels, sizes(levels.size(2), levels.size(3))};
   std::string why;
   const auto size_seen = [&](int64_t n) { return settings_.tile > 0 ? std::min(n, settings_.tile) : n; };
@@ -376,10 +420,11 @@ DreamResult Dream::run(const Context& context, const Tensor& levels, const Rng& 
     bases.push_back(resized_levels(bases.back(), run.sizes[k].first, run.sizes[k].second, settings_.resize));
   for (const auto& [h, w] : run.sizes) run.work += static_cast<double>(settings_.steps * h * w);
   Tensor detail(DType::f32, bases.back().shape());
+  if (from) resume(run, *from);
   for (; run.octave < run.sizes.size(); ++run.octave) {
     const auto [h, w] = run.sizes[run.octave];
     const Tensor base = bases[run.sizes.size() - 1 - run.octave];
-    if (run.octave > 0) detail = resized_levels(detail, h, w, settings_.resize);
+    if (run.octave > 0 && !run.from) detail = resized_levels(detail, h, w, settings_.resize);
     run_octave(run, base, detail);
     if (!run.result.finished) return std::move(run.result);
     const bool last = run.octave + 1 == run.sizes.size();

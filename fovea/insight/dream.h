@@ -44,11 +44,19 @@ struct DreamOctave {
   int64_t tiles = 1;                      // that one gradient was put together from
 };
 
+// Where a run stands between two steps: all that the rest of it depends on besides what it was begun with.
+struct DreamPoint {
+  int64_t octave = 0, step = 0;      // from 0: the next one
+  Tensor levels;                     // [1,C,h,w], the picture of that octave
+  std::vector<DreamOctave> octaves;  // what the steps before it have seen
+};
+
 struct DreamResult {
   Tensor levels;  // [1,C,H,W]; where the run ended early, what was drawn so far, enlarged to the picture's size
   std::vector<DreamOctave> octaves;  // in the order of work, coarse first
   bool finished = true;              // false: cancelled, or trouble
   std::string trouble;               // why no step was possible any more; empty: there was none
+  DreamPoint point;                  // where a run that was cancelled ended
 };
 
 // The run as it stands after a step.
@@ -58,6 +66,7 @@ struct DreamMoment {
   double value = 0;                 // the objective before the step
   double done = 0;                  // share of the whole work, by pixels
   std::function<Tensor()> picture;  // what DreamResult::levels would be now
+  std::function<DreamPoint()> point;
 };
 
 class Dream {
@@ -76,9 +85,11 @@ class Dream {
   void keep_programs() { keep_ = true; }
 
   // Draws into a picture [1,C,H,W]. Throws Error{usage} where the network cannot look at the largest size. Octaves that
-  // are too small for it are left out, which is noted. A context that is cancelled ends the run early.
+  // are too small for it are left out, which is noted. A context that is cancelled ends the run early; from the point
+  // of its result (`from`), the same call goes on to the same bits, and compiles the same programs in the same order.
+  // Throws Error{usage} for a point that is no point of such a run.
   DreamResult run(const Context& context, const Tensor& levels, const Rng& random,
-                  const std::function<void(const DreamMoment&)>& observe = {});
+                  const std::function<void(const DreamMoment&)>& observe = {}, const DreamPoint* from = nullptr);
   // One step with a given roll: the published step.
   Tensor step(const Tensor& levels, int64_t down, int64_t right);
 
@@ -102,6 +113,7 @@ class Dream {
   const std::vector<Tensor>& guides();
   bool can_see(int64_t height, int64_t width, std::string& why) const;
   void run_octave(Run& run, const Tensor& base, Tensor& detail);
+  void resume(Run& run, const DreamPoint& from);
   // One step in place; the picture stays as it is where a number is not finite.
   void change(Stage& stage, Tensor& levels, const Tensor& mask, int64_t down, int64_t right, const Rng& tiles);
   std::string not_finite(const Tensor& levels, int64_t octave, int64_t step) const;

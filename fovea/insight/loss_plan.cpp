@@ -175,7 +175,8 @@ struct Search {
     require(
         bytes(least) <= settings.memory, ErrorKind::usage,
         "{:.0f} MiB of memory are allowed, but even the smallest tile, {}x{} pixels, needs {:.0f} MiB: {:.0f} for the "
-        "picture, its targets and the optimiser, {:.0f} for the network's weights, {:.0f} for the tile",
+        "picture, its targets and the optimiser, {:.0f} for the network's weights, {:.0f} for the tile. "
+        "A smaller picture, a higher limit, or a rule that remembers less (adam) would do",
         static_cast<double>(settings.memory) / kMiB, across, down, static_cast<double>(bytes(least)) / kMiB,
         static_cast<double>(fixed) / kMiB, static_cast<double>(least.weights) / kMiB,
         static_cast<double>(least.arena) / kMiB);

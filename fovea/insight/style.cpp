@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -11,6 +12,7 @@
 #include "fovea/insight/feature_network.h"
 #include "fovea/insight/parametrisation.h"
 #include "fovea/insight/picture_levels.h"
+#include "fovea/insight/unit_layers.h"
 #include "fovea/model/layers.h"
 
 namespace fovea {
@@ -28,6 +30,9 @@ struct StyleTransfer::Parts {
   bool masked() const { return !styles[0].mask.empty(); }
   TilingSettings tiling(const SynthesisStage& stage) const;
   CompileOptions capture_options() const;
+  bool scaled = false;  // see StyleSettings::as_vgg
+  double style_scale(size_t layer, const MapSums& target) const;
+  double content_scale(const Tensor& target) const;
   double variation() const { return settings.variation_weight * settings.variation_factor; }
   Tensor region(const StyleInput& style, const std::string& layer, const SynthesisStage& stage) const;
   std::vector<std::vector<MapSums>> style_sums(const Context& context, const SynthesisStage& stage) const;
@@ -39,10 +44,27 @@ struct StyleTransfer::Parts {
 
 namespace {
 
+// find_layer, which says what else there is.
+Value named_layer(const Model& model, const std::string& name) {
+  try {
+    return find_layer(model, name);
+  } catch (const Error& e) {
+    std::vector<std::string> names;
+    for (const Value layer : unit_layers(model))
+      if (model.graph.shape(layer).rank() == 4) names.push_back(model.graph.node(layer).name);
+    if (names.empty()) throw;
+    constexpr size_t kMost = 5;  // spread over the depth
+    std::vector<std::string> some;
+    for (size_t k = 0; k < std::min(kMost, names.size()); ++k)
+      some.push_back(names[k * (names.size() - 1) / std::max<size_t>(1, std::min(kMost, names.size()) - 1)]);
+    fail(e.kind(), "{}; it has {}{}", e.message(), fmt::join(some, ", "), names.size() > kMost ? " and others" : "");
+  }
+}
+
 void check_layers(const Model& model, const std::vector<std::string>& layers, const char* what) {
   require(!layers.empty(), ErrorKind::usage, "no layers for {}", what);
   for (const std::string& name : layers) {
-    const Shape& shape = model.graph.shape(find_layer(model, name));
+    const Shape& shape = model.graph.shape(named_layer(model, name));
     require(shape.rank() == 4, ErrorKind::usage, "layer {} is {}, expected maps [N,C,H,W] for {}", name,
             to_string(shape), what);
   }
@@ -105,7 +127,35 @@ double mean_square(const Tensor& maps) {
   return sum / static_cast<double>(maps.count());
 }
 
+bool has_vgg_layers(const Model& model) {
+  try {
+    for (const char* name : {"relu1_1", "relu5_1"}) find_layer(model, name);
+    return true;
+  } catch (const Error&) { return false; }
+}
+
+// Mean squares of what VGG-19 (its published weights) answers to photographs and paintings of 256 pixels, and channels,
+// at relu1_1, relu2_1 … relu5_1; and the mean square at relu4_2. Rounded: pictures differ by a factor of two.
+constexpr std::array<double, 5> kVggSquares = {2e3, 5e4, 9e4, 9e5, 1.6e4}, kVggChannels = {64, 128, 256, 512, 512};
+constexpr double kVggContent = 5.5e5;
+
 }  // namespace
+
+double StyleTransfer::Parts::style_scale(size_t layer, const MapSums& target) const {
+  const double square = settings.relative || scaled ? mean_square(target) : 0;
+  if (!(square > 0)) return 1;
+  if (settings.relative) return 1 / square;
+  // Gram matrices over N · M grow as square / N where units answer alike; the distances of w2 as square.
+  const size_t k = std::min(layer, kVggSquares.size() - 1);
+  const double ratio = kVggSquares[k] / square, width = static_cast<double>(target.channels) / kVggChannels[k];
+  return settings.style_form == "w2" ? ratio : ratio * ratio * width * width;
+}
+
+double StyleTransfer::Parts::content_scale(const Tensor& target) const {
+  const double square = settings.relative || scaled ? mean_square(target) : 0;
+  if (!(square > 0)) return 1;
+  return (settings.relative ? 1 : kVggContent) / square;
+}
 
 TilingSettings StyleTransfer::Parts::tiling(const SynthesisStage& stage) const {
   const int64_t count = level_channels(how()) * stage.height * stage.width;
@@ -164,7 +214,10 @@ std::vector<std::vector<MapSums>> StyleTransfer::Parts::style_sums(const Context
                                  *engine.backend, capture_options(), tiling(stage)))
         sums.push_back(std::move(c.sums));
     } catch (const Error& e) {
-      fail(e.kind(), "{} at {}x{} pixels: {}", style.name, picture.width(), picture.height(), e.message());
+      fail(e.kind(), "{} at {}x{} pixels: {}{}", style.name, picture.width(), picture.height(), e.message(),
+           e.kind() == ErrorKind::usage && !context.cancelled() ? "; a larger style picture, or fewer and shallower "
+                                                                  "layers for the style, would do"
+                                                                : "");
     }
     result.push_back(std::move(sums));
   }
@@ -181,11 +234,9 @@ std::vector<LossTerm> StyleTransfer::Parts::content_terms(const Context& context
   const std::vector<Captured> targets =
       capture(context, model, levels, layers, *engine.backend, capture_options(), tiling(stage));
   const double each = settings.content_weight / static_cast<double>(settings.share_weights ? layers.size() : 1);
-  for (size_t k = 0; k < layers.size(); ++k) {
-    const double square = settings.relative ? mean_square(targets[k].maps) : 1;
+  for (size_t k = 0; k < layers.size(); ++k)
     terms.push_back(
-        content_term(layers[k].layer, targets[k].maps, settings.content_form, square > 0 ? each / square : each));
-  }
+        content_term(layers[k].layer, targets[k].maps, settings.content_form, each * content_scale(targets[k].maps)));
   return terms;
 }
 
@@ -197,8 +248,7 @@ std::vector<LossTerm> StyleTransfer::Parts::style_terms(const std::vector<std::v
   std::vector<LossTerm> terms;
   const auto add = [&](size_t layer, const MapSums& target, double share, const Tensor& region,
                        const std::string& suffix) {
-    const double square = settings.relative ? mean_square(target) : 1;
-    const double weight = settings.style_weight * layer_weights[layer] * share / (square > 0 ? square : 1);
+    const double weight = settings.style_weight * layer_weights[layer] * share * style_scale(layer, target);
     if (weight == 0) return;
     terms.push_back(style_term(settings.style_layers[layer], target, settings.style_form, weight, region));
     terms.back().name += suffix;
@@ -253,17 +303,27 @@ StyleTransfer::StyleTransfer(const Context& context, const Model& model, StyleSe
   Parts& p = *parts_;
   p.layer_weights = layer_weights(settings);
   p.stages = stages_of(settings, content);
+  const SynthesisStage& last = p.stages.back();
+  require(static_cast<uint64_t>(last.height) * static_cast<uint64_t>(last.width) <= kMaxPixels, ErrorKind::usage,
+          "a result of {}x{} pixels: pictures have at most {} pixels", last.width, last.height, kMaxPixels);
   p.model = model;
   p.settings = std::move(settings);
   p.content = std::move(content);
   p.styles = std::move(styles);
   p.engine = std::move(engine);
+  p.scaled = p.settings.as_vgg && !has_vgg_layers(model);
+  if (p.scaled)
+    context.note(
+        fmt::format("preset {}: its weights are for the answers of VGG-19; those of this network are scaled to them",
+                    p.settings.preset));
   if (p.settings.normalised_weights) {
+    Context whole = context;  // a moment's work: a run that is stopped then has a picture to keep
+    whole.cancel = nullptr;
     std::vector<Tensor> pictures = {picture_levels(fitted(p.content, fitted_size(p.content, 256)), p.how())};
     for (const StyleInput& s : p.styles)
       pictures.push_back(picture_levels(fitted(s.picture, fitted_size(s.picture, 256)), p.how()));
     for (const Image& picture : varied_pictures()) pictures.push_back(picture_levels(picture, p.how()));
-    p.model = with_normalised_weights(context, p.model, p.settings.style_layers.back(), pictures, *p.engine.backend,
+    p.model = with_normalised_weights(whole, p.model, p.settings.style_layers.back(), pictures, *p.engine.backend,
                                       p.capture_options());
   }
   if (p.settings.pooling == "average") p.model = with_average_pooling(p.model);

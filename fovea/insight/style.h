@@ -25,6 +25,10 @@ struct StyleSettings {
   // Each layer's terms are divided by the mean square of what it answers to the style (to the content, for content), so
   // that weights mean the same for every network.
   bool relative = false;
+  // The weights are for the answers of VGG-19, whatever the network: where it has not VGG-19's layers, each term is
+  // scaled to the size that it has there on ordinary pictures, so that the total variation, which no network scales,
+  // keeps its place.
+  bool as_vgg = false;
   std::string pooling = "max";  // average: see with_average_pooling
   bool normalised_weights = false, replicated_edges = false;
   bool normalised_gradients = false;  // see LossTerm::normalise_gradient

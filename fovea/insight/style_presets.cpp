@@ -28,6 +28,7 @@ StyleSettings style_preset(const std::string& name) {
     s.style_form = "johnson";
     s.content_form = "mean";
     s.share_weights = false;
+    s.as_vgg = true;
     s.content_weight = 5;
     s.style_weight = 100;
     s.variation_weight = 1e-3;

@@ -139,18 +139,24 @@ TextureSynthesis::TextureSynthesis(const Context& context, const Model& model, T
     const Shape& shape = model.graph.shape(find_layer(model, name));
     require(shape.rank() == 4, ErrorKind::usage, "layer {} is {}, expected maps [N,C,H,W]", name, to_string(shape));
   }
+  require(settings.width >= 1 && settings.height >= 1 &&
+              static_cast<uint64_t>(settings.width) * static_cast<uint64_t>(settings.height) <= kMaxPixels,
+          ErrorKind::usage, "a result of {}x{} pixels: pictures have at most {} pixels", settings.width,
+          settings.height, kMaxPixels);
   Parts& p = *parts_;
   p.settings = std::move(settings);
   p.source = fitted(source, fitted_size(source, p.settings.source_size));
   p.engine = std::move(engine);
   p.model = model;
   if (p.settings.normalised_weights) {
+    Context whole = context;  // a moment's work: a run that is stopped then has a picture to keep
+    whole.cancel = nullptr;
     CompileOptions options;
     options.tune = false;
     options.exact = p.engine.options.exact;
     std::vector<Tensor> pictures = {picture_levels(p.source, p.how())};
     for (const Image& picture : varied_pictures()) pictures.push_back(picture_levels(picture, p.how()));
-    p.model = with_normalised_weights(context, p.model, p.settings.layers.back(), pictures, *p.engine.backend, options);
+    p.model = with_normalised_weights(whole, p.model, p.settings.layers.back(), pictures, *p.engine.backend, options);
   }
   if (p.settings.pooling == "average") p.model = with_average_pooling(p.model);
   if (p.settings.tileable) {

@@ -108,7 +108,7 @@ TEST(DreamCommand, TilesThatMemoryAskedForAreInTheRecord) {
   EXPECT_GT(report.json->at("octaves")[0].at("tiles").get<int64_t>(), 1);
   const PictureRecord record = read_picture_record(Bytes::map(o.output));
   EXPECT_NE(std::find(record.command.begin(), record.command.end(), "--tile"), record.command.end());
-  o.memory = 1;
+  o.memory = 12;  // the picture and its gradient fit, and no tile besides
   EXPECT_NE(message_of([&] { run({}, o); }).find("even in tiles of 128 pixels"), std::string::npos);
 }
 

@@ -1,19 +1,21 @@
-// The commands style and texture on random filters: files, pages, a run that is stopped and goes on, and what is
-// refused.
+// The command style on random filters: presets, other tools' flags, several styles, masks, colours, starts, files,
+// JSON.
 #include "fovea/commands/style.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
 #include "fovea/commands/again.h"
-#include "fovea/commands/texture.h"
-#include "fovea/data/drawn_painting.h"
+#include "fovea/commands/command_line.h"
+#include "fovea/commands/picture_record.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "fovea/image/geometry.h"
 
 namespace fovea {
 namespace {
@@ -24,49 +26,58 @@ struct Folder {
   fs::path path = fs::temp_directory_path() / ("fovea-style-" + std::to_string(::getpid()));
   Folder() {
     fs::create_directories(path);
-    write_image((*this)("ship.png"), draw_scene("ship", 48, Rng(1)));
-    write_image((*this)("painting.png"), draw_painting(48, Rng(2)));
+    write_image((*this)("ship.png"), crop(draw_scene("ship", 48, Rng(1)), 0, 6, 48, 36));
+    write_image((*this)("car.png"), draw_scene("automobile", 48, Rng(2)));
+    write_image((*this)("plane.png"), draw_scene("airplane", 40, Rng(3)));
   }
   ~Folder() { fs::remove_all(path); }
-  std::string operator()(const char* name) const { return (path / name).string(); }
+  std::string operator()(const std::string& name) const { return (path / name).string(); }
 };
 
-StyleOptions small_style(const Folder& folder) {
+std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
+
+StyleOptions small(const Folder& folder) {
   StyleOptions o;
   o.content = folder("ship.png");
-  o.styles = {folder("painting.png")};
+  o.styles = {folder("car.png")};
+  o.output = folder("out.png");
   o.model.model = "random-filters";
+  o.engine.tune = "off";
   o.size = 48;
-  o.first_size = 30;
-  o.first_steps = 4;
-  o.steps = 6;
-  o.output = folder("out.png");
-  o.report = folder("out.html");
-  o.engine.tune = "off";
+  o.steps = 3;
   return o;
 }
 
-TextureOptions small_texture(const Folder& folder) {
-  TextureOptions o;
-  o.image = folder("painting.png");
-  o.model.model = "random-filters";
-  o.source_size = 48;
-  o.steps = 5;
-  o.output = folder("out.png");
-  o.report = folder("out.html");
-  o.engine.tune = "off";
-  return o;
+Image made(const StyleOptions& o) {
+  run({}, o);
+  return read_image(o.output);
 }
 
-std::string text_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
-
-size_t count(const std::string& text, const std::string& piece) {
-  size_t n = 0;
-  for (size_t at = text.find(piece); at != std::string::npos; at = text.find(piece, at + 1)) ++n;
-  return n;
+// Of all samples: the greatest and the mean difference, in levels.
+struct Distance {
+  int greatest = 0;
+  double mean = 0;
+};
+Distance distance(const Image& a, const Image& b) {
+  EXPECT_EQ(a.width(), b.width());
+  EXPECT_EQ(a.height(), b.height());
+  Distance d;
+  for (int y = 0; y < a.height(); ++y)
+    for (int x = 0; x < a.width(); ++x)
+      for (int c = 0; c < 3; ++c) {
+        const int by = std::abs(a.at(x, y, c) - b.at(x, y, c));
+        d.greatest = std::max(d.greatest, by);
+        d.mean += by / (3.0 * a.width() * a.height());
+      }
+  return d;
 }
 
-bool holds(const std::string& text, const std::string& piece) { return text.find(piece) != std::string::npos; }
+double mean_of(const Image& image, int channel) {
+  double sum = 0;
+  for (int y = 0; y < image.height(); ++y)
+    for (int x = 0; x < image.width(); ++x) sum += image.at(x, y, channel);
+  return sum / (image.width() * image.height());
+}
 
 std::string message_of(const std::function<void()>& f) {
   try {
@@ -75,140 +86,333 @@ std::string message_of(const std::function<void()>& f) {
   return "nothing was thrown";
 }
 
-// Stops the command once so many steps of its size are reported.
-template <class Options>
-Report stopped(const Options& options, int64_t steps, const std::string& size) {
-  std::atomic<bool> cancel{false};
-  Context context;
-  context.cancel = &cancel;
-  context.progress = [&](const Progress& p) { cancel = cancel || (p.what == size && p.done == steps); };
-  return run(context, options);
+TEST(StyleCommand, EveryPresetPaintsInTheAskedSize) {
+  const Folder folder;
+  for (const std::string& preset : style_presets()) {
+    StyleOptions o = small(folder);
+    o.preset = preset;
+    o.size = 64;
+    const Report report = run({}, o);
+    const Image picture = read_image(o.output);
+    EXPECT_EQ(picture.width(), 64) << preset;
+    EXPECT_EQ(picture.height(), 48) << preset;
+    const auto& json = *report.json;
+    for (const char* key : {"output", "model", "preset", "content", "styles", "seed", "content_layers", "style_layers",
+                            "steps", "finished", "evaluations", "seconds", "stages", "pictures_on_the_way"})
+      EXPECT_TRUE(json.contains(key)) << preset << ": " << key;
+    EXPECT_EQ(json.at("preset"), preset);
+    EXPECT_TRUE(json.at("finished").get<bool>());
+    EXPECT_EQ(json.at("style_layers").size(), 5u);
+    const auto& stage = json.at("stages")[0];
+    EXPECT_EQ(stage.at("width"), 64);
+    EXPECT_EQ(stage.at("loss").size(), stage.at("steps").get<size_t>());
+    EXPECT_TRUE(stage.at("terms_at_end").contains("content content"));
+    EXPECT_GT(stage.at("seconds_a_step").get<double>(), 0);
+    if (preset != "johnson")
+      EXPECT_LT(stage.at("loss").back().get<double>(), stage.at("loss").front().get<double>()) << preset;
+    EXPECT_NE(report.text.find("64 x 48 pixels"), std::string::npos);
+  }
 }
 
-TEST(StyleCommand, WritesAPictureAndAPage) {
+// What made issue of it: with the weights as they are published, which are for VGG-19, the total variation was all that
+// counted, and the picture stayed grey.
+TEST(StyleCommand, JohnsonsWeightsWorkForOtherNetworksToo) {
   const Folder folder;
-  const StyleOptions o = small_style(folder);
-  const Report report = run({}, o);
-  EXPECT_EQ(report.files, (std::vector<fs::path>{o.output, o.report}));
-  EXPECT_TRUE(report.json->at("finished").get<bool>());
-  EXPECT_EQ(report.json->at("stages").at(0).at("loss").size(), 4u);
-  EXPECT_EQ(report.json->at("stages").at(1).at("loss").size(), 6u);
-  EXPECT_EQ(read_image(o.output).width(), 48);
-  EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
-  const std::string page = text_of(o.report);
-  EXPECT_EQ(count(page, "class=\"compare\""), 1u);
-  EXPECT_EQ(count(page, "class=\"end\""), 7u) << "the names of five styles, content and variation at their lines' ends";
-  EXPECT_TRUE(holds(page, ">48 px<")) << "where the second size begins";
-  EXPECT_TRUE(holds(page, "first at 34 × 34"));
-  EXPECT_TRUE(holds(page, report.json->at("model").get<std::string>()));
-  EXPECT_TRUE(holds(page, "<pre>fovea style " + o.content + " " + o.styles[0] + " --size 48"))
-      << "the line to repeat it";
-  EXPECT_TRUE(holds(page, "SHA-256 of painting.png"));
-  EXPECT_FALSE(holds(page, "class=\"card notice\""));
-  EXPECT_EQ(page.find("http"), page.find("http://www.w3.org")) << "nothing is asked of a network";
+  for (const char* network : {"random-filters", "builtin:cifar10"}) {
+    StyleOptions o = small(folder);
+    o.preset = "johnson";
+    o.model.model = network;
+    o.steps = 40;
+    const Report report = run({}, o);
+    const auto& stage = report.json->at("stages")[0];
+    const double first = stage.at("loss").front(), last = stage.at("loss").back();
+    EXPECT_LT(last, 0.6 * first) << network;
+    EXPECT_LT(stage.at("terms_at_end").at("total variation").get<double>(), 0.5 * last) << network;
+    const Image picture = read_image(o.output);
+    EXPECT_GT(distance(picture, Image::own(48, 36, 3, std::vector<uint8_t>(48 * 36 * 3, 127))).mean, 5) << network;
+  }
 }
 
-TEST(StyleCommand, AStoppedRunSaysHowItGoesOnAndItsPageIsThenWhole) {
+TEST(StyleCommand, JohnsonsFlagsAreTheOptions) {
   const Folder folder;
-  StyleOptions o = small_style(folder);
-  const Report whole = run({}, o);
-  const std::string picture = text_of(o.output);
-  const Report part = stopped(o, 2, "48x48");
-  EXPECT_FALSE(part.json->at("finished").get<bool>());
-  const std::string page = text_of(o.report), state = o.output + ".state";
-  EXPECT_TRUE(holds(page, "Stopped after step 6 of 10"));
-  EXPECT_TRUE(holds(page, " --resume " + state)) << page.substr(page.find("notice"), 600);
-  EXPECT_TRUE(holds(page, "<td class=\"number\">2 of 6</td>"));
-  o.resume = state;
-  const Report rest = run({}, o);
-  EXPECT_EQ(text_of(o.output), picture);
-  EXPECT_FALSE(holds(text_of(o.report), "class=\"card notice\""));
-  for (const size_t stage : {0u, 1u})
-    EXPECT_EQ(rest.json->at("stages").at(stage).at("loss"), whole.json->at("stages").at(stage).at("loss"));
-  EXPECT_FALSE(fs::exists(state));
-}
-
-TEST(StyleCommand, StoppedBeforeTheFirstStepThereIsAPageToo) {
-  const Folder folder;
-  const StyleOptions o = small_style(folder);
-  std::atomic<bool> cancel{true};
-  Context context;
-  context.cancel = &cancel;
-  EXPECT_FALSE(run(context, o).json->at("finished").get<bool>());
-  EXPECT_TRUE(holds(text_of(o.report), "Stopped after step 0 of 10"));
-}
-
-TEST(StyleCommand, ThePageIsWrittenOnTheWay) {
-  const Folder folder;
-  StyleOptions o = small_style(folder);
-  o.save_every = 3;
-  std::string page;
-  Context context;
-  context.progress = [&](const Progress& p) {
-    if (p.what == "34x34" && p.done == 4) page = text_of(o.report);
+  const Command command = style_command();
+  const auto typed = [&](const std::vector<std::string>& words) {
+    const auto own = command.own_arguments(words);
+    StyleOptions o;
+    set_options(describe(o), own ? own->arguments : words);
+    o.engine.tune = "off";
+    run({}, o);
+    return bytes_of(o.output);
   };
-  const Report report = run(context, o);
-  EXPECT_TRUE(holds(page, "Under way: this is the picture after step 3 of 10"));
-  EXPECT_FALSE(holds(text_of(o.report), "Under way"));
-  EXPECT_EQ(report.files.back(), o.report);
+  const std::string content = folder("ship.png"), a = folder("car.png"), b = folder("plane.png");
+  const std::string flags = typed({"-content_image",
+                                   content,
+                                   "-style_image",
+                                   a + "," + b,
+                                   "-style_blend_weights",
+                                   "3,7",
+                                   "-image_size",
+                                   "40",
+                                   "-num_iterations",
+                                   "3",
+                                   "-optimizer",
+                                   "adam",
+                                   "-learning_rate",
+                                   "5",
+                                   "-seed",
+                                   "2",
+                                   "-init",
+                                   "image",
+                                   "-style_scale",
+                                   "0.9",
+                                   "-tv_weight",
+                                   "0.01",
+                                   "-content_weight",
+                                   "4",
+                                   "-style_weight",
+                                   "50",
+                                   "-original_colors",
+                                   "1",
+                                   "-pooling",
+                                   "avg",
+                                   "-normalize_gradients",
+                                   "1",
+                                   "-save_iter",
+                                   "0",
+                                   "-content_layers",
+                                   "content",
+                                   "-style_layers",
+                                   "style1,style3",
+                                   "-model_file",
+                                   "random-filters",
+                                   "-output_image",
+                                   folder("flags.png")});
+  const std::string options = typed({content,
+                                     a,
+                                     b,
+                                     "--preset",
+                                     "johnson",
+                                     "--style-weights",
+                                     "3,7",
+                                     "--size",
+                                     "40",
+                                     "--steps",
+                                     "3",
+                                     "--optimiser",
+                                     "adam",
+                                     "--rate",
+                                     "5",
+                                     "--seed",
+                                     "2",
+                                     "--start",
+                                     "content",
+                                     "--style-scale",
+                                     "0.9",
+                                     "--tv-weight",
+                                     "0.01",
+                                     "--content-weight",
+                                     "4",
+                                     "--style-weight",
+                                     "50",
+                                     "--colours",
+                                     "luminance",
+                                     "--pooling",
+                                     "average",
+                                     "--normalise-gradients",
+                                     "--content-layers",
+                                     "content",
+                                     "--style-layers",
+                                     "style1,style3",
+                                     "--model",
+                                     "random-filters",
+                                     "--output",
+                                     folder("options.png")});
+  EXPECT_EQ(flags, options);
+  // And each of them counts: another one gives another picture.
+  EXPECT_NE(read_image(folder("flags.png")),
+            (typed({"-content_image", content, "-style_image", a, "-image_size", "40", "-num_iterations", "3",
+                    "-model_file", "random-filters", "-save_iter", "0", "-output_image", folder("other.png")}),
+             read_image(folder("other.png"))));
 }
 
-TEST(StyleCommand, WhatCannotBecomeAPageIsRefusedBeforeTheWork) {
+TEST(StyleCommand, SeveralStylesAreBlendedByTheirWeights) {
   const Folder folder;
-  StyleOptions o = small_style(folder);
-  o.report = folder("out.png");
-  EXPECT_TRUE(holds(message_of([&] { run({}, o); }), "expected the name of an .html file"));
-  o.report = folder("nowhere/out.html");
-  EXPECT_TRUE(holds(message_of([&] { run({}, o); }), "there is no folder"));
-  o.report.clear();
-  o.open = true;
-  EXPECT_TRUE(holds(message_of([&] { run({}, o); }), "--open shows the page that --report FILE.html names"));
-  TextureOptions t = small_texture(folder);
-  t.report = folder("out.txt");
-  EXPECT_TRUE(holds(message_of([&] { run({}, t); }), "expected the name of an .html file"));
-  EXPECT_FALSE(fs::exists(o.output));
+  StyleOptions o = small(folder);
+  o.styles = {folder("car.png"), folder("plane.png")};
+  o.style_weights = "3,7";
+  const Image blend = made(o);
+  o.styles = {folder("plane.png"), folder("car.png")};
+  const Image swapped = made(o);
+  o.style_weights = "7,3";
+  EXPECT_LE(distance(blend, made(o)).greatest, 1);
+  EXPECT_GT(distance(blend, swapped).greatest, 1);
+  // A style and itself are that style.
+  o.styles = {folder("car.png"), folder("car.png")};
+  const Image twice = made(o);
+  o.styles = {folder("car.png")};
+  o.style_weights = "";
+  EXPECT_LE(distance(twice, made(o)).greatest, 1);
+  o.style_weights = "1,2";
+  EXPECT_NE(message_of([&] { run({}, o); }).find("2 numbers for 1 style pictures"), std::string::npos);
+  o.style_weights = "-1";
+  EXPECT_NE(message_of([&] { run({}, o); }).find("weight is -1, expected above 0"), std::string::npos);
+  o.style_weights = "much";
+  EXPECT_NE(message_of([&] { run({}, o); }).find("\"much\" is no number"), std::string::npos);
 }
 
-TEST(TextureCommand, ThePageShowsTheSourceBesideTheResultAndFourTiles) {
+TEST(StyleCommand, MasksSayWhereAStyleCounts) {
   const Folder folder;
-  TextureOptions o = small_texture(folder);
-  const Report report = run({}, o);
-  EXPECT_EQ(report.files, (std::vector<fs::path>{o.output, o.report}));
-  const std::string plain = text_of(o.report);
-  EXPECT_FALSE(holds(plain, "class=\"compare\""));
-  EXPECT_EQ(count(plain, "<figcaption>"), 2u);
-  EXPECT_TRUE(holds(plain, "<pre>fovea texture "));
-  o.tileable = true;
-  run({}, o);
-  const std::string tiled = text_of(o.report);
-  EXPECT_EQ(count(tiled, "<figcaption>"), 3u);
-  EXPECT_TRUE(holds(tiled, "--tileable"));
+  Image left(48, 36, 1), right(48, 36, 1), white(48, 36, 1);
+  for (int y = 0; y < 36; ++y)
+    for (int x = 0; x < 48; ++x) {
+      left.row(y)[x] = x < 24 ? 255 : 0;
+      right.row(y)[x] = x < 24 ? 0 : 255;
+      white.row(y)[x] = 255;
+    }
+  write_image(folder("left.png"), left);
+  write_image(folder("right.png"), right);
+  write_image(folder("white.png"), white);
+  StyleOptions o = small(folder);
+  o.content_weight = 0;
+  const Image plain = made(o);
+  o.masks = {folder("white.png")};
+  EXPECT_LE(distance(plain, made(o)).greatest, 1);
+  o.styles = {folder("car.png"), folder("plane.png")};
+  o.masks = {folder("left.png"), folder("right.png")};
+  const Image parted = made(o);
+  std::swap(o.styles[0], o.styles[1]);
+  const Image exchanged = made(o);
+  EXPECT_GT(distance(parted, exchanged).greatest, 1);
+  std::swap(o.masks[0], o.masks[1]);
+  EXPECT_LE(distance(parted, made(o)).greatest, 1);
+  o.masks = {folder("left.png")};
+  EXPECT_NE(message_of([&] { run({}, o); }).find("1 masks for 2 style pictures"), std::string::npos);
 }
 
-TEST(TextureCommand, AStoppedRunGoesOn) {
+TEST(StyleCommand, TheContentsColoursAreKept) {
   const Folder folder;
-  TextureOptions o = small_texture(folder);
-  const Report whole = run({}, o);
-  const std::string picture = text_of(o.output);
-  stopped(o, 2, "48x48");
-  EXPECT_TRUE(holds(text_of(o.report), "Stopped after step 2 of 5"));
-  o.resume = o.output + ".state";
-  const Report rest = run({}, o);
-  EXPECT_EQ(text_of(o.output), picture);
-  EXPECT_EQ(rest.json->at("stages").at(0).at("loss"), whole.json->at("stages").at(0).at("loss"));
+  Image warm = read_image(folder("ship.png"));
+  for (int y = 0; y < warm.height(); ++y)
+    for (int x = 0; x < warm.width(); ++x) {
+      warm.row(y)[3 * x] = static_cast<uint8_t>(155 + warm.at(x, y, 0) * 2 / 5);
+      warm.row(y)[3 * x + 2] = static_cast<uint8_t>(warm.at(x, y, 2) / 4);
+    }
+  write_image(folder("warm.png"), warm);
+  write_image(folder("grey.png"), warm.to_grey().to_rgb());
+  StyleOptions o = small(folder);
+  o.preset = "gatys";
+  o.content_weight = 0;
+  o.start = "grey";
+  o.steps = 30;
+  const auto warmth = [](const Image& image) { return mean_of(image, 0) - mean_of(image, 2); };
+  o.content = folder("warm.png");
+  for (const char* how : {"style", "linear", "symmetric", "histogram"}) {
+    o.colours = how;
+    const double distance_to_content = std::abs(warmth(made(o)) - warmth(warm));
+    if (o.colours == "style") EXPECT_GT(distance_to_content, 40);
+    else EXPECT_LT(distance_to_content, 20) << how;
+  }
+  // In place, the colours are those of each pixel.
+  o.content = folder("grey.png");
+  o.colours = "luminance";
+  const Image light = made(o);
+  for (int y = 0; y < light.height(); ++y)
+    for (int x = 0; x < light.width(); ++x) ASSERT_LE(std::abs(light.at(x, y, 0) - light.at(x, y, 2)), 1);
 }
 
-TEST(TextureCommand, TheLadderHasAPageWithACurveForEachRung) {
+TEST(StyleCommand, ItBeginsWithWhatItIsTold) {
   const Folder folder;
-  TextureOptions o = small_texture(folder);
-  o.layers = "all";
+  StyleOptions o = small(folder);
+  o.steps = 1;
+  o.first_steps = 1;
+  std::map<std::string, Image> by_start;
+  for (const char* start : {"content", "noise", "grey"}) {
+    o.start = start;
+    by_start[start] = made(o);
+  }
+  o.start = folder("ship.png");
+  EXPECT_EQ(made(o), by_start["content"]);
+  o.start = folder("plane.png");
+  EXPECT_NE(made(o), by_start["content"]);
+  EXPECT_NE(by_start["noise"], by_start["content"]);
+  EXPECT_NE(by_start["grey"], by_start["content"]);
+  o.start = "noise";
+  o.seed = 3;
+  EXPECT_NE(made(o), by_start["noise"]);
+  o.start = "contents";
+  EXPECT_NE(
+      message_of([&] { run({}, o); }).find("none of content, noise, grey, and no file; did you mean \"content\"?"),
+      std::string::npos);
+}
+
+TEST(StyleCommand, SixteenBitsAndOtherFormats) {
+  const Folder folder;
+  StyleOptions o = small(folder);
+  o.depth = 16;
+  o.output = folder("deep.tif");
+  const Image deep = made(o);
+  EXPECT_EQ(deep.depth(), 16);
+  EXPECT_EQ(deep.width(), 48);
+  std::set<int> low;
+  for (int x = 0; x < 48; ++x) low.insert(deep.at(x, 3, 0) % 257);
+  EXPECT_GT(low.size(), 8u) << "more than 8 bits, spread out";
+  o.depth = 8;
+  o.output = folder("flat.png");
+  const Image flat = made(o);
+  for (int x = 0; x < 48; ++x) EXPECT_LE(std::abs(deep.at(x, 3, 1) / 257.0 - flat.at(x, 3, 1)), 0.51);
+  o.output = folder("flat.jpg");
+  EXPECT_EQ(made(o).height(), 36);
+  o.depth = 12;
+  EXPECT_NE(message_of([&] { run({}, o); }).find("--depth 12: expected 8 or 16"), std::string::npos);
+}
+
+TEST(StyleCommand, TilesThatMemoryAsksForMakeTheSamePicture) {
+  const Folder folder;
+  write_image(folder("large.png"), draw_scene("ship", 224, Rng(4)));
+  StyleOptions o = small(folder);
+  o.content = folder("large.png");
+  o.preset = "gatys";
+  o.start = "content";
+  o.size = 224;
+  o.steps = 2;
+  o.history = 5;
+  const Image whole = made(o);
+  std::vector<std::string> notes;
+  Context context;
+  context.log = [&](std::string_view note) { notes.emplace_back(note); };
+  o.memory = "40M";
+  run(context, o);
+  ASSERT_GE(notes.size(), 2u);
+  EXPECT_NE(notes[0].find("up to 224x224: about "), std::string::npos) << notes[0];
+  EXPECT_NE(notes[0].find(" tiles of "), std::string::npos) << notes[0];
+  EXPECT_NE(notes[1].find("about"), std::string::npos) << notes[1];
+  EXPECT_NE(notes[1].find(" an evaluation, "), std::string::npos) << "time is told before it begins: " << notes[1];
+  // The gradients agree to 1e-5, which two steps of L-BFGS hardly widen.
+  EXPECT_LE(distance(whole, read_image(o.output)).greatest, 1);
+  EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
+  EXPECT_EQ(bytes_of(o.output), bytes_of(folder("again.png")));
+  o.memory = "1M";
+  const std::string said = message_of([&] { run({}, o); });
+  EXPECT_NE(said.find("1 MiB of memory are allowed, but even the smallest tile"), std::string::npos) << said;
+  o.memory = "2 apples";
+  EXPECT_NE(message_of([&] { run({}, o); }).find("expected an amount such as 2G"), std::string::npos);
+}
+
+TEST(StyleCommand, AgainToTheSameBytes) {
+  const Folder folder;
+  StyleOptions o = small(folder);
+  o.first_size = 24;
+  o.first_steps = 2;
   o.steps = 2;
   const Report report = run({}, o);
-  const size_t rungs = report.json->at("ladder").size();
-  ASSERT_GE(rungs, 2u);
-  const std::string page = text_of(o.report);
-  EXPECT_EQ(count(page, "class=\"end\""), rungs);
-  EXPECT_FALSE(holds(page, "class=\"card notice\""));
+  EXPECT_EQ(report.json->at("stages").size(), 3u);
+  EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
+  EXPECT_EQ(bytes_of(o.output), bytes_of(folder("again.png")));
+  o.preset = "johnson";
+  o.seed = 4;
+  run({}, o);
+  EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
+  EXPECT_EQ(bytes_of(o.output), bytes_of(folder("again.png")));
 }
 
 }  // namespace

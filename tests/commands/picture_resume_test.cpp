@@ -1,0 +1,298 @@
+// Runs of style, texture and dream that are stopped: the picture so far is kept, and going on ends in the same bytes.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "fovea/base/bytes.h"
+#include "fovea/commands/again.h"
+#include "fovea/commands/dream.h"
+#include "fovea/commands/style.h"
+#include "fovea/commands/texture.h"
+#include "fovea/data/drawn_scenes.h"
+#include "fovea/image/codec.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("fovea-resume-" + std::to_string(::getpid()));
+  Folder() {
+    fs::create_directories(path);
+    write_image((*this)("ship.png"), draw_scene("ship", 48, Rng(1)));
+    write_image((*this)("car.png"), draw_scene("automobile", 48, Rng(2)));
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string operator()(const std::string& name) const { return (path / name).string(); }
+};
+
+std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) { return e.message(); }
+  return "nothing was thrown";
+}
+
+StyleOptions small_style(const Folder& folder) {
+  StyleOptions o;
+  o.content = folder("ship.png");
+  o.styles = {folder("car.png")};
+  o.output = folder("out.png");
+  o.model.model = "random-filters";
+  o.engine.tune = "off";
+  o.size = 48;
+  o.steps = 4;
+  return o;
+}
+
+TextureOptions small_texture(const Folder& folder) {
+  TextureOptions o;
+  o.image = folder("ship.png");
+  o.output = folder("out.png");
+  o.model.model = "random-filters";
+  o.engine.tune = "off";
+  o.source_size = 48;
+  o.steps = 5;
+  return o;
+}
+
+DreamOptions small_dream(const Folder& folder) {
+  DreamOptions o;
+  o.image = folder("ship.png");
+  o.model.model = "builtin:cifar10";
+  o.layers = {"conv4.relu"};
+  o.octaves = 3;
+  o.steps = 3;
+  o.jitter = 4;
+  o.output = folder("out.png");
+  o.engine.tune = "off";
+  return o;
+}
+
+// A context that cancels after so many reports of progress, and keeps the notes.
+struct Stopped {
+  std::atomic<bool> cancel{false};
+  std::string notes;
+  int64_t seen = 0;
+  Context context;
+  explicit Stopped(int64_t after) {
+    cancel = after == 0;
+    context.cancel = &cancel;
+    context.log = [this](std::string_view note) { notes += std::string(note) + "\n"; };
+    context.progress = [this, after](const Progress&) { cancel = ++seen >= after; };
+  }
+};
+
+// Interrupts a run after so many steps, goes on twice (the second time to the end), and compares with the whole run.
+template <class Options>
+void stop_and_go_on(Options o, const std::vector<int64_t>& stops) {
+  run({}, o);
+  const std::string whole = bytes_of(o.output), state = o.output + ".state";
+  ASSERT_FALSE(fs::exists(state));
+  for (const int64_t stop : stops) {
+    fs::remove(o.output);
+    o.resume.clear();
+    Stopped first(stop);
+    run(first.context, o);
+    EXPECT_GT(read_image(o.output).width(), 0);
+    EXPECT_NE(first.notes.find("--resume " + state), std::string::npos) << first.notes;
+    ASSERT_TRUE(fs::exists(state)) << stop;
+    // A picture that is not finished is not what its command makes: `again` does not take it for that.
+    EXPECT_NE(message_of([&] {
+                run({}, AgainOptions{o.output, ""});
+              }).find("holds no record"),
+              std::string::npos)
+        << stop;
+    o.resume = state;
+    Stopped second(1);
+    const Report report = run(second.context, o);
+    if (!report.json->at("finished").template get<bool>()) {
+      ASSERT_TRUE(fs::exists(state)) << stop;
+      run({}, o);
+    }
+    EXPECT_EQ(bytes_of(o.output), whole) << "after " << stop;
+    EXPECT_FALSE(fs::exists(state)) << "nothing is left to go on with";
+  }
+}
+
+TEST(Resume, StyleByAdamThroughSizes) {
+  const Folder folder;
+  StyleOptions o = small_style(folder);
+  o.first_size = 24;
+  o.first_steps = 3;
+  stop_and_go_on(o, {0, 1, 3, 5, 7, 9});
+}
+
+TEST(Resume, StyleByLbfgs) {
+  const Folder folder;
+  StyleOptions o = small_style(folder);
+  o.preset = "gatys";
+  stop_and_go_on(o, {0, 2});
+  o.preset = "johnson";
+  o.colours = "luminance";
+  stop_and_go_on(o, {3});
+}
+
+TEST(Resume, Texture) {
+  const Folder folder;
+  TextureOptions o = small_texture(folder);
+  stop_and_go_on(o, {0, 3});
+  o.tileable = true;
+  o.optimiser = "adam";
+  stop_and_go_on(o, {2});
+}
+
+TEST(Resume, DreamInEveryOctave) {
+  const Folder folder;
+  DreamOptions o = small_dream(folder);
+  stop_and_go_on(o, {0, 1, 3, 5, 6, 8});
+  write_image(folder("guide.png"), draw_scene("airplane", 32, Rng(3)));
+  o.guide = folder("guide.png");
+  stop_and_go_on(o, {4});
+}
+
+TEST(Resume, DreamInTiles) {
+  const Folder folder;
+  DreamOptions o = small_dream(folder);
+  o.size = 160;
+  o.octaves = 2;
+  o.steps = 2;
+  o.tile = 96;
+  stop_and_go_on(o, {1, 3});
+}
+
+TEST(Resume, DreamOfManyFrames) {
+  const Folder folder;
+  DreamOptions o = small_dream(folder);
+  o.octaves = 2;
+  o.steps = 2;
+  o.zoom_frames = 2;
+  o.save = folder("frames");
+  run({}, o);
+  const std::string whole = bytes_of(o.output), middle = bytes_of(folder("frames/frame-0001.png"));
+  for (const int64_t stop : {2, 5, 8, 9}) {
+    fs::remove_all(o.save);
+    o.resume.clear();
+    Stopped first(stop);
+    run(first.context, o);
+    o.resume = o.output + ".state";
+    const Report report = run({}, o);
+    EXPECT_EQ(bytes_of(o.output), whole) << stop;
+    EXPECT_EQ(bytes_of(folder("frames/frame-0001.png")), middle) << stop;
+    EXPECT_EQ(report.files.size(), 4u) << stop;
+  }
+}
+
+TEST(Resume, WhatAResumedDreamSaysIsOfAllOfIt) {
+  const Folder folder;
+  DreamOptions o = small_dream(folder);
+  const Report whole = run({}, o);
+  Stopped first(5);
+  run(first.context, o);
+  o.resume = o.output + ".state";
+  const Report rest = run({}, o);
+  ASSERT_EQ(rest.json->at("octaves").size(), 3u);
+  for (size_t k = 0; k < 3; ++k)
+    for (const char* key : {"width", "values", "mean_gradients", "tiles"})
+      EXPECT_EQ(rest.json->at("octaves")[k].at(key), whole.json->at("octaves")[k].at(key)) << k << key;
+}
+
+TEST(Resume, WhatDoesNotFitIsRefused) {
+  const Folder folder;
+  const auto with_state = [&](auto o) {
+    Stopped first(1);
+    run(first.context, o);
+    o.resume = o.output + ".state";
+    return o;
+  };
+  const auto said = [&](const auto& o) { return message_of([&] { run({}, o); }); };
+  {
+    StyleOptions o = with_state(small_style(folder));
+    o.rate = 0.5;
+    EXPECT_NE(said(o).find("was made with other settings or pictures"), std::string::npos) << said(o);
+    o.rate = 0;
+    o.model.model = "builtin:cifar10";
+    EXPECT_NE(said(o).find("out.png.state: was made with another network"), std::string::npos) << said(o);
+    o.model.model = "random-filters";
+    write_image(folder("car.png"), draw_scene("automobile", 48, Rng(7)));
+    EXPECT_NE(said(o).find("was made with other settings or pictures"), std::string::npos) << said(o);
+    o.resume = folder("ship.png");
+    EXPECT_NE(said(o).find("ship.png"), std::string::npos) << said(o);
+    o.resume = folder("none.state");
+    EXPECT_NE(said(o).find("no such file"), std::string::npos) << said(o);
+  }
+  DreamOptions o = with_state(small_dream(folder));
+  o.seed = 5;
+  EXPECT_NE(said(o).find("was made with other settings or pictures"), std::string::npos) << said(o);
+  o.seed = 0;
+  o.layers = {"conv3.relu"};
+  EXPECT_NE(said(o).find("was made with other settings"), std::string::npos) << said(o);
+  // One command's state is none of another's.
+  StyleOptions s = small_style(folder);
+  s.resume = o.resume;
+  EXPECT_NE(said(s).find("is no state of a picture that fovea was making"), std::string::npos) << said(s);
+  s.resume.clear();
+  s.output = folder("style.png");
+  s = with_state(s);
+  DreamOptions d = small_dream(folder);
+  d.resume = s.resume;
+  EXPECT_NE(said(d).find("is no state of a dream"), std::string::npos) << said(d);
+  // Cut short, or with a byte changed.
+  const std::string whole = bytes_of(s.resume);
+  d.resume = folder("cut.state");
+  write_file(d.resume, std::string_view(whole).substr(0, whole.size() / 2));
+  EXPECT_NE(said(d).find("cut.state"), std::string::npos) << said(d);
+  s.resume = folder("changed.state");
+  std::string changed = whole;
+  changed[changed.size() - 5] ^= 1;
+  write_file(s.resume, std::string_view(changed));
+  EXPECT_NE(said(s).find("changed.state"), std::string::npos) << said(s);
+}
+
+TEST(Resume, PicturesOnTheWay) {
+  const Folder folder;
+  StyleOptions o = small_style(folder);
+  o.steps = 5;
+  o.first_steps = 5;
+  o.save_every = 2;
+  const Report report = run({}, o);
+  ASSERT_EQ(report.json->at("pictures_on_the_way").size(), 2u);
+  EXPECT_EQ(report.files.size(), 3u);
+  EXPECT_FALSE(fs::exists(o.output + ".state"));
+  o.save_every = 0;
+  o.steps = o.first_steps = 4;
+  o.output = folder("four.png");
+  run({}, o);
+  EXPECT_EQ(read_image(folder("out_4.png")), read_image(folder("four.png")));
+  EXPECT_NE(read_image(folder("out_2.png")), read_image(folder("four.png")));
+  EXPECT_NE(message_of([&] {
+              run({}, AgainOptions{folder("out_2.png"), ""});
+            }).find("holds no record"),
+            std::string::npos);
+  const TextPairs texts = png_text(Bytes::map(folder("out_2.png")));
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_NE(texts[0].second.find("after 2 of 5 steps"), std::string::npos) << texts[0].second;
+}
+
+TEST(Resume, APictureOnTheWayThatCannotBeWrittenStopsNothing) {
+  const Folder folder;
+  fs::create_directory(folder("out_2.png"));
+  StyleOptions o = small_style(folder);
+  o.save_every = 2;
+  Stopped never(1000);
+  const Report report = run(never.context, o);
+  EXPECT_NE(never.notes.find("out_2.png"), std::string::npos) << never.notes;
+  EXPECT_NE(never.notes.find("the work goes on without it"), std::string::npos) << never.notes;
+  EXPECT_TRUE(report.json->at("finished").get<bool>());
+  EXPECT_EQ(report.json->at("pictures_on_the_way").size(), 2u) << "of 8 steps: 4 and 6";
+  EXPECT_EQ(read_image(o.output).width(), 48);
+}
+
+}  // namespace
+}  // namespace fovea

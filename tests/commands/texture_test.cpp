@@ -1,0 +1,190 @@
+// The command texture on random filters: sizes, seams, histograms, the plate, files, what is refused.
+#include "fovea/commands/texture.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "fovea/base/bytes.h"
+#include "fovea/commands/again.h"
+#include "fovea/commands/picture_record.h"
+#include "fovea/data/drawn_scenes.h"
+#include "fovea/image/codec.h"
+#include "fovea/image/geometry.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("fovea-texture-" + std::to_string(::getpid()));
+  Folder() {
+    fs::create_directories(path);
+    // Stripes of two colours with a little of a drawn picture in them.
+    Image stripes = draw_scene("ship", 48, Rng(1));
+    for (int y = 0; y < 48; ++y)
+      for (int x = 0; x < 48; ++x)
+        if ((x + y) % 12 < 6)
+          for (int c = 0; c < 3; ++c) stripes.row(y)[3 * x + c] = static_cast<uint8_t>(c == 0 ? 220 : 60);
+    write_image((*this)("stripes.png"), stripes);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string operator()(const std::string& name) const { return (path / name).string(); }
+};
+
+std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
+
+TextureOptions small(const Folder& folder) {
+  TextureOptions o;
+  o.image = folder("stripes.png");
+  o.output = folder("out.png");
+  o.model.model = "random-filters";
+  o.engine.tune = "off";
+  o.source_size = 48;
+  o.steps = 4;
+  return o;
+}
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) { return e.message(); }
+  return "nothing was thrown";
+}
+
+double mean_of(const Image& image, int channel) {
+  double sum = 0;
+  for (int y = 0; y < image.height(); ++y)
+    for (int x = 0; x < image.width(); ++x) sum += image.at(x, y, channel);
+  return sum / (image.width() * image.height());
+}
+
+TEST(TextureCommand, MakesAPictureOfAnySizeThatCanBeMadeAgain) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  o.size = "70x33";
+  o.steps = 12;
+  const Report report = run({}, o);
+  EXPECT_EQ(read_image(o.output).width(), 70);
+  EXPECT_EQ(read_image(o.output).height(), 33);
+  const auto& json = *report.json;
+  for (const char* key : {"output", "image", "model", "layers", "seed", "tileable", "width", "height", "steps",
+                          "finished", "evaluations", "seconds", "stages", "pictures_on_the_way"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  const auto& losses = json.at("stages")[0].at("loss");
+  ASSERT_EQ(losses.size(), 12u);
+  EXPECT_LT(losses.back().get<double>(), 0.7 * losses.front().get<double>());
+  EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
+  EXPECT_EQ(bytes_of(o.output), bytes_of(folder("again.png")));
+  o.seed = 1;
+  o.output = folder("other.png");
+  run({}, o);
+  EXPECT_NE(read_image(o.output), read_image(folder("again.png")));
+  o.size = "40";
+  run({}, o);
+  EXPECT_EQ(read_image(o.output).height(), 40);
+  o.size = "";
+  run({}, o);
+  EXPECT_EQ(read_image(o.output).width(), 48);
+}
+
+// The network sees a tileable picture as an endless plane, so rolled by a stride of its deepest layer it is as good:
+// where it is rolled from noise that is rolled, it comes out rolled. Seen here: the seam is no step.
+TEST(TextureCommand, ATileableOneHasNoSeam) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  o.tileable = true;
+  o.size = "50x40";
+  o.steps = 30;
+  std::string notes;
+  Context context;
+  context.log = [&](std::string_view note) { notes += std::string(note) + "\n"; };
+  run(context, o);
+  const Image picture = read_image(o.output);
+  EXPECT_EQ(picture.width() % 16, 0);
+  EXPECT_GE(picture.width(), 50);
+  EXPECT_NE(notes.find("whole strides of the deepest layer"), std::string::npos) << notes;
+  double inside = 0, seam = 0;
+  const int w = picture.width(), h = picture.height();
+  for (int y = 0; y < h; ++y)
+    for (int c = 0; c < 3; ++c) {
+      seam += std::abs(picture.at(0, y, c) - picture.at(w - 1, y, c));
+      for (int x = 1; x < w; ++x) inside += std::abs(picture.at(x, y, c) - picture.at(x - 1, y, c)) / (w - 1.0);
+    }
+  EXPECT_LT(seam, 1.5 * inside);
+}
+
+TEST(TextureCommand, HistogramsAreTheSources) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  run({}, o);
+  const Image source = read_image(o.image), plain = read_image(o.output);
+  o.match_histogram = true;
+  run({}, o);
+  const Image matched = read_image(o.output);
+  for (int c = 0; c < 3; ++c) EXPECT_NEAR(mean_of(matched, c), mean_of(source, c), 1) << c;
+  EXPECT_NE(plain, matched);
+}
+
+TEST(TextureCommand, TheLadderIsAPlate) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  o.layers = "all";
+  const Report report = run({}, o);
+  EXPECT_EQ(report.json->at("ladder").size(), 5u);
+  EXPECT_EQ(report.json->at("ladder")[4].at("layers").size(), 5u);
+  EXPECT_GT(read_image(o.output).width(), 3 * 160);
+  EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
+  EXPECT_EQ(bytes_of(o.output), bytes_of(folder("again.png")));
+}
+
+TEST(TextureCommand, DepthLayersAndPooling) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  o.depth = 16;
+  o.output = folder("deep.tif");
+  run({}, o);
+  EXPECT_EQ(read_image(o.output).depth(), 16);
+  o.depth = 8;
+  o.output = folder("out.png");
+  run({}, o);
+  const Image all = read_image(o.output);
+  o.layers = "style1,style2";
+  o.layer_weights = "1,3";
+  const Report report = run({}, o);
+  EXPECT_EQ(report.json->at("layers"), (std::vector<std::string>{"style1", "style2"}));
+  EXPECT_NE(read_image(o.output), all);
+  o.layer_weights = "1,2,3";
+  EXPECT_NE(
+      message_of([&] { run({}, o); }).find("--layer-weights 1,2,3: expected one for each of 2 layers (style1, style2)"),
+      std::string::npos);
+}
+
+TEST(TextureCommand, WhatIsRefused) {
+  const Folder folder;
+  const auto said = [&](const std::function<void(TextureOptions&)>& change) {
+    TextureOptions o = small(folder);
+    change(o);
+    return message_of([&] { run({}, o); });
+  };
+  EXPECT_NE(said([](auto& o) { o.size = "0x30"; }).find("--size 0x30: expected pixels such as 512 or 640x480"),
+            std::string::npos);
+  EXPECT_NE(said([](auto& o) { o.size = "60000x60000"; }).find("60000x60000 pixels: pictures have at most"),
+            std::string::npos);
+  EXPECT_NE(said([](auto& o) { o.layers = "stile1"; }).find("did you mean \"style1\""), std::string::npos);
+  EXPECT_NE(said([](auto& o) { o.memory = "1M"; }).find("1 MiB of memory are allowed"), std::string::npos);
+  EXPECT_NE(said([](auto& o) { o.layers = "all", o.save_every = 2; }).find("do not go with it"), std::string::npos);
+  EXPECT_NE(said([](auto& o) { o.image += "x"; }).find("no such file"), std::string::npos);
+  EXPECT_NE(said([](auto& o) { o.output = "none/out.png"; }).find("there is no folder none"), std::string::npos);
+  EXPECT_NE(said([&](auto& o) {
+              write_image(folder("thin.png"), Image(48, 1, 3));
+              o.image = folder("thin.png");
+            }).find("does not take pictures of 48x1 pixels"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace fovea
