@@ -196,7 +196,8 @@ std::string atlas_unit_page(const Atlas& atlas, size_t layer_index, size_t unit)
   std::string pictures;
   if (!u.maximum.empty())
     pictures += figure(picture(up, u.maximum, "the picture that excites it most", false),
-                       fmt::format("made to excite it: {}", short_number(u.maximum_value)));
+                       fmt::format("made to excite it: {}{}", short_number(u.maximum_value),
+                                   layer.class_scores ? "" : " (mean over its positions)"));
   if (!u.filter.empty()) pictures += figure(picture(up, u.filter, "its weights", false), "its weights");
   std::string body;
   if (!pictures.empty()) body += "<section class=\"portrait\">" + pictures + "</section>\n";
