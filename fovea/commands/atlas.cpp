@@ -39,7 +39,7 @@ OptionList describe(AtlasOptions& o) {
              {"--limit", "N", "pictures from the first on; 0: all", &o.limit, false, {}, 0, 1e12},
              {"--steps",
               "N",
-              "steps for each picture made for a unit; 0: as `fovea maximise`",
+              "steps for each picture made for a unit, larger ones where there are fewer; 0: as `fovea maximise` (512)",
               &o.steps,
               false,
               {},
@@ -56,7 +56,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Raised when the same source would give other pictures or numbers.
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";
 
 void add_text(Digest& digest, const std::string& text) {
   const std::string line = fmt::format("{} {}\n", text.size(), text);

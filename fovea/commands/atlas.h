@@ -11,7 +11,7 @@ struct AtlasOptions {
   std::vector<std::string> layers;
   int64_t patches = 9;  // a unit
   int64_t limit = 0;    // pictures; 0: all
-  int64_t steps = 0;    // of a maximising picture; 0: by its size
+  int64_t steps = 128;  // of a maximising picture; 0: the preset's 512
   bool no_maxima = false;
   int64_t seed = 0;
   int64_t memory = 1024;  // MiB

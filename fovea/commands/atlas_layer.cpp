@@ -26,6 +26,8 @@ namespace {
 constexpr int kLargestTile = 96, kLosslessTile = 40;  // pixels; larger tiles are JPEGs
 constexpr size_t kInputs = 8, kClasses = 5;
 constexpr int64_t kMaximaAtOnce = 32;
+// The preset's steps and their size, and the largest that keeps colours from burning out.
+constexpr double kSteps = 512, kRate = 0.05, kLargestRate = 0.1;
 constexpr Rgb kAround{0x80, 0x80, 0x80};  // where a picture ends before the unit's field does
 
 // "pictures/conv1/7-patches.png"; makes the folder.
@@ -213,7 +215,10 @@ void add_maxima(const Context& context, const AtlasSource& source, size_t index,
   const UnitLayer of = unit_layer(source.model, source.model.graph.node(source.values[index]).name);
   MaximisationSettings settings;
   settings.steps = source.options.steps;
-  const auto at_once = std::min<int64_t>(kMaximaAtOnce, static_cast<int64_t>(wishes.size()));
+  if (settings.steps > 0)
+    settings.rate = std::clamp(kRate * std::sqrt(kSteps / static_cast<double>(settings.steps)), kRate, kLargestRate);
+  const auto wanted = static_cast<int64_t>(wishes.size()), rounds = (wanted + kMaximaAtOnce - 1) / kMaximaAtOnce;
+  const int64_t at_once = (wanted + rounds - 1) / rounds;  // no round is much emptier than the others
   std::unique_ptr<Maximisation> maker;
   for (int64_t batch = at_once;; batch = (batch + 1) / 2) {
     maker = std::make_unique<Maximisation>(source.model, selected_units(of), settings, batch);

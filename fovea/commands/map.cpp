@@ -103,6 +103,9 @@ PlanePositions start_of(const Context& context, const MapFile& map, const MapOpt
 }
 
 void by_tsne(const Context& context, MapFile& map, const MapOptions& o) {
+  require(map.codes.count() >= 4, ErrorKind::usage,
+          "{} pictures are too few for t-SNE, which needs 4 and shows little below 100; take more, or --method pca",
+          map.codes.count());
   require(3 * o.perplexity <= static_cast<double>(map.codes.count() - 1), ErrorKind::usage,
           "{} pictures are too few for a perplexity of {:g}; take at most {:.0f} (--perplexity), or more pictures",
           map.codes.count(), o.perplexity, std::max(1.0, std::floor(static_cast<double>(map.codes.count() - 1) / 3)));
@@ -119,6 +122,7 @@ void by_tsne(const Context& context, MapFile& map, const MapOptions& o) {
   TsneResult result = tsne(context, p, start_of(context, map, o), options);
   map.positions = std::move(result.positions);
   map.divergence = result.divergence;
+  map.history = std::move(result.history);
   map.repulsion = result.method;
   map.start = o.start;
   map.perplexity = o.perplexity;
@@ -178,6 +182,7 @@ MapView view_of(const MapFile& map, const std::string& data) {
   } else {
     view.facts.emplace_back("of the variance", fmt::format("{:.1f} %", 100 * explained(map.pca, 2)));
   }
+  view.history = map.history;
   view.x = map.positions.x;
   view.y = map.positions.y;
   view.label = map.codes.labels;
@@ -257,6 +262,7 @@ Report run(const Context& given, const MapOptions& o) {
                                map.perplexity, map.repulsion, map.start);
     json["divergence"] = map.divergence;
     json["iterations"] = map.iterations;
+    json["history"] = map.history;
     json["perplexity"] = map.perplexity;
     json["repulsion"] = map.repulsion;
     json["start"] = map.start;

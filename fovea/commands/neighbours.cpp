@@ -155,8 +155,8 @@ struct Found {
 Found search(const Context& context, const Space& space, const std::vector<Query>& queries,
              const NeighboursOptions& o) {
   const bool own = std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.row.has_value(); });
-  require(o.k + own <= space.set.count, ErrorKind::usage, "{} neighbours were asked for, the file has {} pictures", o.k,
-          space.set.count);
+  require(o.k + own <= space.set.count, ErrorKind::usage,
+          "{} neighbours were asked for, the file has {} pictures: ask for fewer (--count)", o.k, space.set.count);
   Found found;
   Neighbours all;
   if (o.approximate) {
@@ -276,8 +276,8 @@ void answer(const Context& context, const Codes& codes, const NeighboursOptions&
 void report_agreement(const Context& context, const Codes& codes, const NeighboursOptions& o, Report& report,
                       Json& json) {
   require(codes.has_labels(), ErrorKind::usage, "{}: has no labels, so there are no classes to agree on", o.codes);
-  require(o.k < codes.count(), ErrorKind::usage, "{} neighbours were asked for, there are {} other pictures", o.k,
-          codes.count() - 1);
+  require(o.k < codes.count(), ErrorKind::usage,
+          "{} neighbours were asked for, there are {} other pictures: ask for fewer (--count)", o.k, codes.count() - 1);
   std::vector<int64_t> per_class;
   int64_t known = 0;
   for (const int64_t label : codes.labels) {

@@ -49,17 +49,11 @@ bool is_map_file(const std::filesystem::path& path) {
 void write_map(const std::filesystem::path& path, const MapFile& map) {
   ZipStream zip(path);
   add_codes_entries(zip, map.codes);
-  const Json json = {{"format", "fovea map 1"},
-                     {"method", map.method},
-                     {"start", map.start},
-                     {"repulsion", map.repulsion},
-                     {"perplexity", map.perplexity},
-                     {"iterations", map.iterations},
-                     {"divergence", map.divergence},
-                     {"note", map.note},
-                     {"pca", map.pca.method},
-                     {"variances", map.pca.variances},
-                     {"total_variance", map.pca.total_variance}};
+  const Json json = {
+      {"format", "fovea map 1"},      {"method", map.method},           {"start", map.start},
+      {"repulsion", map.repulsion},   {"perplexity", map.perplexity},   {"iterations", map.iterations},
+      {"divergence", map.divergence}, {"history", map.history},         {"note", map.note},
+      {"pca", map.pca.method},        {"variances", map.pca.variances}, {"total_variance", map.pca.total_variance}};
   const std::string text = json.dump(1) + "\n";
   zip.add("map.json", std::as_bytes(std::span(text)));
   const int64_t count = map.positions.count();
@@ -100,6 +94,7 @@ MapFile read_map(const std::filesystem::path& path) {
     map.perplexity = json.value("perplexity", 0.0);
     map.divergence = json.value("divergence", 0.0);
     map.iterations = json.value("iterations", int64_t{0});
+    map.history = json.value("history", map.history);
     map.pca.method = json.value("pca", "");
     map.pca.total_variance = json.value("total_variance", 0.0);
     map.pca.variances = json.value("variances", std::vector<double>());

@@ -22,6 +22,7 @@ struct MapFile {
   std::string start, repulsion;
   double perplexity = 0, divergence = 0;
   int64_t iterations = 0;
+  std::vector<std::pair<int64_t, double>> history;  // KL after so many iterations, as TsneResult has it; or none
   std::string note;  // of the search for neighbours: its recall, where it was approximate
 };
 

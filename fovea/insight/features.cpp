@@ -52,10 +52,10 @@ std::vector<Stage> find_stages(const Model& model, size_t most) {
   const Value input = picture_input(model), scores = scores_output(model);
   const auto fields = receptive_fields(graph, input);
   const Shape& score_shape = graph.shape(scores);
-  const int64_t largest = *std::max_element(score_shape.begin(), score_shape.end());
+  const int64_t largest = score_shape.rank() == 0 ? 1 : *std::max_element(score_shape.begin(), score_shape.end());
   // Maps are no scores of classes.
   const int64_t classes =
-      score_shape.count() == largest * score_shape[0] || score_shape.count() == largest ? largest : 0;
+      score_shape.count() == largest || score_shape.count() == largest * score_shape[0] ? largest : 0;
   const int last = behind_last_weights(graph, scores);
   std::vector<Stage> stages;
   for (const int i : cut_points(graph, input, scores)) {

@@ -76,8 +76,8 @@ std::vector<Carry> follow(Graph& graph, Value p, Value gradient, const PreimageS
   Value down;
   if (settings.update == "adaptive") {
     const Value squares = input(graph, "squares", type);
-    const Value kept = mul(graph, scale(graph, squares, settings.momentum), keep);
-    const Value sum = add(graph, kept, mul(graph, gradient, gradient));
+    // The sums go on where the rate changes; only the momentum starts anew.
+    const Value sum = add(graph, scale(graph, squares, settings.momentum), mul(graph, gradient, gradient));
     carry.push_back({sum, squares});
     down = div(graph, gradient, add(graph, sqrt(graph, sum), div(graph, scalar(graph, 1), rate)));
   } else {

@@ -17,7 +17,9 @@
 
 namespace fovea {
 
-// Some steps at one rate. With each stage the momentum starts anew, as in the tools named below.
+// Some steps at one rate. With each stage the momentum m starts anew, as in the tools named below; the sums a of
+// "adaptive" do not (nnpreimage means to clear them too, but clears a variable of another name: its published pictures
+// were made with sums that go on).
 struct RateStage {
   int64_t steps = 0;
   double rate = 0;

@@ -102,7 +102,8 @@ std::string patches_html(const AtlasUnit& u, const std::string& up) {
   return "<section><h2>What excites it most</h2><p class=\"intro\">The pictures with its strongest answers, each cut "
          "to what the unit sees of it" +
          std::string(u.projected ? ", and below, its answer brought back to pixels by the deconvnet" : "") +
-         ".</p><div class=\"patches\">" + tiles + "</div></section>\n";
+         fmt::format(".</p><div class=\"patches\" style=\"--count:{}\">", u.patches.size()) + tiles +
+         "</div></section>\n";
 }
 
 std::string class_bars(const std::vector<AtlasClass>& classes, double most, const std::string& heading) {
@@ -195,11 +196,14 @@ std::string atlas_unit_page(const Atlas& atlas, size_t layer_index, size_t unit)
   std::string pictures;
   if (!u.maximum.empty())
     pictures += figure(picture(up, u.maximum, "the picture that excites it most", false),
-                       fmt::format("made to excite it: {}", short_number(u.maximum_value)));
+                       fmt::format("made to excite it: {}{}", short_number(u.maximum_value),
+                                   layer.class_scores ? "" : " (mean over its positions)"));
   if (!u.filter.empty()) pictures += figure(picture(up, u.filter, "its weights", false), "its weights");
   std::string body;
   if (!pictures.empty()) body += "<section class=\"portrait\">" + pictures + "</section>\n";
-  body += patches_html(u, up) + classes_html(u) + inputs_html(atlas, u, up);
+  body += patches_html(u, up);
+  if (!body.empty()) body = "<div class=\"lead\">" + body + "</div>\n";
+  body += classes_html(u) + inputs_html(atlas, u, up);
   if (body.empty()) body = "<p class=\"note\">Nothing is known of this unit without pictures.</p>";
   return shell(unit_title(layer, u), up, unit_header(atlas, layer, unit, up), body,
                fmt::format("<script>\n{}</script>\n", resource("report/atlas_unit.js")));

@@ -117,6 +117,26 @@ Json data_json(const MapView& view, const Atlas* atlas) {
   return json;
 }
 
+// How KL fell, as a small drawing: from the least to the greatest value, over all iterations.
+std::string fall_of_divergence(const std::vector<std::pair<int64_t, double>>& history) {
+  if (history.size() < 2) return "";
+  constexpr double kWidth = 220, kHeight = 40, kRim = 3;
+  double least = history[0].second, most = least;
+  for (const auto& [iteration, kl] : history) least = std::min(least, kl), most = std::max(most, kl);
+  const auto last = static_cast<double>(std::max<int64_t>(1, history.back().first));
+  const auto x = [&](int64_t iteration) { return kRim + static_cast<double>(iteration) / last * (kWidth - 2 * kRim); };
+  const auto y = [&](double kl) { return kRim + (most - kl) / std::max(most - least, 1e-12) * (kHeight - 2 * kRim); };
+  std::string points;
+  for (const auto& [iteration, kl] : history) points += fmt::format("{:.1f},{:.1f} ", x(iteration), y(kl));
+  return fmt::format(
+      "<figure class=\"fall\"><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"KL divergence by "
+      "iteration\"><polyline "
+      "points=\"{}\"/><circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"/></svg><figcaption>KL {:.2f} after {} iterations, "
+      "{:.2f} after {}</figcaption></figure>",
+      kWidth, kHeight, points, x(history.back().first), y(history.back().second), history.front().second,
+      history.front().first, history.back().second, history.back().first);
+}
+
 }  // namespace
 
 std::vector<Rgb> map_colours(const MapView& view) {
@@ -150,7 +170,7 @@ std::string map_page(const MapView& view) {
       "content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><link "
       "rel=\"icon\" href=\"data:,\"><title>{0}</title>\n<style>\n{1}</style></head>\n<body>\n"
       "<canvas id=\"map\" tabindex=\"0\" aria-label=\"the map\"></canvas>\n"
-      "<header><p class=\"brand\">fovea</p><h1>{0}</h1><p class=\"subtitle\">{2}</p><dl>{3}</dl></header>\n"
+      "<header><p class=\"brand\">fovea</p><h1>{0}</h1><p class=\"subtitle\">{2}</p><dl>{3}</dl>{7}</header>\n"
       "<aside id=\"side\"><input id=\"find\" type=\"search\" placeholder=\"find a name\" aria-label=\"find a name\">"
       "<label class=\"slider\">size <input id=\"size\" type=\"range\" min=\"-30\" max=\"30\" value=\"0\"></label>"
       "<div id=\"legend\"></div></aside>\n"
@@ -160,7 +180,7 @@ std::string map_page(const MapView& view) {
       "<img id=\"atlas\" alt=\"\" hidden src=\"{4}\">\n"
       "<script id=\"data\" type=\"application/json\">{5}</script>\n<script>\n{6}</script>\n</body></html>\n",
       html_text(view.title), resource("report/map.css"), html_text(view.subtitle), facts,
-      image.empty() ? "data:," : image, json, resource("report/map.js"));
+      image.empty() ? "data:," : image, json, resource("report/map.js"), fall_of_divergence(view.history));
 }
 
 }  // namespace fovea

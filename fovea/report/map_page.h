@@ -13,6 +13,7 @@ namespace fovea {
 struct MapView {
   std::string title, subtitle;
   std::vector<std::pair<std::string, std::string>> facts;  // "KL divergence", "1.32"
+  std::vector<std::pair<int64_t, double>> history;         // KL after so many iterations: a small curve; empty: none
   std::vector<float> x, y;
   std::vector<int64_t> label;
   std::vector<std::string> name;

@@ -240,10 +240,15 @@ TEST_F(CodesCommands, MapsArePagesAndPlatesAndKept) {
   const Json json = *run({}, o).json;
   EXPECT_EQ(json["pictures"], 40);
   EXPECT_GT(json["divergence"], 0);
+  ASSERT_EQ(json["history"].size(), 4u) << "KL after every 50 iterations";
+  EXPECT_EQ(json["history"][3][0], 200);
+  EXPECT_NEAR(json["history"][3][1].get<double>(), json["divergence"].get<double>(), 0.05);
+  EXPECT_GT(json["history"][0][1], json["history"][3][1]);
   EXPECT_LE(json["shown"], 40);
   const std::string page = bytes("a.html");
   for (const char* outside : {"http:", "https:", "//cdn"}) EXPECT_EQ(page.find(outside), std::string::npos) << outside;
   EXPECT_NE(page.find("data:image/jpeg;base64,"), std::string::npos);
+  EXPECT_NE(page.find("<polyline"), std::string::npos) << "how KL fell";
   // Another number of threads: the same bytes. The kept map: the same page.
   o.output = at("b.html");
   o.keep = at("map2.npz");
@@ -282,6 +287,16 @@ TEST_F(CodesCommands, MapsSayWhatIsWrong) {
   expect_error(ErrorKind::usage, {"map.html"}, [&] { run({}, o); });
   o.output = at("map.html");
   expect_error(ErrorKind::usage, {"40 pictures", "perplexity of 30", "at most 13"}, [&] { run({}, o); });
+  write_codes(folder_ / "few.npz", [&] {
+    Codes few;
+    few.values = Tensor::of<float>({3, 1}, {0, 1, 5});
+    few.labels = {-1, -1, -1}, few.indices = {0, 1, 2}, few.names = {"a", "b", "c"};
+    return few;
+  }());
+  o.codes = at("few.npz");
+  o.perplexity = 1;
+  expect_error(ErrorKind::usage, {"3 pictures", "--method pca"}, [&] { run({}, o); });
+  o.codes = at("c.npz");
   o.method = "pca";
   EXPECT_EQ((*run({}, o).json)["components"], 2);
   o.place = at("none.npz");

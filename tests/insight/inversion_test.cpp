@@ -136,6 +136,61 @@ TEST(Inversion, PresetsHaveTheToolsNumbers) {
   EXPECT_EQ(fewer.descent.stages[0].steps, 10);
 }
 
+// A bound of colours is the preset's of 2016 alone; it sets the α-norm's scale too.
+TEST(Inversion, ABoundOfColours) {
+  const Model model = wide();
+  const CodeLayer layer = code_layer(model, "b");
+  const auto message = [&](const InversionSettings& settings) -> std::string {
+    try {
+      inversion_plan(model, layer, settings);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::usage);
+      return e.message();
+    }
+    return "nothing was thrown";
+  };
+  const InversionPlan plan = inversion_plan(model, layer, {.preset = "mahendran2016", .bound = 250});
+  EXPECT_EQ(plan.descent.bound, 250);
+  EXPECT_NEAR(plan.norm, std::pow(255.0 / 125, 6), 1e-9);
+  EXPECT_NEAR(plan.descent.stages[0].rate, 0.05 * 125 * 125 / 6 * 224 * 224, 1);
+  EXPECT_NE(message({.preset = "mahendran2015", .bound = 200}).find("goes with mahendran2016"), std::string::npos);
+  EXPECT_NE(message({.preset = "lbfgs", .bound = 200}).find("bounds by a sigmoid"), std::string::npos);
+  for (const double wrong : {-1.0, std::nan("")})
+    EXPECT_NE(message({.preset = "mahendran2016", .bound = wrong}).find("below 0"), std::string::npos) << wrong;
+  // The rules that cannot keep one.
+  PreimageSettings settings;
+  settings.bound = 100;
+  for (const char* rule : {"adam", "lbfgs", "momentum"}) {
+    settings.update = rule;  // with momentum it is the parametrisation that does not go with it
+    try {
+      Preimage(model, reconstruction(layer), {}, settings, 1);
+      ADD_FAILURE() << rule;
+    } catch (const Error& e) { EXPECT_NE(e.message().find("a bound of pixels"), std::string::npos) << e.message(); }
+  }
+}
+
+TEST(Inversion, ColoursStayWithinTheBound) {
+  const Model model = cifar();
+  const Image picture = draw_scene("airplane", 32, Rng(4));
+  const std::vector<double>& mean = model.meaning.preprocess->mean;
+  const auto furthest = [&](double bound) {
+    const Image made =
+        inverted(model, "conv1.relu", {.preset = "mahendran2016", .steps = 60, .bound = bound}, picture)[0].image;
+    double most = 0;
+    for (int y = 0; y < made.height(); ++y)
+      for (int x = 0; x < made.width(); ++x) {
+        double square = 0;
+        for (int c = 0; c < 3; ++c) square += std::pow(made.at(y, x, c) - 255 * mean[static_cast<size_t>(c)], 2);
+        most = std::max(most, std::sqrt(square));
+      }
+    return most;
+  };
+  const double narrow = furthest(60);
+  EXPECT_LE(narrow, 60 + 0.5 * std::sqrt(3.0)) << "but for the rounding to levels";
+  EXPECT_GT(narrow, 55) << "the picture has such colours";
+  EXPECT_GT(furthest(160), 80);
+}
+
 TEST(Inversion, WhatCannotBeInvertedIsNamed) {
   const Model model = cifar();
   const auto message = [](const std::function<void()>& f) -> std::string {

@@ -222,7 +222,7 @@ TEST(Maximisation, RulesAreThoseOfTheTools) {
       const double rate = step < 3 ? 0.3 : 0.1;
       double length = 0;
       for (int c = 0; c < 3; ++c) {
-        if (step == 3) m[c] = a[c] = 0;
+        if (step == 3) m[c] = 0;  // the sums of squares go on
         const double g = x[c];
         a[c] = 0.9 * a[c] + g * g;
         m[c] = 0.9 * m[c] - (std::string(rule) == "adaptive" ? g / (1 / rate + std::sqrt(a[c])) : rate * g);

@@ -245,6 +245,9 @@ TEST_F(PreimageGolden, FiveStepsOfEachRule) {
   settings = with("momentum", 2, 0);
   settings.stages = {{2, 2}, {3, 1}};
   expect_steps("stages", settings);
+  settings = with("adaptive", 40, 0);
+  settings.stages = {{2, 40}, {3, 20}};
+  expect_steps("adaptive-stages", settings);
 }
 
 }  // namespace

@@ -20,11 +20,25 @@ let maxX = 0, maxY = 0;
 for (let i = 0; i < count; i++) { maxX = Math.max(maxX, data.x[i]); maxY = Math.max(maxY, data.y[i]); }
 
 function wholeView() {
-  const w = canvas.clientWidth, h = canvas.clientHeight, pad = 46;
-  const left = pad, right = w > 900 ? 250 : pad, top = h > 600 ? 60 : pad;
-  const scale = Math.max(1e-4, Math.min((w - left - right) / (maxX || 1), (h - top - pad) / (maxY || 1)));
-  base = scale;
-  return { scale, x: left + (w - left - right - maxX * scale) / 2, y: top + (h - top - pad - maxY * scale) / 2 };
+  const w = canvas.clientWidth, h = canvas.clientHeight, pad = 46, right = w > 900 ? 250 : pad;
+  const fit = (left, top) => {
+    const scale = Math.max(1e-4, Math.min((w - left - right) / (maxX || 1), (h - top - pad) / (maxY || 1)));
+    return { scale, x: left + (w - left - right - maxX * scale) / 2, y: top + (h - top - pad - maxY * scale) / 2 };
+  };
+  let whole = fit(pad, h > 600 ? 60 : pad);
+  // Where the heading (on a narrow page: or the legend) would cover more than a few pictures, the map stands beside it
+  // or below, whichever is larger.
+  const box = (name) => document.querySelector(name).getBoundingClientRect(), wide = w > 900, head = box('header');
+  const bottom = Math.min(h / 2, wide ? head.bottom : Math.max(head.bottom, box('#side').bottom));
+  let under = 0;
+  for (let i = 0; i < count; i++)
+    if (whole.y + data.y[i] * whole.scale < bottom && (!wide || whole.x + data.x[i] * whole.scale < head.right)) under++;
+  if (under * 200 > count) {
+    const beside = fit(head.right + 24, pad), below = fit(pad, bottom + 24);
+    whole = wide && beside.scale > below.scale ? beside : below;
+  }
+  base = whole.scale;
+  return whole;
 }
 // A picture's side on the screen: about as many as fit beside each other, growing slower than the map.
 function side() {

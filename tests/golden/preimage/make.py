@@ -16,8 +16,9 @@ respect to the levels (for the parametrisations: to the amplitudes, and to the p
   channel         the mean of conv2's unit 3;  neuron  of unit 2 at row 1, column 2;  class  score 4
   fourier, sigmoid  the levels, and the gradient of the sum of "random" x levels
   momentum, adaptive, adam  "start" after five steps on inversion without margin and views, rates RATES; momentum and
-                  adaptive also as "-bound", every colour kept within 60 levels of the centre; "stages": momentum of two
-                  stages of 2 and 3 steps, the second at half the rate with its momentum begun anew
+                  adaptive also as "-bound", every colour kept within 60 levels of the centre; "stages" and
+                  "adaptive-stages": two stages of 2 and 3 steps, the second at half the rate with its momentum begun
+                  anew; the sums of squares of adaptive go on, as nnpreimage's code has it
 Written from the formulas of the papers that the headers name, not from other implementations.
 
 Made with PyTorch 1.13 (Debian 12). Run in this folder: /usr/bin/python3 make.py
@@ -158,7 +159,6 @@ def main():
             x, m, square = start.clone(), 0, 0
             for steps, rate in stages or ((5, RATES[rule]),):
                 m = 0
-                square = 0
                 for _ in range(steps):
                     g = slope(x)
                     if rule == "adaptive":
@@ -169,18 +169,20 @@ def main():
                     x = within(x + m, bound)
             return x
 
-        put("momentum", descend("momentum"), 9)
-        put("momentum-bound", descend("momentum", 60), 9)
-        put("stages", descend("momentum", 0, ((2, RATES["momentum"]), (3, RATES["momentum"] / 2))), 9)
-        put("adaptive", descend("adaptive"), 9)
-        put("adaptive-bound", descend("adaptive", 60), 9)
+        put("momentum", descend("momentum"), 8)
+        put("momentum-bound", descend("momentum", 60), 8)
+        put("stages", descend("momentum", 0, ((2, RATES["momentum"]), (3, RATES["momentum"] / 2))), 8)
+        adaptive_stages = ((2, RATES["adaptive"]), (3, RATES["adaptive"] / 2))
+        put("adaptive-stages", descend("adaptive", 0, adaptive_stages), 8)
+        put("adaptive", descend("adaptive"), 8)
+        put("adaptive-bound", descend("adaptive", 60), 8)
         x = start.clone().requires_grad_(True)
         adam = torch.optim.Adam([x], lr=RATES["adam"])
         for _ in range(5):
             adam.zero_grad()
             (-inversion(x).sum()).backward()
             adam.step()
-        put("adam", x, 9)
+        put("adam", x, 8)
         for name in ("momentum", "adaptive"):
             moved = (descend(name) - start).norm() / start.norm()
             assert 0.02 < moved < 2, (name, moved)
