@@ -381,23 +381,22 @@ Report run(const Context& outer, const StyleOptions& o) {
   const auto made = [&](const Tensor& levels) {
     return coloured_as(transfer.picture(levels, static_cast<int>(o.depth)), content, o.colours);
   };
-  PictureRun work({.output = o.output,
-                   .resume = o.resume,
-                   .settings = settings_text(command, files_of(o)),
-                   .network = record.model_hash,
-                   .save_every = o.save_every,
-                   .memory = memory,
-                   .again = shell_line(typed),
-                   .page =
-                       [&](const PictureRunResult& result) {
-                         if (o.report.empty()) return;
-                         write_page(o.report, style_page(view, made(running->shown()), &result, running));
-                       }},
-                  book,
-                  [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
-                      const std::string& unfinished) {
-                    write_recorded(file, made(levels), record, plans, caption, unfinished);
-                  });
+  PictureRun work(
+      {.output = o.output,
+       .resume = o.resume,
+       .settings = settings_text(command, files_of(o)),
+       .network = record.model_hash,
+       .save_every = o.save_every,
+       .memory = memory,
+       .again = shell_line(typed),
+       .page =
+           [&](const PictureRunResult& result) {
+             if (o.report.empty()) return;
+             write_page(o.report, style_page(view, made(running->shown()), &result, running));
+           }},
+      book,
+      [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+          const std::string& unfinished) { write_recorded(file, made(levels), record, plans, caption, unfinished); });
   PictureSynthesis synthesis = transfer.synthesis(
       context, start, [&](size_t stage, const PictureLoss& loss) { work.begun(context, stage, loss, *running); });
   running = &synthesis;

@@ -159,26 +159,26 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
   typed.insert(typed.end(), record.command.begin(), record.command.end());
   typed.insert(typed.end(), {"-o", o.output});
   PictureSynthesis* running = nullptr;
-  PictureRun run({.output = o.output,
-                  .resume = o.resume,
-                  .settings = settings_text(record.command, {o.image}),
-                  .network = record.model_hash,
-                  .save_every = o.save_every,
-                  .memory = work.memory,
-                  .again = shell_line(typed),
-                  .page =
-                      [&](const PictureRunResult& result) {
-                        if (o.report.empty()) return;
-                        const Image made = finished(work, texture, running->shown());
-                        write_page(o.report, texture_page(o, texture.settings(), record, texture.source(), made, result,
-                                                          *running));
-                      }},
-                 work.book,
-                 [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
-                     const std::string& unfinished) {
-                   write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers),
-                                  unfinished);
-                 });
+  PictureRun run(
+      {.output = o.output,
+       .resume = o.resume,
+       .settings = settings_text(record.command, {o.image}),
+       .network = record.model_hash,
+       .save_every = o.save_every,
+       .memory = work.memory,
+       .again = shell_line(typed),
+       .page =
+           [&](const PictureRunResult& result) {
+             if (o.report.empty()) return;
+             const Image made = finished(work, texture, running->shown());
+             write_page(o.report,
+                        texture_page(o, texture.settings(), record, texture.source(), made, result, *running));
+           }},
+      work.book,
+      [&](const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,
+          const std::string& unfinished) {
+        write_recorded(file, finished(work, texture, levels), record, plans, caption_of(work, layers), unfinished);
+      });
   PictureSynthesis synthesis = texture.synthesis(
       context, [&](size_t stage, const PictureLoss& loss) { run.begun(context, stage, loss, *running); });
   running = &synthesis;
@@ -282,8 +282,7 @@ Report run(const Context& outer, const TextureOptions& o) {
   const std::vector<std::string> layers = o.layers.empty() || all ? texture_layers_of(model) : parse_names(o.layers);
   keep_weights_of(model, layers);
   const Engine engine(o.engine);
-  require(all || o.layer_weights.empty() ||
-              parse_numbers(o.layer_weights, "--layer-weights").size() == layers.size(),
+  require(all || o.layer_weights.empty() || parse_numbers(o.layer_weights, "--layer-weights").size() == layers.size(),
           ErrorKind::usage, "--layer-weights {}: expected one for each of {} layers ({})", o.layer_weights,
           layers.size(), fmt::join(layers, ", "));
   const Work work{o, model, engine, source, book, memory_limit(o.memory, o.resume)};
