@@ -376,6 +376,7 @@ Report run(const Context& outer, const StyleOptions& o) {
   std::vector<std::string> command = words(o), typed = {"fovea"};
   typed.insert(typed.end(), command.begin(), command.end());
   typed.insert(typed.end(), {"-o", o.output});
+  if (!o.report.empty()) typed.insert(typed.end(), {"--report", o.report});
   const StyleView view{o, &transfer.settings(), record, content, std::move(sources)};
   PictureSynthesis* running = nullptr;
   const auto made = [&](const Tensor& levels) {

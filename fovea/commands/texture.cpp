@@ -158,6 +158,7 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
   std::vector<std::string> typed = {"fovea"};
   typed.insert(typed.end(), record.command.begin(), record.command.end());
   typed.insert(typed.end(), {"-o", o.output});
+  if (!o.report.empty()) typed.insert(typed.end(), {"--report", o.report});
   PictureSynthesis* running = nullptr;
   PictureRun run(
       {.output = o.output,

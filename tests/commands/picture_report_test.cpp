@@ -117,7 +117,7 @@ TEST(StyleCommand, AStoppedRunSaysHowItGoesOnAndItsPageIsThenWhole) {
   EXPECT_FALSE(part.json->at("finished").get<bool>());
   const std::string page = text_of(o.report), state = o.output + ".state";
   EXPECT_TRUE(holds(page, "Stopped after step 6 of 10"));
-  EXPECT_TRUE(holds(page, " --resume " + state)) << page.substr(page.find("notice"), 600);
+  EXPECT_TRUE(holds(page, " --report " + o.report + " --resume " + state)) << page.substr(page.find("notice"), 600);
   EXPECT_TRUE(holds(page, "<td class=\"number\">2 of 6</td>"));
   o.resume = state;
   const Report rest = run({}, o);
