@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/picture_file.h"
@@ -12,6 +13,7 @@
 #include "fovea/image/colour_transfer.h"
 #include "fovea/image/geometry.h"
 #include "fovea/image/resize.h"
+#include "fovea/insight/loss_program.h"
 #include "fovea/insight/painting_network.h"
 #include "fovea/insight/picture_levels.h"
 #include "fovea/report/table.h"
@@ -27,6 +29,29 @@ Image without_rounding(Image made, const Image& picture) {
   const auto rounded = [](int more, int side) { return more >= 0 && more < 32 && 4 * more <= side; };
   if (!rounded(wider, picture.width()) || !rounded(higher, picture.height()) || wider + higher == 0) return made;
   return crop(made, 0, 0, picture.width(), picture.height());
+}
+
+// Says how much memory it will take, and refuses what there is not. There are no tiles here: instance norm looks at the
+// whole picture.
+void check_memory(const Context& context, const Model& model, const PictureSize& size, const StyleOptions& o) {
+  const ProgramCost cost = cost_of({model.graph, {model.graph.outputs[0].value}, {}, {}, {}}, model.weights);
+  // Layouts in blocks round channels up to 16, which counts for narrow networks; the picture itself is held four times.
+  double plain = 1, blocked = 1;
+  for (const Node& node : model.graph.nodes())
+    for (const Type& type : node.outputs)
+      if (type.shape.rank() == 4 && type.shape[1] > 3) {
+        const auto count = static_cast<double>(type.shape.count()), channels = static_cast<double>(type.shape[1]);
+        plain += count;
+        blocked += count / channels * std::ceil(channels / 16) * 16;
+      }
+  const double pictures = 4.0 * 3 * 4 * static_cast<double>(size.width) * static_cast<double>(size.height);
+  const size_t need = static_cast<size_t>(static_cast<double>(cost.arena) * blocked / plain + pictures) + cost.weights,
+               most = memory_limit(o.memory);
+  const std::string needs =
+      fmt::format("{}x{}: about {} of memory", size.width, size.height, short_bytes(static_cast<double>(need)));
+  require(need <= most, ErrorKind::usage, "{}, and {} may be used: a smaller --size, or more --memory, would do", needs,
+          short_bytes(static_cast<double>(most)));
+  context.note(needs);
 }
 
 }  // namespace
@@ -49,6 +74,7 @@ Report run_feed_forward(const Context& context, const StyleOptions& o) {
   const Image content = read_picture(context, o.content, "a picture");
   const PictureSize size = fitted_size(content, o.size);
   const Model model = painting_network(open(context, named), size.height, size.width);
+  check_memory(context, model, size, o);
   const Engine engine(o.engine);
   const Image picture = fitted(content, size);
   Image made = without_rounding(

@@ -178,6 +178,9 @@ TEST(FeedForward, WhatIsRefused) {
   EXPECT_NE(said([](auto& o) { o.model.model = "vgg19"; }).find("give one of them"), std::string::npos);
   EXPECT_NE(said([](auto& o) { o.resume = "a.state"; }).find("has no steps to go on with"), std::string::npos);
   EXPECT_NE(said([](auto& o) { o.network = "none.onnx"; }).find("no such file"), std::string::npos);
+  const std::string large = said([](auto& o) { o.size = 16000, o.memory = "2G"; });
+  EXPECT_NE(large.find("16000x14400: about "), std::string::npos) << large;
+  EXPECT_NE(large.find("of memory, and 2.00 GiB may be used: a smaller --size"), std::string::npos) << large;
   const std::string classes = said([](auto& o) { o.network = "builtin:cifar10", o.model.preprocess = ""; });
   EXPECT_NE(classes.find("expected a picture"), std::string::npos) << classes;
 }
