@@ -216,6 +216,22 @@ std::vector<InvertedLayer> inverted_layers(const Context& context, const Model& 
   return result;
 }
 
+// Layers whose loss fell by more than a tenth in the last quarter of the steps: their pictures are not finished. Only
+// of L-BFGS, whose loss never rises; other rules end with steps that are meant to be smaller.
+std::string unfinished_text(const InvertOptions& o, const std::vector<InvertedLayer>& all) {
+  if (o.settings.preset != "lbfgs") return {};
+  std::string names;
+  for (const InvertedLayer& l : all)
+    for (const Inverted& p : l.pictures) {
+      if (p.loss.size() < 20) continue;
+      if (p.loss.back() >= 0.9f * p.loss[p.loss.size() - 1 - p.loss.size() / 4]) continue;
+      names += (names.empty() ? "" : ", ") + printable(l.layer.name);
+      break;
+    }
+  if (names.empty()) return {};
+  return "the loss was still falling when the steps ended: " + names + "; more come nearer (--steps)\n";
+}
+
 }  // namespace
 
 Report run(const Context& outer, const InvertOptions& o) {
@@ -238,7 +254,7 @@ Report run(const Context& outer, const InvertOptions& o) {
   if (!o.save.empty()) write_pictures(o, all, report, record, caption);
   writing([&] { write_image(o.output, draw_plate(plate_of(model, o, fitted, all)), record_text(record, caption)); });
   report.files.emplace_back(o.output);
-  report.text = table_of(all).text() + "wrote " + o.output + "\n";
+  report.text = table_of(all).text() + unfinished_text(o, all) + "wrote " + o.output + "\n";
   for (const InvertedLayer& l : all)
     if (!l.profile.empty()) report.text += "\n" + printable(l.layer.name) + "\n" + l.profile;
   Json layers = Json::array();

@@ -7,8 +7,12 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "fovea/backend/cpu/cpu.h"
 #include "fovea/base/bytes.h"
+#include "fovea/formats/builtin.h"
 #include "fovea/image/codec.h"
+#include "fovea/insight/maximisation.h"
+#include "fovea/model/conventions.h"
 
 namespace fovea {
 namespace {
@@ -58,6 +62,8 @@ TEST_F(AtlasCommand, APageForEachUnit) {
   for (int64_t u = 0; u < units; ++u) {
     const std::string page = text(fs::path("units") / "conv1" / fmt::format("{}.html", u));
     EXPECT_NE(page.find(fmt::format("pictures/conv1/{}-maximum.png", u)), std::string::npos) << u;
+    EXPECT_NE(page.find("(mean over its positions)"), std::string::npos) << "what the number at the picture is";
+    EXPECT_NE(page.find("--count:3"), std::string::npos) << "the patches stand in one row where there is room";
     const Image plate = read_image(folder_ / "pictures" / "conv1" / fmt::format("{}-patches.png", u));
     EXPECT_EQ(plate.width() * 2, plate.height() * 3) << "three square patches above three projections";
     EXPECT_TRUE(fs::exists(folder_ / "pictures" / "conv1" / fmt::format("{}-filter.png", u)));
@@ -68,6 +74,26 @@ TEST_F(AtlasCommand, APageForEachUnit) {
     EXPECT_GE(unit["patches"][0]["score"], unit["patches"][1]["score"]);
     EXPECT_FALSE(unit["patches"][0]["label"].get<std::string>().empty());
   }
+}
+
+// Fewer steps are larger ones: 8 steps of 0.1 go further than 8 of 0.05.
+TEST_F(AtlasCommand, FewerStepsAreLarger) {
+  AtlasOptions o = options("");
+  o.steps = 8;
+  run({}, o);
+  const auto answer = [&] { return nlohmann::json::parse(record())["units"][0]["maximum_value"].get<double>(); };
+  const double few = answer();
+  MaximisationSettings small;
+  small.steps = 8;
+  Model model = builtin_model("builtin:digits");
+  complete_meaning(model);
+  const UnitLayer layer = unit_layer(model, "conv1");
+  Maximisation plain(model, selected_units(layer), small, 1);
+  const auto backend = cpu_backend({});
+  plain.prepare(*backend, {.tune = false});
+  std::vector<float> first(static_cast<size_t>(layer.units), 0.0f);
+  first[0] = 1;
+  EXPECT_GT(few, plain({}, {{"0", 0, first}})[0].answer);
 }
 
 TEST_F(AtlasCommand, KeepsWhatIsThereAndMakesWhatIsMissing) {

@@ -133,6 +133,11 @@ TEST(InvertCommand, WritesASheetAndTheErrors) {
   const auto& layers = report.json->at("layers");
   ASSERT_EQ(layers.size(), 2u);
   EXPECT_EQ(layers[1].at("layer"), "log-probabilities");
+  InvertOptions hurried = o;
+  hurried.layers = {"pool2", "conv1"};
+  hurried.settings.steps = 40;
+  const std::string text = run({}, hurried).text;
+  EXPECT_NE(text.find("still falling when the steps ended: pool2"), std::string::npos) << text;
   for (const auto& layer : layers) {
     ASSERT_EQ(layer.at("pictures").size(), 1u);
     EXPECT_LT(layer.at("pictures")[0].at("error").get<double>(), 0.3);
