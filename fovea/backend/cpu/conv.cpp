@@ -214,6 +214,8 @@ std::string add_choices(Problem p, const CpuOptions& options, std::span<const Fo
     return std::any_of(formats.begin(), formats.end(), [&](const Formats& f) { return add(p, kDirect, f); });
   };
   const bool done = p.operands == Storage::bf16 && add_direct();
+  // oneDNN's kernels for AMX read channels last; whether that is worth the reorders is measured.
+  if (done && onednn::has_amx()) add(p, kDirect, Formats{Format::channels_last, Format::channels_last});
   p.operands = Storage::f32;
   if (!options.exact && p.winograd_shape()) add(p, kWinograd, Formats{blocked_format(), blocked_format()});
   if (!done) add_direct();

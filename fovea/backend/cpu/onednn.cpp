@@ -43,6 +43,7 @@ int64_t vector_floats() {
 }
 
 bool has_bf16() { return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & 0xe7) == 0xe7; }
+bool has_amx() { return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & 0x3e7) == 0x3e7; }
 
 namespace {
 dnnl::memory::data_type type_of(Storage storage) {

@@ -24,6 +24,8 @@ int64_t vector_floats();
 
 // Whether products of bf16 operands are faster than those of f32 here.
 bool has_bf16();
+// Whether such products have tiles of registers (AMX).
+bool has_amx();
 
 // What the elements of an f32 value are stored as.
 enum class Storage { f32, bf16 };
