@@ -224,7 +224,9 @@ class Compiler {
     if (const auto found = have.find(layout.name); found != have.end()) return found->second;
     const Type& type = graph_.type(v);
     const std::string& name = graph_.node(v).name;
-    if (const Tensor* tensor = constant_of(v)) {
+    const Tensor* tensor = constant_of(v);
+    const bool anew = tensor && options_.lean && prepared_anew(tensor->bytes(), layout.bytes);
+    if (tensor && !anew) {
       const int p = new_value(name, type, layout, Residence::constant);
       if (survey_) {
         remember(v, p);
@@ -251,7 +253,7 @@ class Compiler {
       remember(v, p);
       return p;
     }
-    const int from = first_.at(v);
+    const int from = anew ? in_layout(v, plain_layout(type)) : first_.at(v);
     PlannedStep step;
     step.name = "reorder of " + name;
     step.op = "reorder";

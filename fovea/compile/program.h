@@ -26,6 +26,9 @@ struct CompileOptions {
   bool exact = false;
   // Convolutions and matrix products may round their operands to bf16.
   bool bf16 = false;
+  // Large weights whose prepared form takes more than twice their own memory are prepared anew in every run: some per
+  // cent slower where the maps are large, and much slower where they are small.
+  bool lean = false;
   // Choose between implementations by measuring (and remember); false: the backend's first choice.
   bool tune = true;
   // Who all_reduce goes over; its size is the ranks that the graph was built for. It outlives the program, and nobody
@@ -49,6 +52,9 @@ struct StepInfo {
   double seconds = 0;  // median of profile(); 0 before
   std::vector<Refusal> refusals;
 };
+
+// Whether `lean` concerns weights of so many bytes that take `prepared` bytes in their prepared form.
+inline bool prepared_anew(size_t bytes, size_t prepared) { return bytes >= size_t{1} << 20 && prepared > 2 * bytes; }
 
 struct MemoryInfo {
   size_t arena = 0;    // activations and scratch, planned together

@@ -232,7 +232,8 @@ ProgramCost cost_of(const LossGraph& loss, const Weights& weights) {
   }
   for (const Value v : work.wants) last[root[static_cast<size_t>(v.node)]] = graph.size();
   ProgramCost cost;
-  size_t alive = 0, inputs = 0;
+  const bool lean = is_lean(loss);
+  size_t alive = 0, inputs = 0, anew = 0;
   std::vector<size_t> bytes(count, 0);
   for (size_t i = 0; i < count; ++i) {
     const Node& node = graph.node(static_cast<int>(i));
@@ -244,8 +245,13 @@ ProgramCost cost_of(const LossGraph& loss, const Weights& weights) {
     for (const Value v : node.inputs) types.push_back(v ? graph.type(v) : Type{DType::f32, {0}});
     cost.flops += node.op->cost ? node.op->cost(node, types).flops : static_cast<double>(node.outputs[0].shape.count());
     for (const Value v : node.inputs)
-      if (v && graph.node(v).op == &ops::parameter)
-        cost.weights += static_cast<size_t>(static_cast<double>(graph.type(v).bytes()) * prepared_factor(graph, node));
+      if (v && graph.node(v).op == &ops::parameter) {
+        const size_t own = graph.type(v).bytes();
+        const auto prepared = static_cast<size_t>(static_cast<double>(own) * prepared_factor(graph, node));
+        const bool again = lean && prepared_anew(own, prepared);
+        cost.weights += again ? own : prepared;
+        if (again) anew = std::max(anew, prepared);
+      }
     if (node.op == &ops::input) {
       inputs += node.outputs[0].bytes();
       continue;
@@ -269,8 +275,14 @@ ProgramCost cost_of(const LossGraph& loss, const Weights& weights) {
         bytes[j] = 0;
       }
   }
-  cost.arena += inputs;
+  cost.arena += inputs + anew;
   return cost;
+}
+
+bool is_lean(const LossGraph& loss) {
+  constexpr int64_t kPixels = 448 * 448;
+  const int levels = loss.graph.find(kLevels);
+  return levels >= 0 && loss.graph.shape({levels, 0}).count() >= 3 * kPixels;
 }
 
 }  // namespace fovea

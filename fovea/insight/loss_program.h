@@ -56,5 +56,8 @@ struct ProgramCost {
   double flops = 0;
 };
 ProgramCost cost_of(const LossGraph& loss, const Weights& weights);
+// Whether it is to be compiled with CompileOptions::lean: maps are so large that preparing weights again in each run
+// takes a few per cent, and memory is what counts.
+bool is_lean(const LossGraph& loss);
 
 }  // namespace fovea

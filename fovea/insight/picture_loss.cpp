@@ -83,7 +83,9 @@ class PictureLoss::Impl {
       plain.plan.clear();
       finish_.emplace(compile(finish.graph, finish.wants, {}, backend, plain));
     }
-    program_.emplace(compile(loss_.graph, loss_.wants, model_.weights, backend, options));
+    CompileOptions own = options;
+    own.lean = own.lean || is_lean(loss_);
+    program_.emplace(compile(loss_.graph, loss_.wants, model_.weights, backend, own));
     loss_.graph = {};  // only its shapes were needed
     if (!tiling.tiled) {
       for (size_t k = 0; k < terms_.size(); ++k)
