@@ -81,7 +81,11 @@ LayerNetwork layer_network(const Model& model, const std::vector<std::string>& l
 
 void keep_weights_of(Model& model, const std::vector<std::string>& layers) {
   std::vector<Value> wanted;
-  for (const std::string& name : layers) wanted.push_back(find_layer(model, name));
+  try {
+    for (const std::string& name : layers) wanted.push_back(find_layer(model, name));
+  } catch (const Error&) {
+    return;  // whoever looks at the layers will say what is wrong
+  }
   const std::vector<bool> needed = reachable(model.graph, wanted);
   for (size_t k = 0; k < needed.size(); ++k)
     if (!needed[k]) model.weights.erase(model.graph.node(static_cast<int>(k)).name);

@@ -22,7 +22,7 @@ inline constexpr const char* kLevels = "levels";
 LayerNetwork layer_network(const Model& model, const std::vector<std::string>& layers, int64_t height, int64_t width);
 
 // Forgets the weights that none of these layers needs: a classifier's are most of VGG's memory. The graph stays whole.
-// Throws Error{usage} for an unknown layer.
+// Where one of them is unknown all weights stay.
 void keep_weights_of(Model& model, const std::vector<std::string>& layers);
 
 }  // namespace fovea
