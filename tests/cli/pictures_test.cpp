@@ -83,7 +83,10 @@ TEST_P(Pictures, CtrlCAtAnyMoment) {
     if (!fs::exists(folder_ / "part.png")) continue;
     ++kept;
     EXPECT_GT(read_image(folder_ / "part.png").width(), 0);
-    ASSERT_TRUE(fs::exists(folder_ / "part.png.state")) << share << said;
+    if (!fs::exists(folder_ / "part.png.state")) {  // stopped when the picture was done already
+      EXPECT_EQ(read(folder_ / "part.png"), whole) << share << said;
+      continue;
+    }
     EXPECT_NE(said.find("to go on: fovea "), std::string::npos) << said;
     EXPECT_NE(said.find("--resume part.png.state"), std::string::npos) << said;
     ASSERT_EQ(run(line + " -o part.png --resume part.png.state"), 0) << read(folder_ / "err");
