@@ -130,7 +130,7 @@ TEST(DoubleProduct, AgreesWithLoops) {
          {std::array<int64_t, 3>{1, 1, 1}, {7, 25, 3}, {65, 24, 70}, {130, 49, 10}, {64, 64, 0}}) {
       SCOPED_TRACE(m);
       const std::vector<double> a = filled(m * k, 1), b = filled(k * n, 2), before = filled(m * (n + 3), 3);
-      std::vector<double> c = before, scratch(kernels::double_product_scratch_bytes(n, k) / sizeof(double) + 1);
+      std::vector<double> c = before, scratch(kernels::double_product_scratch_bytes(n, k, 2) / sizeof(double) + 1);
       // a is stored transposed, c has longer rows than it needs.
       kernels::double_product({.rows = m,
                                .columns = n,
@@ -140,7 +140,8 @@ TEST(DoubleProduct, AgreesWithLoops) {
                                .c = c.data(),
                                .c_row = n + 3,
                                .factor = -0.5,
-                               .keep = true},
+                               .keep = true,
+                               .threads = 2},
                               scratch.data());
       for (int64_t i = 0; i < m; ++i)
         for (int64_t j = 0; j < n + 3; ++j) {
@@ -159,9 +160,15 @@ TEST(DoubleProduct, SymmetricOnesAreMirrored) {
   const Rng rng(5);
   std::vector<double> x(static_cast<size_t>(n * k)), whole(static_cast<size_t>(n * n)), half(whole.size());
   for (size_t i = 0; i < x.size(); ++i) x[i] = rng.normal(i);
-  std::vector<double> scratch(kernels::double_product_scratch_bytes(n, k) / sizeof(double));
-  kernels::DoubleProduct p{
-      .rows = n, .columns = n, .depth = k, .a = {x.data(), k, 1}, .b = {x.data(), 1, k}, .c = whole.data(), .c_row = n};
+  std::vector<double> scratch(kernels::double_product_scratch_bytes(n, k, 2) / sizeof(double));
+  kernels::DoubleProduct p{.rows = n,
+                           .columns = n,
+                           .depth = k,
+                           .a = {x.data(), k, 1},
+                           .b = {x.data(), 1, k},
+                           .c = whole.data(),
+                           .c_row = n,
+                           .threads = 2};
   kernels::double_product(p, scratch.data());
   p.c = half.data();
   p.symmetric = true;

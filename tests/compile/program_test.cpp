@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/backend/reference/evaluate.h"
@@ -171,6 +172,29 @@ TEST(ProgramRun, NamesWhatIsWrong) {
   EXPECT_THROW(program.run({{"y", Tensor()}}), Error);
   EXPECT_THROW(program.run({{"x", Tensor(DType::f32, {1, 3, 5, 5})}}), Error);
   EXPECT_THROW(compile(n.graph, wants, {}, reference_backend()), Error);
+}
+
+// Large weights prepared in every run: the same bits from less memory, where their prepared form is larger at all.
+TEST(ProgramMemory, LeanOnesPrepareLargeWeightsAnew) {
+  Graph g;
+  const Value x = input(g, "x", {DType::f32, {1, 512, 14, 14}});
+  const Value w = parameter(g, "w", {DType::f32, {512, 512, 3, 3}});
+  const Value y = conv(g, x, w, {}, {.pad = 1});
+  Tensor weights(DType::f32, {512, 512, 3, 3}), picture(DType::f32, {1, 512, 14, 14});
+  const Rng rng(7);
+  uint64_t at = 0;
+  for (float& v : weights.data<float>()) v = rng.uniform(at++) - 0.5F;
+  for (float& v : picture.data<float>()) v = rng.uniform(at++);
+  const auto backend = cpu_backend();
+  Program usual = compile(g, std::vector<Value>{y}, {{"w", weights}}, *backend, {.tune = false});
+  Program lean = compile(g, std::vector<Value>{y}, {{"w", weights}}, *backend, {.lean = true, .tune = false});
+  const Tensor expected = usual.run({{"x", picture}})[0];
+  for (int again = 0; again < 2; ++again) {
+    const Tensor got = lean.run({{"x", picture}})[0];
+    ASSERT_EQ(std::memcmp(got.raw(), expected.raw(), got.bytes()), 0);
+  }
+  EXPECT_LE(lean.memory().weights, 2 * weights.bytes());
+  if (usual.memory().weights > 2 * weights.bytes()) EXPECT_LT(lean.memory().weights, usual.memory().weights / 2);
 }
 
 }  // namespace

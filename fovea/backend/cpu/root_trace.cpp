@@ -39,25 +39,35 @@ constexpr double kPolynomials[][5] = {
 // Square row-major matrices in the scratch memory, and the products' own.
 struct Work {
   int64_t n;
+  int threads;
   double *l, *r, *x, *start, *next, *g, *g2, *sum;
   void* products;
 
   DoubleMatrix of(const double* m) const { return {m, n, 1}; }
   void multiply(const DoubleMatrix& a, const DoubleMatrix& b, double* c, bool symmetric) const {
-    double_product({.rows = n, .columns = n, .depth = n, .a = a, .b = b, .c = c, .c_row = n, .symmetric = symmetric},
+    double_product({.rows = n,
+                    .columns = n,
+                    .depth = n,
+                    .a = a,
+                    .b = b,
+                    .c = c,
+                    .c_row = n,
+                    .symmetric = symmetric,
+                    .threads = threads},
                    products);
   }
 };
 
 constexpr int64_t kMatrices = 8;
-size_t work_bytes(int64_t n) {
-  return static_cast<size_t>(kMatrices * n * n) * sizeof(double) + kernels::double_product_scratch_bytes(n, n);
+size_t work_bytes(int64_t n, int threads) {
+  return static_cast<size_t>(kMatrices * n * n) * sizeof(double) + kernels::double_product_scratch_bytes(n, n, threads);
 }
 
-Work work_in(int64_t n, void* scratch) {
+Work work_in(int64_t n, int threads, void* scratch) {
   auto* m = static_cast<double*>(scratch);
   const int64_t size = n * n;
   return {n,
+          threads,
           m,
           m + size,
           m + 2 * size,
@@ -87,7 +97,8 @@ bool factorise(const Work& w) {
                       .c = panel,
                       .c_row = n,
                       .factor = -1,
-                      .keep = true},
+                      .keep = true,
+                      .threads = w.threads},
                      w.products);
     }
     for (int64_t j = 0; j < width; ++j) {
@@ -120,7 +131,8 @@ void solve_transposed(const Work& w, double* y) {
                       .c = y + first * n,
                       .c_row = n,
                       .factor = -1,
-                      .keep = true},
+                      .keep = true,
+                      .threads = w.threads},
                      w.products);
     parallel_ranges(n, 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = last - 1; i >= first; --i) {
@@ -186,8 +198,8 @@ void orthogonalise(Work& w) {
 }
 
 // False where a is not positive definite.
-bool by_products(int64_t n, const float* a, const float* r, float* trace, float* slope, void* scratch) {
-  Work w = work_in(n, scratch);
+bool by_products(int64_t n, int threads, const float* a, const float* r, float* trace, float* slope, void* scratch) {
+  Work w = work_in(n, threads, scratch);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < n; ++j) {
       w.l[i * n + j] = 0.5 * (static_cast<double>(a[i * n + j]) + static_cast<double>(a[j * n + i]));
@@ -218,11 +230,13 @@ std::string lower_root_trace(const Request& request, const CpuOptions&, std::vec
   lowering.implementation = kernel_name("root_trace");
   lowering.inputs = {plain_layout(a), plain_layout(request.type(1))};
   for (const Type& type : request.op_node().outputs) lowering.outputs.push_back(plain_layout(type));
-  lowering.scratch = work_bytes(n);
-  lowering.run = [n](const Buffers& b) {
+  const int threads = thread_count();
+  lowering.scratch = work_bytes(n, threads);
+  lowering.run = [n, threads](const Buffers& b) {
     const auto *given = reinterpret_cast<const float*>(b.in[0]), *root = reinterpret_cast<const float*>(b.in[1]);
     auto *trace = reinterpret_cast<float*>(b.out[0]), *slope = reinterpret_cast<float*>(b.out[1]);
-    if (!by_products(n, given, root, trace, slope, b.scratch)) root_trace_exactly(n, given, root, trace, slope);
+    if (!by_products(n, threads, given, root, trace, slope, b.scratch))
+      root_trace_exactly(n, given, root, trace, slope);
   };
   choices.push_back(std::move(lowering));
   return {};

@@ -111,8 +111,8 @@ void mirror(const DoubleProduct& p, int64_t begin) {
 
 }  // namespace
 
-size_t double_product_scratch_bytes(int64_t columns, int64_t depth) {
-  const int64_t a = kBlockRows * static_cast<int64_t>(thread_count());
+size_t double_product_scratch_bytes(int64_t columns, int64_t depth, int threads) {
+  const int64_t a = kBlockRows * static_cast<int64_t>(threads);
   return static_cast<size_t>((a + columns + kWideMost) * depth) * sizeof(double);
 }
 
@@ -121,7 +121,7 @@ void double_product(const DoubleProduct& p, void* scratch) {
   const int64_t panels = (p.columns + wide - 1) / wide, blocks = (p.rows + kBlockRows - 1) / kBlockRows;
   auto* b = static_cast<double*>(scratch);
   double* a = b + panels * wide * p.depth;
-  in_team(static_cast<int>(std::min<int64_t>(blocks, thread_count())), [&](int64_t part, int64_t team) {
+  in_team(static_cast<int>(std::min<int64_t>(blocks, p.threads)), [&](int64_t part, int64_t team) {
     for (int64_t panel = part; panel < panels; panel += team)
       pack(p.b, p.depth, panel * wide, p.columns, wide, b + panel * wide * p.depth);
     team_barrier(team);

@@ -21,10 +21,12 @@ struct DoubleProduct {
   double factor = 1;  // c = keep · c + factor · a b
   bool keep = false;
   bool symmetric = false;  // a b is a symmetric matrix: half of it is computed, the rest mirrored
+  int threads = 1;         // at most
 };
 
-// Sums run along the depth in order, so the result does not depend on the number of threads. Threaded.
-size_t double_product_scratch_bytes(int64_t columns, int64_t depth);
+// Sums run along the depth in order, so the result does not depend on the number of threads. The scratch memory is for
+// as many threads.
+size_t double_product_scratch_bytes(int64_t columns, int64_t depth, int threads);
 void double_product(const DoubleProduct& product, void* scratch);
 
 }  // namespace fovea::kernels
