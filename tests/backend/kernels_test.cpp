@@ -100,6 +100,9 @@ TEST(kernels, gemm_rows) {
           // A row alone gives the same bits.
           gemm_rows(x.data(), w.data(), b.data(), single.data(), 1, inputs, outputs, true);
           EXPECT_EQ(0, std::memcmp(single.data(), y.data(), at(outputs) * sizeof(float)));
+          // So do fewer streams.
+          gemm_rows(x.data(), w.data(), b.data(), single.data(), 1, inputs, outputs, true, 4);
+          EXPECT_EQ(0, std::memcmp(single.data(), y.data(), at(outputs) * sizeof(float)));
         }
   });
 }
@@ -368,7 +371,8 @@ void check_winograd(const Convolution& c, int tile, int threads, bool adjoint) {
   SCOPED_TRACE(
       fmt::format("{}x{}x{}x{} to {} tile {} threads {} adjoint {}", c.n, c.i, c.h, c.w, c.o, tile, threads, adjoint));
   const auto x = random_floats(at(c.n * c.i * c.h * c.w), 10);
-  auto w = random_floats(at(c.o * c.i * 9), 11);
+  const int64_t area = c.kernel_h * c.kernel_w;
+  auto w = random_floats(at(c.o * c.i * area), 11);
   const auto bias = random_floats(at((c.o + 15) / 16 * 16), 12);
   const auto residual = random_floats(at(c.n * c.o * c.oh() * c.ow()), 13);
   std::vector<double> want(residual.size());
@@ -379,12 +383,14 @@ void check_winograd(const Convolution& c, int tile, int threads, bool adjoint) {
     std::vector<float> turned(w.size());
     for (int64_t o = 0; o < c.o; ++o)
       for (int64_t i = 0; i < c.i; ++i)
-        for (int64_t k = 0; k < 9; ++k) turned[at((i * c.o + o) * 9 + 8 - k)] = w[at((o * c.i + i) * 9 + k)];
+        for (int64_t k = 0; k < area; ++k)
+          turned[at((i * c.o + o) * area + area - 1 - k)] = w[at((o * c.i + i) * area + k)];
     w = turned;
   }
-  const WinogradPlan plan = plan_winograd({c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.pad_top, c.pad_left,
-                                           strides_nChw16c(c.i, c.h, c.w), strides_nChw16c(c.o, c.oh(), c.ow())},
-                                          tile, threads);
+  const WinogradPlan plan =
+      plan_winograd({c.n, c.i, c.h, c.w, c.o, c.oh(), c.ow(), c.pad_top, c.pad_left, int(c.kernel_h),
+                     strides_nChw16c(c.i, c.h, c.w), strides_nChw16c(c.o, c.oh(), c.ow())},
+                    tile, threads);
   std::vector<float> transformed(plan.weight_floats, NAN);
   winograd_weights(plan, w.data(), adjoint, transformed.data());
   const auto xb = to_blocked(x, c.n, c.i, c.h * c.w), rb = to_blocked(residual, c.n, c.o, c.oh() * c.ow());
@@ -393,7 +399,7 @@ void check_winograd(const Convolution& c, int tile, int threads, bool adjoint) {
   std::vector<float> y(rb.size(), NAN), again = y;
   const auto scratch = hwy::AllocateAligned<char>(plan.scratch_bytes);
   winograd(plan, xb.data(), transformed.data(), padded_bias.data(), rb.data(), y.data(), true, scratch.get());
-  EXPECT_LT(relative_error(from_blocked(y, c.n, c.o, c.oh() * c.ow()), want), tile == 4 ? 5e-6 : 2e-5);
+  EXPECT_LT(relative_error(from_blocked(y, c.n, c.o, c.oh() * c.ow()), want), plan.side == 6 ? 5e-6 : 2e-5);
   EXPECT_EQ(to_blocked(from_blocked(y, c.n, c.o, c.oh() * c.ow()), c.n, c.o, c.oh() * c.ow()), y) << "padded lanes";
   set_thread_count(1);
   winograd(plan, xb.data(), transformed.data(), padded_bias.data(), rb.data(), again.data(), true, scratch.get());
@@ -409,7 +415,12 @@ TEST(kernels, winograd) {
       check_winograd({1, 32, 13, 30, 16, 3, 3, 1, 1, 0, 2, 1, 0}, tile, 1, true);
       check_winograd({1, 3, 3, 3, 9, 3, 3, 1, 1, 0, 0, 0, 0}, tile, 2, false);
     }
+    check_winograd({1, 16, 12, 12, 32, 5, 5, 1, 1, 2, 2, 2, 2}, 4, 2, false);
+    check_winograd({2, 17, 7, 9, 50, 5, 5, 1, 1, 2, 2, 2, 2}, 4, 3, false);
+    check_winograd({1, 32, 13, 21, 16, 5, 5, 1, 1, 0, 4, 3, 0}, 4, 1, true);
+    check_winograd({1, 3, 5, 5, 9, 5, 5, 1, 1, 0, 0, 0, 0}, 4, 2, false);
   });
+  check_winograd({1, 64, 27, 27, 192, 5, 5, 1, 1, 2, 2, 2, 2}, 4, 2, true);
   for (const int tile : {4, 6}) {
     check_winograd({1, 64, 40, 44, 64, 3, 3, 1, 1, 1, 1, 1, 1}, tile, 2, false);   // own chunks
     check_winograd({1, 256, 14, 14, 256, 3, 3, 1, 1, 1, 1, 1, 1}, tile, 2, true);  // shared chunks
@@ -425,7 +436,7 @@ TEST(kernels, winograd_nhwc) {
   for (int64_t p = 0; p < c.h * c.w; ++p)
     for (int64_t k = 0; k < c.i; ++k) last[at(p * c.i + k)] = x[at(k * c.h * c.w + p)];
   const WinogradPlan plan = plan_winograd(
-      {1, c.i, c.h, c.w, c.o, c.h, c.w, 1, 1, strides_nhwc(c.i, c.h, c.w), strides_nhwc(c.o, c.h, c.w)}, 4, 2);
+      {1, c.i, c.h, c.w, c.o, c.h, c.w, 1, 1, 3, strides_nhwc(c.i, c.h, c.w), strides_nhwc(c.o, c.h, c.w)}, 4, 2);
   std::vector<float> transformed(plan.weight_floats);
   winograd_weights(plan, w.data(), false, transformed.data());
   const auto scratch = hwy::AllocateAligned<char>(plan.scratch_bytes);

@@ -21,7 +21,6 @@ std::string lower_gemm_rows(const Request& request, const CpuOptions& options, s
     return "the bias is no row";
   const bool bf16 = options.bf16 && request.constant[1];
   Lowering lowering;
-  lowering.implementation = kernel_name(bf16 ? "gemm_rows bf16" : "gemm_rows");
   lowering.inputs = {plain_layout(x), plain_layout(w)};
   if (node.inputs.size() > 2) lowering.inputs.push_back(has_bias ? plain_layout(request.type(2)) : Layout{});
   if (bf16) {
@@ -32,15 +31,23 @@ std::string lower_gemm_rows(const Request& request, const CpuOptions& options, s
         });
   }
   lowering.outputs = {plain_layout(node.outputs[0])};
-  lowering.run = [=](const Buffers& b) {
-    const auto* from = reinterpret_cast<const float*>(b.in[0]);
-    const auto* bias = has_bias ? reinterpret_cast<const float*>(b.in[2]) : nullptr;
-    auto* to = reinterpret_cast<float*>(b.out[0]);
-    if (bf16)
-      kernels::gemm_rows_bf16(from, reinterpret_cast<const uint16_t*>(b.in[1]), bias, to, rows, inputs, outputs, false);
-    else kernels::gemm_rows(from, reinterpret_cast<const float*>(b.in[1]), bias, to, rows, inputs, outputs, false);
-  };
-  choices.push_back(std::move(lowering));
+  for (const int streams : {6, 4}) {
+    if (streams == 4 && rows > 1) break;
+    lowering.implementation =
+        kernel_name(fmt::format("gemm_rows{}{}", bf16 ? " bf16" : "", streams == 4 ? " by 4" : ""));
+    lowering.run = [=](const Buffers& b) {
+      const auto* from = reinterpret_cast<const float*>(b.in[0]);
+      const auto* bias = has_bias ? reinterpret_cast<const float*>(b.in[2]) : nullptr;
+      auto* to = reinterpret_cast<float*>(b.out[0]);
+      if (bf16)
+        kernels::gemm_rows_bf16(from, reinterpret_cast<const uint16_t*>(b.in[1]), bias, to, rows, inputs, outputs,
+                                false, streams);
+      else
+        kernels::gemm_rows(from, reinterpret_cast<const float*>(b.in[1]), bias, to, rows, inputs, outputs, false,
+                           streams);
+    };
+    choices.push_back(lowering);
+  }
   return {};
 }
 

@@ -99,20 +99,21 @@ void some_outputs(const Product& p, const Weight* w, int64_t begin, int64_t end)
 }
 
 template <class Weight>
-void any_rows(const Product& p, const Weight* w, int64_t rows, int64_t begin, int64_t end) {
-  if (rows == 1) some_outputs<6, 1>(p, w, begin, end);
+void any_rows(const Product& p, const Weight* w, int64_t rows, int streams, int64_t begin, int64_t end) {
+  if (rows == 1 && streams == 4) some_outputs<4, 1>(p, w, begin, end);
+  if (rows == 1 && streams != 4) some_outputs<6, 1>(p, w, begin, end);
   if (rows == 2) some_outputs<6, 2>(p, w, begin, end);
   if (rows == 3) some_outputs<4, 3>(p, w, begin, end);
   if (rows == 4) some_outputs<4, 4>(p, w, begin, end);
 }
 
 void rows_f32(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t inputs,
-              int64_t outputs, bool rectify, int64_t begin, int64_t end) {
-  any_rows(Product{x, bias, y, inputs, outputs, rectify}, w, rows, begin, end);
+              int64_t outputs, bool rectify, int streams, int64_t begin, int64_t end) {
+  any_rows(Product{x, bias, y, inputs, outputs, rectify}, w, rows, streams, begin, end);
 }
 void rows_bf16(const float* x, const uint16_t* w, const float* bias, float* y, int64_t rows, int64_t inputs,
-               int64_t outputs, bool rectify, int64_t begin, int64_t end) {
-  any_rows(Product{x, bias, y, inputs, outputs, rectify}, w, rows, begin, end);
+               int64_t outputs, bool rectify, int streams, int64_t begin, int64_t end) {
+  any_rows(Product{x, bias, y, inputs, outputs, rectify}, w, rows, streams, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -126,18 +127,18 @@ HWY_EXPORT(rows_f32);
 HWY_EXPORT(rows_bf16);
 
 void gemm_rows(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t inputs,
-               int64_t outputs, bool rectify) {
+               int64_t outputs, bool rectify, int streams) {
   const int64_t grain = std::max<int64_t>(16, 32768 / std::max<int64_t>(inputs, 1));
   parallel_ranges(outputs, grain, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(rows_f32)(x, w, bias, y, rows, inputs, outputs, rectify, begin, end);
+    HWY_DYNAMIC_DISPATCH(rows_f32)(x, w, bias, y, rows, inputs, outputs, rectify, streams, begin, end);
   });
 }
 
 void gemm_rows_bf16(const float* x, const uint16_t* w, const float* bias, float* y, int64_t rows, int64_t inputs,
-                    int64_t outputs, bool rectify) {
+                    int64_t outputs, bool rectify, int streams) {
   const int64_t grain = std::max<int64_t>(16, 32768 / std::max<int64_t>(inputs, 1));
   parallel_ranges(outputs, grain, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(rows_bf16)(x, w, bias, y, rows, inputs, outputs, rectify, begin, end);
+    HWY_DYNAMIC_DISPATCH(rows_bf16)(x, w, bias, y, rows, inputs, outputs, rectify, streams, begin, end);
   });
 }
 

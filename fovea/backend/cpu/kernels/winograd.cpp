@@ -1,9 +1,10 @@
-// y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A for tiles of m×m outputs (m = 4 or 6) and (m+2)×(m+2) inputs: with many channels the
-// products become (m+2)² matrix products [tiles, inputs] × [inputs, outputs] of 2.25 (m = 4) or 1.78 (m = 6)
-// multiplications an output and input channel instead of 9. Work runs in chunks of tiles that a cache holds: transform
-// the inputs; then for every 32 output channels multiply and transform back. Few weights: each thread has chunks of its
-// own and no thread waits for another. Many weights: the threads share a chunk and divide its outputs, so that each
-// weight is read once. Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
+// y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A for tiles of m×m outputs and s×s inputs, s = m + k - 1: with many channels the
+// products become s² matrix products [tiles, inputs] × [inputs, outputs]. An output and input channel then cost 2.25
+// (m = 4) or 1.78 (m = 6) multiplications instead of 9, and 4 (m = 4) instead of 25 where kernels are 5×5. Work runs in
+// chunks of tiles that a cache holds: transform the inputs; then for every 32 output channels multiply and transform
+// back. Few weights: each thread has chunks of its own and no thread waits for another. Many weights: the threads share
+// a chunk and divide its outputs, so that each weight is read once. Source: Lavin & Gray, "Fast algorithms for
+// convolutional neural networks", CVPR 2016.
 #include "fovea/backend/cpu/kernels/winograd.h"
 
 #include <algorithm>
@@ -76,10 +77,9 @@ HWY_INLINE Tile tile_at(const WinogradPlan& p, int64_t index) {
   return {rest / p.tile_rows, rest % p.tile_rows * p.tile, column * p.tile};
 }
 
-template <int kTile>
+template <int kSide>
 HWY_INLINE void input_tile(const WinogradPlan& p, const float* x, const Tile& tile, int64_t block, float* v,
                            int64_t v_step) {
-  constexpr int kSide = kTile + 2;
   const WinogradShape& s = p.shape;
   HWY_ALIGN float rows[kSide][kSide][16];
   const int64_t top = tile.row - s.pad_top, left = tile.column - s.pad_left;
@@ -99,7 +99,7 @@ HWY_INLINE void input_tile(const WinogradPlan& p, const float* x, const Tile& ti
         else d[c] = zero();
       }
     }
-    transform_input<kTile>(d, t);
+    transform_input<kSide>(d, t);
 #pragma GCC unroll 8
     for (int c = 0; c < kSide; ++c) store(t[c], rows[r][c]);
   }
@@ -107,7 +107,7 @@ HWY_INLINE void input_tile(const WinogradPlan& p, const float* x, const Tile& ti
     Sixteen d[kSide], t[kSide];
 #pragma GCC unroll 8
     for (int r = 0; r < kSide; ++r) d[r] = load(rows[r][c]);
-    transform_input<kTile>(d, t);
+    transform_input<kSide>(d, t);
 #pragma GCC unroll 8
     for (int r = 0; r < kSide; ++r) store(t[r], v + (r * kSide + c) * v_step);
   }
@@ -120,8 +120,8 @@ void inputs_range(const WinogradPlan& p, const float* x, float* v, int64_t first
   for (int64_t item = begin; item < end; ++item) {
     const int64_t block = item / count, k = item % count;
     float* to = v + (block * p.chunk + k) * 16;
-    if (p.tile == 4) input_tile<4>(p, x, tile_at(p, first + k), block, to, v_step);
-    else input_tile<6>(p, x, tile_at(p, first + k), block, to, v_step);
+    if (p.side == 6) input_tile<6>(p, x, tile_at(p, first + k), block, to, v_step);
+    else input_tile<8>(p, x, tile_at(p, first + k), block, to, v_step);
   }
 }
 
@@ -132,17 +132,16 @@ struct Finish {
 };
 
 // One tile of 16 output channels: m has a matrix every m_step floats.
-template <int kTile>
+template <int kTile, int kSide>
 HWY_INLINE void output_tile(const WinogradPlan& p, const float* m, int64_t m_step, const Tile& tile, int64_t block,
                             const Finish& f) {
-  constexpr int kSide = kTile + 2;
   const WinogradShape& s = p.shape;
   HWY_ALIGN float rows[kSide][kTile][16];
   for (int r = 0; r < kSide; ++r) {
     Sixteen d[kSide], t[kTile];
 #pragma GCC unroll 8
     for (int c = 0; c < kSide; ++c) d[c] = load(m + (r * kSide + c) * m_step);
-    transform_output<kTile>(d, t);
+    transform_output<kTile, kSide>(d, t);
 #pragma GCC unroll 8
     for (int c = 0; c < kTile; ++c) store(t[c], rows[r][c]);
   }
@@ -154,7 +153,7 @@ HWY_INLINE void output_tile(const WinogradPlan& p, const float* m, int64_t m_ste
     Sixteen d[kSide], t[kTile];
 #pragma GCC unroll 8
     for (int r = 0; r < kSide; ++r) d[r] = load(rows[r][c]);
-    transform_output<kTile>(d, t);
+    transform_output<kTile, kSide>(d, t);
 #pragma GCC unroll 8
     for (int r = 0; r < kTile; ++r) {
       if (r >= height) break;
@@ -194,8 +193,10 @@ void multiply_groups(const WinogradPlan& p, const float* v, const float* u, floa
   for (int64_t k = tile_begin; k < tile_end; ++k)
     for (int o = 0; o < vectors; ++o) {
       const float* from = m + (k - tile_begin) * 32 + o * 16;
-      if (p.tile == 4) output_tile<4>(p, from, m_step, tile_at(p, first + k), first_block + o, f);
-      else output_tile<6>(p, from, m_step, tile_at(p, first + k), first_block + o, f);
+      const Tile tile = tile_at(p, first + k);
+      if (p.side == 6) output_tile<4, 6>(p, from, m_step, tile, first_block + o, f);
+      else if (p.tile == 6) output_tile<6, 8>(p, from, m_step, tile, first_block + o, f);
+      else output_tile<4, 8>(p, from, m_step, tile, first_block + o, f);
     }
 }
 
@@ -244,7 +245,8 @@ WinogradPlan plan_winograd(const WinogradShape& shape, int tile, int threads) {
   WinogradPlan p{};
   p.shape = shape;
   p.tile = tile;
-  p.points = (tile + 2) * (tile + 2);
+  p.side = tile + shape.kernel - 1;
+  p.points = p.side * p.side;
   p.input_blocks = divide_up(shape.inputs, 16);
   p.output_blocks = divide_up(shape.outputs, 16);
   p.tile_rows = divide_up(shape.out_height, tile);

@@ -1,7 +1,7 @@
-// The one-dimensional transforms of Winograd's minimal filtering F(m, 3): y = Aᵀ[(G g) ⊙ (Bᵀ d)].
-// F(4,3) has the points 0, ±1, ±2, ∞; F(6,3) has 0, ±1, ±2, ±1/2, ∞.
-// Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; the points ±1/2: Vincent et
-// al., "On improving the numerical stability of Winograd convolutions", 2017.
+// The one-dimensional transforms of Winograd's minimal filtering F(m, k) with s = m + k - 1 points: y = Aᵀ[(G g) ⊙ (Bᵀ
+// d)]. s = 6 has the points 0, ±1, ±2, ∞; s = 8 has 0, ±1, ±2, ±1/2, ∞. Bᵀ depends on the points alone; row j of Aᵀ has
+// their j-th powers, and ∞ in its last. Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR
+// 2016; the points ±1/2: Vincent et al., "On improving the numerical stability of Winograd convolutions", 2017.
 #if defined(FOVEA_KERNELS_WINOGRAD_TRANSFORMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_WINOGRAD_TRANSFORMS_INL_H_
 #undef FOVEA_KERNELS_WINOGRAD_TRANSFORMS_INL_H_
@@ -16,9 +16,9 @@ namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
 // Bᵀ d
-template <int kTile>
+template <int kSide>
 HWY_INLINE void transform_input(const Sixteen* d, Sixteen* t) {
-  if constexpr (kTile == 4) {
+  if constexpr (kSide == 6) {
     t[0] = mul_add(d[0], 4.0f, mul_add(d[2], -5.0f, d[4]));
     const Sixteen a = mul_add(d[2], -4.0f, d[4]), b = mul_add(d[1], -4.0f, d[3]);
     t[1] = add(a, b);
@@ -45,11 +45,11 @@ HWY_INLINE void transform_input(const Sixteen* d, Sixteen* t) {
 }
 
 // Aᵀ m
-template <int kTile>
+template <int kTile, int kSide>
 HWY_INLINE void transform_output(const Sixteen* m, Sixteen* y) {
   const Sixteen s1 = add(m[1], m[2]), d1 = sub(m[1], m[2]);
   const Sixteen s2 = add(m[3], m[4]), d2 = sub(m[3], m[4]);
-  if constexpr (kTile == 4) {
+  if constexpr (kSide == 6) {
     y[0] = add(m[0], add(s1, s2));
     y[1] = mul_add(d2, 2.0f, d1);
     y[2] = mul_add(s2, 4.0f, s1);
@@ -60,8 +60,11 @@ HWY_INLINE void transform_output(const Sixteen* m, Sixteen* y) {
     y[1] = mul_add(d2, 2.0f, mul_add(d3, 0.5f, d1));
     y[2] = mul_add(s2, 4.0f, mul_add(s3, 0.25f, s1));
     y[3] = mul_add(d2, 8.0f, mul_add(d3, 0.125f, d1));
-    y[4] = mul_add(s2, 16.0f, mul_add(s3, 0.0625f, s1));
-    y[5] = mul_add(d2, 32.0f, mul_add(d3, 0.03125f, add(d1, m[7])));
+    if constexpr (kTile == 4) y[3] = add(y[3], m[7]);
+    if constexpr (kTile == 6) {
+      y[4] = mul_add(s2, 16.0f, mul_add(s3, 0.0625f, s1));
+      y[5] = mul_add(d2, 32.0f, mul_add(d3, 0.03125f, add(d1, m[7])));
+    }
   }
 }
 
