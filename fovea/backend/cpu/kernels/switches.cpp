@@ -129,9 +129,10 @@ HWY_INLINE int64_t some_windows(const PoolShape& s, const Span& rows, const Span
 }
 
 // Neighbouring pairs, two rows of them: the usual 2×2 windows without gathering. Reads 2 · kLanes floats of each row.
+// Writes `count` results, or a whole vector where there is room for one: what follows is then yet to be written.
 template <bool kWantSwitches>
 HWY_INLINE void pair_windows(const PoolShape& s, const Span& rows, const Span& columns, const float* from,
-                             int64_t count, float* y, int32_t* switches) {
+                             int64_t count, int64_t room, float* y, int32_t* switches) {
   const Floats d;
   const Positions di;
   const int64_t corner = rows.first * s.width + columns.first;
@@ -140,15 +141,19 @@ HWY_INLINE void pair_windows(const PoolShape& s, const Span& rows, const Span& c
   hn::LoadInterleaved2(d, from + corner + s.width, taps[2], taps[3]);
   float values[kLanes];
   int32_t positions[kLanes];
+  const bool whole = room >= kLanes;
+  float* const to = whole ? y : values;
+  int32_t* const to_switch = whole ? switches : positions;
   window<kWantSwitches>(
       s, rows, columns,
       [&](int64_t at) HWY_ATTR {
         const int64_t k = at - corner;
         return taps[k < 2 ? k : k - s.width + 2];
       },
-      values, positions);
+      to, to_switch);
   if constexpr (kWantSwitches)
-    hn::StoreU(hn::Add(hn::LoadU(di, positions), hn::Add(hn::Iota(di, 0), hn::Iota(di, 0))), di, positions);
+    hn::StoreU(hn::Add(hn::LoadU(di, to_switch), hn::Add(hn::Iota(di, 0), hn::Iota(di, 0))), di, to_switch);
+  if (whole) return;
   for (int64_t k = 0; k < count; ++k) y[k] = values[k];
   if constexpr (kWantSwitches)
     for (int64_t k = 0; k < count; ++k) switches[k] = positions[k];
@@ -177,7 +182,7 @@ void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* swit
                          start <= (s.planes - plane) * s.height * s.width;
       if (pairs) {
         const int64_t count = std::min({s.out_width - column, (s.width - columns.first) / 2, int64_t{kLanes}});
-        pair_windows<kWantSwitches>(s, rows, columns, from, count, y + to, to_switch);
+        pair_windows<kWantSwitches>(s, rows, columns, from, count, end * s.out_width - to, y + to, to_switch);
         column += count;
         continue;
       }

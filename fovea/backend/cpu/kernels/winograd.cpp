@@ -29,9 +29,10 @@ constexpr int kTilesMost = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 3;
 constexpr int kVectorsMost = kLanes == 16 ? 2 : 1;
 
 // m[n][o] = Σ_i v[i][n] · u[i][o] for kTiles tiles and kVectors·16 outputs. v is [blocks][chunk][16], u
-// [inputs][u_step], m [tiles][32].
+// [inputs][u_step], m [tiles][32]. Meanwhile the weights from `ahead` on are asked for, ahead_step floats a product.
 template <int kTiles, int kVectors>
-HWY_NOINLINE void multiply(const float* v, const float* u, float* m, int64_t blocks, int64_t chunk, int64_t u_step) {
+HWY_NOINLINE void multiply(const float* v, const float* u, float* m, int64_t blocks, int64_t chunk, int64_t u_step,
+                           const float* ahead, int64_t ahead_step) {
   Sixteen total[kTiles][kVectors];
 #pragma GCC unroll 16
   for (int n = 0; n < kTiles; ++n)
@@ -45,6 +46,9 @@ HWY_NOINLINE void multiply(const float* v, const float* u, float* m, int64_t blo
       for (int o = 0; o < kVectors; ++o) weights[o] = load(u + o * 16);
       hwy::Prefetch(u + 24 * 32);
       if (u_step == 32) hwy::Prefetch(u + 24 * 32 + 16);
+      __builtin_prefetch(ahead, 0, 2);  // into L2
+      if (ahead_step == 32) __builtin_prefetch(ahead + 16, 0, 2);
+      ahead += ahead_step;
       if (k < kTiles) hwy::Prefetch(next + k * 16);
 #pragma GCC unroll 16
       for (int n = 0; n < kTiles; ++n) {
@@ -62,7 +66,7 @@ HWY_NOINLINE void multiply(const float* v, const float* u, float* m, int64_t blo
     for (int o = 0; o < kVectors; ++o) store(total[n][o], m + n * 32 + o * 16);
 }
 
-using Multiply = void (*)(const float*, const float*, float*, int64_t, int64_t, int64_t);
+using Multiply = void (*)(const float*, const float*, float*, int64_t, int64_t, int64_t, const float*, int64_t);
 template <int kVectors, int... kCounts>
 HWY_INLINE Multiply choose(int count, std::integer_sequence<int, kCounts...>) {
   constexpr Multiply kAll[] = {multiply<kCounts + 1, kVectors>...};
@@ -177,16 +181,19 @@ void multiply_groups(const WinogradPlan& p, const float* v, const float* u, floa
   for (int point = 0; point < p.points; ++point, panel += inputs * u_step) {
     const float* from = v + point * p.input_blocks * p.chunk * 16;
     float* to = m + point * m_step;
-    for (int64_t g = begin; g < end; ++g) {
+    // Each group asks for its share of the next point's weights: they come at the same pace while all are computed.
+    const int64_t ahead_step = u_step / (end - begin);
+    const float* ahead = panel + inputs * u_step;
+    for (int64_t g = begin; g < end; ++g, ahead += inputs * ahead_step) {
       const int64_t at = count * g / groups;
       const int tiles = static_cast<int>(count * (g + 1) / groups - at);
       if (vectors == 2 && kVectorsMost == 2) {
         choose<kVectorsMost>(tiles, kCounts)(from + at * 16, panel, to + (at - tile_begin) * 32, p.input_blocks,
-                                             p.chunk, u_step);
+                                             p.chunk, u_step, ahead, ahead_step);
       } else {
         for (int o = 0; o < vectors; ++o)
           choose<1>(tiles, kCounts)(from + at * 16, panel + o * 16, to + (at - tile_begin) * 32 + o * 16,
-                                    p.input_blocks, p.chunk, u_step);
+                                    p.input_blocks, p.chunk, u_step, ahead, ahead_step);
       }
     }
   }
