@@ -71,6 +71,8 @@ struct Request {
   std::span<const Tensor* const> values;  // its tensor where constant, else null
   std::span<const bool> used;             // which outputs anything depends on
   Group* group = nullptr;                 // who all_reduce goes over; null: this process alone
+  // The nodes that read output 0, where they are all that it is for; else empty.
+  std::span<const Use> readers = {};
   const Node& op_node() const { return graph.node(node); }
   const Type& type(size_t i) const { return graph.type(graph.node(node).inputs[i]); }
 };

@@ -286,9 +286,11 @@ class Compiler {
       used[k] = !all_uses_[static_cast<size_t>(index)][k].empty() || wanted.contains(v);
     }
     check_group(node);
-    const Request request{
+    Request request{
         graph_,        index, layouts, {constant.get(), node.inputs.size()}, values, {used.get(), node.outputs.size()},
         options_.group};
+    if (!node.outputs.empty() && !wanted.contains({index, 0}))
+      request.readers = all_uses_[static_cast<size_t>(index)][0];
     Answer answer = backend_.lower(request);
     require(!answer.choices.empty(), ErrorKind::internal, "no implementation for {} \"{}\"", node.op->name, node.name);
     const size_t choice = choose(node, answer);

@@ -7,14 +7,20 @@
 #include <cmath>
 
 #include "fovea/backend/cpu/layouts.h"
+#include "fovea/backend/cpu/onednn.h"
 #include "fovea/backend/reference/evaluate.h"
+#include "fovea/base/rng.h"
+#include "fovea/compile/program.h"
 #include "fovea/ops/average_pool.h"
 #include "fovea/ops/concat.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/gemm.h"
 #include "fovea/ops/global_pool.h"
+#include "fovea/ops/gram.h"
+#include "fovea/ops/input.h"
 #include "fovea/ops/list.h"
 #include "fovea/ops/max_pool.h"
+#include "fovea/ops/relu.h"
 #include "fovea/ops/split.h"
 #include "tests/backend/lowered.h"
 
@@ -44,6 +50,14 @@ Answer lower(const Op& op, std::vector<Case::Input> inputs, Attributes attribute
                          {constant.get(), node.inputs.size()},
                          values,
                          {used.get(), node.outputs.size()}});
+}
+
+// f32, uniform in [-1, 1).
+Tensor noise(Shape shape, const char* name) {
+  const Rng rng = Rng(1).fork(name);
+  Tensor t(DType::f32, std::move(shape));
+  for (int64_t i = 0; i < t.count(); ++i) t.set(i, 2 * rng.uniform_double(static_cast<uint64_t>(i)) - 1);
+  return t;
 }
 
 void expect_fast(const Answer& answer, const std::string& what) {
@@ -114,7 +128,8 @@ TEST(CpuBackend, ExactForbidsWinograd) {
 // Each operand rounds to 8 bits: the products differ by at most 2⁻⁷ of themselves, and mostly cancel.
 TEST(CpuBackend, Bf16IsCloseToF32) {
   const auto backend = cpu_backend({.bf16 = true});
-  for (const Op* op : {&ops::conv, &ops::conv_input_gradient, &ops::conv_weight_gradient, &ops::gemm})
+  for (const Op* op :
+       {&ops::conv, &ops::conv_input_gradient, &ops::conv_weight_gradient, &ops::gemm, &ops::gram_gradient})
     for (const Case& test : op->cases()) {
       const Built built = build(*op, test, DType::f32, 1);
       const auto want = evaluate(built.graph, built.feeds, built.outputs);
@@ -129,6 +144,37 @@ TEST(CpuBackend, Bf16IsCloseToF32) {
         EXPECT_LE(worst, most / 64) << got.answer.choices[choice].implementation << "; " << repro(*op, test, 1);
       }
     }
+}
+
+// A ReLU's gradient that only a convolution's adjoint reads is rounded as it is written, not in a step of its own.
+TEST(CpuBackend, Bf16RoundsWhereItWrites) {
+  for (const bool shared : {false, true}) {
+    Graph g;
+    const Value x = input(g, "x", {DType::f32, {1, 16, 12, 10}});
+    const auto weight = [&](const char* name) { return parameter(g, name, {DType::f32, {16, 16, 3, 3}}); };
+    const Value y = relu(g, conv(g, x, weight("a"), {}, {.pad = 1}));
+    const Value d = relu_gradient(g, conv(g, x, weight("b"), {}, {.pad = 1}), y);
+    std::vector<Value> wants = {conv_input_gradient(g, d, weight("c"), {.pad = {1, 1, 1, 1}, .sizes = {12, 10}})};
+    if (shared) wants.push_back(d);
+    Weights weights;
+    for (const char* name : {"a", "b", "c"}) weights[name] = noise({16, 16, 3, 3}, name);
+    const Tensor picture = noise({1, 16, 12, 10}, "x");
+    const auto want = compile(g, wants, weights, reference_backend(), {}).run({{"x", picture}});
+    const auto backend = cpu_backend({.bf16 = true});
+    Program program = compile(g, wants, weights, *backend, {.tune = false});
+    const auto got = program.run({{"x", picture}});
+    double most = 0, worst = 0;
+    for (int64_t i = 0; i < want[0].count(); ++i) {
+      most = std::max(most, std::abs(want[0].at(i)));
+      worst = std::max(worst, std::abs(got[0].at(i) - want[0].at(i)));
+    }
+    EXPECT_LE(worst, most / 32);
+    const auto& steps = program.steps();
+    const bool rounds = std::any_of(steps.begin(), steps.end(), [](const StepInfo& s) {
+      return s.implementation.find("elementwise bf16") != std::string::npos;
+    });
+    EXPECT_EQ(rounds, onednn::has_bf16() && !shared);
+  }
 }
 
 TEST(CpuBackend, ConcatenationAndSplittingAlongBlocksShareMemory) {

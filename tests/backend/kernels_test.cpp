@@ -314,10 +314,26 @@ TEST(kernels, binary) {
   });
 }
 
+TEST(kernels, relu_gradient_rounds) {
+  on_every_target([] {
+    for (const int64_t count : {1, 17, 20000}) {
+      auto a = random_floats(at(count), 5);
+      const auto b = random_floats(at(count), 6);
+      if (count > 1) a[3] = NAN, a[5] = INFINITY, a[6] = -INFINITY, a[7] = 1.00390625f, a[8] = 1.01171875f;  // ties
+      std::vector<uint16_t> y(a.size(), 77), want(a.size());
+      std::vector<float> whole(a.size());
+      binary(Binary::relu_gradient, a.data(), b.data(), whole.data(), count);
+      round_to_bf16(whole.data(), want.data(), count);
+      relu_gradient_bf16(a.data(), b.data(), y.data(), count);
+      EXPECT_EQ(y, want);
+    }
+  });
+}
+
 TEST(kernels, channels_in_every_layout) {
   on_every_target([] {
-    const ChannelView views[] = {{2, 3, 35, 1},    {2, 3, 35, 16}, {2, 3, 35, 8},   {7, 1, 1, 37},
-                                 {1, 1, 20001, 1}, {3, 1, 5, 40},  {1, 2, 5000, 16}};
+    const ChannelView views[] = {{2, 3, 35, 1}, {2, 3, 35, 16},   {2, 3, 35, 8},   {7, 1, 1, 37}, {1, 1, 20001, 1},
+                                 {3, 1, 5, 40}, {1, 2, 5000, 16}, {1001, 1, 1, 3}, {2, 5, 70, 6}, {31, 1, 1, 15}};
     for (const ChannelView& v : views) {
       const auto a = random_floats(at(v.count()), 7), scale = random_floats(at(v.channels * v.lanes), 8),
                  shift = random_floats(at(v.channels * v.lanes), 9);
@@ -519,12 +535,21 @@ TEST(kernels, max_pool_and_switches) {
         EXPECT_EQ(0, std::memcmp(taken.data(), y.data(), y.size() * sizeof(float)));
         const auto d = random_floats(y.size(), 17);
         std::vector<float> back(x.size(), NAN), want(x.size(), 0.0f);
-        unpool(d.data(), switches.data(), back.data(), 3, oh * ow, s.h * s.w, lanes);
-        for (size_t k = 0; k < y.size(); ++k) {
-          const int64_t plane = static_cast<int64_t>(k) / (oh * ow * lanes);
-          want[at((plane * s.h * s.w + switches[k]) * lanes + static_cast<int64_t>(k) % lanes)] += d[k];
-        }
-        EXPECT_EQ(back, want);
+        const auto check_unpool = [&] {
+          std::fill(back.begin(), back.end(), NAN);
+          std::fill(want.begin(), want.end(), 0.0f);
+          unpool({3, s.h, s.w, oh, ow, lanes}, d.data(), switches.data(), back.data());
+          for (size_t k = 0; k < y.size(); ++k) {
+            const int64_t plane = static_cast<int64_t>(k) / (oh * ow * lanes);
+            want[at((plane * s.h * s.w + switches[k]) * lanes + static_cast<int64_t>(k) % lanes)] += d[k];
+          }
+          EXPECT_EQ(back, want);
+        };
+        check_unpool();
+        // A switch outside of its window, as a caller's own switches may be.
+        const size_t stray = switches.size() / 2;
+        switches[stray] = switches[stray] == 0 ? static_cast<int32_t>(s.h * s.w - 1) : 0;
+        check_unpool();
       }
   });
 }

@@ -6,7 +6,9 @@
 
 #include "fovea/backend/cpu/kernel_candidates.h"
 #include "fovea/backend/cpu/layouts.h"
+#include "fovea/backend/cpu/onednn.h"
 #include "fovea/ops/channel_affine.h"
+#include "fovea/ops/conv.h"
 #include "fovea/ops/gelu.h"
 
 namespace fovea::cpu {
@@ -105,10 +107,38 @@ std::optional<Broadcast> broadcast(const Type& big, const Layout& layout, const 
   return Broadcast{{batch, blocks, positions, block}, padded ? padded_layout(channels, block) : plain_layout(small)};
 }
 
-std::string lower_equal(const Request& request, const BinaryName& name, std::vector<Lowering>& choices) {
+// Whether all that reads the result are convolutions' adjoints, which round it to bf16.
+bool only_operand(const Request& request) {
+  return !request.readers.empty() && std::all_of(request.readers.begin(), request.readers.end(), [&](const Use& use) {
+    const Op* op = request.graph.node(use.node).op;
+    return (op == &ops::conv_input_gradient && use.input == 0) || (op == &ops::conv_weight_gradient && use.input == 1);
+  });
+}
+
+// relu_gradient that rounds as it writes, in place of a reorder before the convolution that reads it.
+bool add_rounded_relu_gradient(const Request& request, const CpuOptions& options, const Layout& layout,
+                               std::vector<Lowering>& choices) {
+  const Type& type = request.type(0);
+  const Format format = format_of(layout);
+  if (!options.bf16 || !onednn::has_bf16() || layout.is_plain() || is_padded(type, layout) || !only_operand(request))
+    return false;
+  Lowering lowering;
+  lowering.implementation = kernel_name("elementwise bf16");
+  lowering.inputs = {layout, layout};
+  lowering.outputs = {onednn::layout_of(onednn::desc_in(format, onednn::Dims(type.shape), onednn::Storage::bf16))};
+  lowering.run = [count = type.shape.count()](const Buffers& b) {
+    kernels::relu_gradient_bf16(floats(b.in[0]), floats(b.in[1]), reinterpret_cast<uint16_t*>(b.out[0]), count);
+  };
+  choices.push_back(std::move(lowering));
+  return true;
+}
+
+std::string lower_equal(const Request& request, const CpuOptions& options, const BinaryName& name,
+                        std::vector<Lowering>& choices) {
   const Type& type = request.type(0);
   Layout layout = layout_in(common_format(request), type);
   if (!name.keeps_zero && is_padded(type, layout)) layout = plain_layout(type);
+  if (name.f == Binary::relu_gradient && add_rounded_relu_gradient(request, options, layout, choices)) return {};
   Lowering lowering;
   lowering.implementation = kernel_name("elementwise");
   lowering.inputs = {layout, layout};
@@ -195,7 +225,7 @@ std::string lower_unary(const Request& request, const CpuOptions&, std::vector<L
   return {};
 }
 
-std::string lower_binary(const Request& request, const CpuOptions&, std::vector<Lowering>& choices) {
+std::string lower_binary(const Request& request, const CpuOptions& options, std::vector<Lowering>& choices) {
   const Node& node = request.op_node();
   if (node.inputs.size() != 2) return "not two operands";
   const Type &a = request.type(0), &b = request.type(1), &y = node.outputs[0];
@@ -203,7 +233,7 @@ std::string lower_binary(const Request& request, const CpuOptions&, std::vector<
   const auto name = std::find_if(std::begin(kBinaries), std::end(kBinaries),
                                  [&](const BinaryName& n) { return n.op == node.op->name; });
   if (name == std::end(kBinaries)) return "unknown operator";
-  if (a.shape == b.shape) return lower_equal(request, *name, choices);
+  if (a.shape == b.shape) return lower_equal(request, options, *name, choices);
   if (a.shape != y.shape && b.shape != y.shape) return lower_broadcast(request, *name, choices);
   // The operand of the result's shape leads.
   const size_t big = a.shape == y.shape ? 0 : 1, small = 1 - big;

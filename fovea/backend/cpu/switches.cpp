@@ -74,15 +74,19 @@ std::string lower_unpool(const Request& request, const CpuOptions&, std::vector<
   Format format = format_with_switches(request);
   if (!agree(format, d, x)) format = Format::plain;
   const auto [planes, lanes] = planes_of(d.shape, format);
-  const int64_t positions = d.shape.count(2, d.shape.rank()), size = x.shape.count(2, x.shape.rank());
+  const bool rows = d.shape.rank() == 4 && x.shape.rank() == 4;
+  const auto height_of = [&](const Shape& shape) { return rows ? shape[2] : 1; };
+  const auto width_of = [&](const Shape& shape) { return shape.count(rows ? 3 : 2, shape.rank()); };
+  const kernels::UnpoolShape shape{planes, height_of(x.shape), width_of(x.shape), height_of(d.shape), width_of(d.shape),
+                                   lanes};
   const Layout from = layout_in(format, d);
   Lowering lowering;
   lowering.implementation = kernel_name("unpool");
   lowering.inputs = {from, switches_layout(request.type(1), from)};
   lowering.outputs = {layout_in(format, x)};
-  lowering.run = [=, planes = planes, lanes = lanes](const Buffers& b) {
-    kernels::unpool(reinterpret_cast<const float*>(b.in[0]), reinterpret_cast<const int32_t*>(b.in[1]),
-                    reinterpret_cast<float*>(b.out[0]), planes, positions, size, lanes);
+  lowering.run = [shape](const Buffers& b) {
+    kernels::unpool(shape, reinterpret_cast<const float*>(b.in[0]), reinterpret_cast<const int32_t*>(b.in[1]),
+                    reinterpret_cast<float*>(b.out[0]));
   };
   choices.push_back(std::move(lowering));
   return {};

@@ -179,7 +179,7 @@ HWY_INLINE void map_channel(const F& f, const float* a, const float* p, const fl
   const int64_t lanes = view.lanes;
   for (int64_t unit = begin; unit < end;) {
     const int64_t channel = unit / view.inner % view.channels;
-    const int64_t stop = std::min(end, (unit / view.inner + 1) * view.inner);
+    const int64_t stop = view.channels == 1 ? end : std::min(end, (unit / view.inner + 1) * view.inner);
     const float *from = a + unit * lanes, *pc = p + channel * lanes, *qc = q + channel * lanes;
     float* to = y + unit * lanes;
     int64_t count = (stop - unit) * lanes, i = 0;
@@ -194,6 +194,13 @@ HWY_INLINE void map_channel(const F& f, const float* a, const float* p, const fl
       }
       for (; i + 16 <= count; i += 16) store(f(load(from + i), pv, qv), to + i);
       if (i < count) store_part(f(load_part(from + i, count - i), pv, qv), to + i, count - i);
+    } else if (lanes < 16 && count >= lanes * 16) {  // sixteen units are whole vectors
+      float ps[16 * 16], qs[16 * 16];
+      for (int64_t k = 0; k < lanes * 16; ++k) ps[k] = pc[k % lanes], qs[k] = qc[k % lanes];
+      for (int64_t at = 0; i + 16 <= count; i += 16, at = at + 16 == lanes * 16 ? 0 : at + 16)
+        store(f(load(from + i), load(ps + at), load(qs + at)), to + i);
+      const int64_t k = i % (lanes * 16), rest = count - i;
+      if (rest > 0) store_part(f(load_part(from + i, rest), load(ps + k), load(qs + k)), to + i, rest);
     } else {
       for (int64_t u = unit; u < stop; ++u, from += lanes, to += lanes) {
         for (i = 0; i + 16 <= lanes; i += 16) store(f(load(from + i), load(pc + i), load(qc + i)), to + i);
@@ -233,6 +240,30 @@ void binary_channel_range(Binary f, const float* a, const float* b, float* y, co
   with_binary(f, [&](auto function) HWY_ATTR {
     map_channel(IgnoreSecond<decltype(function)>{function}, a, b, b, y, view, begin, end);
   });
+}
+// a where b > 0, else 0, rounded to nearest even; NaN stays NaN.
+void relu_gradient_bf16_range(const float* a, const float* b, uint16_t* y, int64_t count) {
+  const Floats d;
+  const hn::Rebind<uint32_t, Floats> bits;
+  const hn::Rebind<uint16_t, Floats> half;
+  const auto rounded = [&](Vector value) HWY_ATTR {
+    const auto u = hn::BitCast(bits, value);
+    const auto even = hn::Add(hn::Add(u, hn::Set(bits, 0x7fffu)), hn::And(hn::ShiftRight<16>(u), hn::Set(bits, 1u)));
+    const auto quiet = hn::Or(u, hn::Set(bits, 0x400000u));
+    const auto kept = hn::IfThenElse(hn::RebindMask(bits, is_nan(value)), quiet, even);
+    return hn::DemoteTo(half, hn::BitCast(hn::Rebind<int32_t, Floats>(), hn::ShiftRight<16>(kept)));
+  };
+  const DoReluGradient f;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    hn::StoreU(rounded(f(hn::LoadU(d, a + i), hn::LoadU(d, b + i))), half, y + i);
+  if (i == count) return;
+  float from[2][kLanes] = {};
+  uint16_t to[kLanes];
+  std::copy_n(a + i, count - i, from[0]);
+  std::copy_n(b + i, count - i, from[1]);
+  hn::StoreU(rounded(f(hn::LoadU(d, from[0]), hn::LoadU(d, from[1]))), half, to);
+  std::copy_n(to, count - i, y + i);
 }
 void affine_range(const float* x, const float* scale, const float* shift, float* y, const ChannelView& view,
                   bool rectify_result, int64_t begin, int64_t end) {
@@ -292,6 +323,7 @@ namespace fovea::kernels {
 HWY_EXPORT(unary_range);
 HWY_EXPORT(binary_range);
 HWY_EXPORT(binary_channel_range);
+HWY_EXPORT(relu_gradient_bf16_range);
 HWY_EXPORT(affine_range);
 HWY_EXPORT(broadcast_row);
 HWY_EXPORT(power_range);
@@ -336,6 +368,12 @@ void binary(Binary f, const float* a, const float* b, float* y, int64_t count) {
   const bool heavy = f == Binary::gelu_gradient || f == Binary::gelu_tanh_gradient;
   in_parts(count, heavy ? kGrain / 4 : kGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(binary_range)(f, a + begin, b + begin, y + begin, end - begin);
+  });
+}
+
+void relu_gradient_bf16(const float* a, const float* b, uint16_t* y, int64_t count) {
+  in_parts(count, kGrain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(relu_gradient_bf16_range)(a + begin, b + begin, y + begin, end - begin);
   });
 }
 

@@ -38,6 +38,8 @@ struct ChannelView {
 void unary(Unary f, const float* x, float* y, int64_t count);
 // y[i] = f(a[i], b[i])
 void binary(Binary f, const float* a, const float* b, float* y, int64_t count);
+// y[i] = relu_gradient(a[i], b[i]) in bf16 (the upper half of a float's bits), rounded to nearest even; NaN stays NaN.
+void relu_gradient_bf16(const float* a, const float* b, uint16_t* y, int64_t count);
 // y[n,c,i,l] = f(a[n,c,i,l], b[c,l])
 void binary_channel(Binary f, const float* a, const float* b, float* y, const ChannelView& view);
 // y[n,c,i,l] = x[n,c,i,l] · scale[c,l] + shift[c,l], then max(0, ·) if rectify

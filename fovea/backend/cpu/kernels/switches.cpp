@@ -3,6 +3,7 @@
 #include "fovea/backend/cpu/kernels/switches.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 #include "fovea/base/parallel.h"
@@ -203,6 +204,75 @@ void pool_plain_rows(const PoolShape& s, const float* x, float* y, int32_t* swit
   }
 }
 
+// The answers of one window: d where the switch is `at`, else 0. (0 + d: −0 becomes 0, as in a sum.)
+HWY_INLINE Vector taken(Vector d, hn::Vec<Positions> switches, hn::Vec<Positions> at) {
+  const Floats df;
+  return hn::Add(hn::IfThenElseZero(hn::RebindMask(df, hn::Eq(switches, at)), d), hn::Zero(df));
+}
+
+// Windows of 2×2 side by side: rows [begin, end) of [planes, out_height], each element of x written once. False where a
+// switch lies outside of its window; x is then of no use.
+bool unpool_pairs(const UnpoolShape& s, const float* d, const int32_t* switches, float* x, int64_t begin, int64_t end) {
+  const Floats df;
+  const Positions di;
+  bool all = true;
+  for (int64_t index = begin; index < end; ++index) {
+    const int64_t plane = index / s.out_height, top = index % s.out_height * 2;
+    float* const upper = x + (plane * s.height + top) * s.width * s.lanes;
+    float* const lower = upper + s.width * s.lanes;
+    const int64_t row = index * s.out_width * s.lanes;
+    const auto one = [&](int64_t column, int64_t lane) {
+      const int64_t from = row + column * s.lanes + lane, corner = top * s.width + column * 2, at = switches[from];
+      for (const int64_t tap : {corner, corner + 1, corner + s.width, corner + s.width + 1})
+        x[(plane * s.height * s.width + tap) * s.lanes + lane] = (tap == at ? d[from] : 0.0f) + 0.0f;
+      const int64_t beyond = at - corner;
+      all = all && (beyond == 0 || beyond == 1 || beyond == s.width || beyond == s.width + 1);
+    };
+    auto strays = hn::FirstN(di, 0);
+    const auto whole = [&](int64_t from, hn::Vec<Positions> corner, Vector* taps) HWY_ATTR {
+      const Vector value = hn::LoadU(df, d + from);
+      const auto at = hn::LoadU(di, switches + from);
+      const auto below = hn::Add(corner, hn::Set(di, static_cast<int32_t>(s.width)));
+      const hn::Vec<Positions> tap[] = {corner, hn::Add(corner, hn::Set(di, 1)), below, hn::Add(below, hn::Set(di, 1))};
+      for (int k = 0; k < 4; ++k) taps[k] = taken(value, at, tap[k]);
+      const auto found =
+          hn::Or(hn::Or(hn::Eq(at, tap[0]), hn::Eq(at, tap[1])), hn::Or(hn::Eq(at, tap[2]), hn::Eq(at, tap[3])));
+      strays = hn::Or(strays, hn::Not(found));
+    };
+    int64_t column = 0;
+    Vector taps[4];
+    if (s.lanes == 1) {
+      for (; column + kLanes <= s.out_width; column += kLanes) {
+        const auto first = hn::Iota(di, static_cast<int32_t>(column));
+        whole(row + column, hn::Add(hn::Add(first, first), hn::Set(di, static_cast<int32_t>(top * s.width))), taps);
+        hn::StoreInterleaved2(taps[0], taps[1], df, upper + column * 2);
+        hn::StoreInterleaved2(taps[2], taps[3], df, lower + column * 2);
+      }
+    }
+    for (; column < s.out_width; ++column) {
+      int64_t lane = 0;
+      const auto corner = hn::Set(di, static_cast<int32_t>(top * s.width + column * 2));
+      for (; lane + kLanes <= s.lanes; lane += kLanes) {
+        whole(row + column * s.lanes + lane, corner, taps);
+        const int64_t to = column * 2 * s.lanes + lane;
+        hn::StoreU(taps[0], df, upper + to);
+        hn::StoreU(taps[1], df, upper + to + s.lanes);
+        hn::StoreU(taps[2], df, lower + to);
+        hn::StoreU(taps[3], df, lower + to + s.lanes);
+      }
+      for (; lane < s.lanes; ++lane) one(column, lane);
+    }
+    if (s.width > s.out_width * 2) {  // a last column that no window has
+      std::fill_n(upper + s.out_width * 2 * s.lanes, s.lanes, 0.0f);
+      std::fill_n(lower + s.out_width * 2 * s.lanes, s.lanes, 0.0f);
+    }
+    if (s.height > s.out_height * 2 && top + 2 == s.out_height * 2)
+      std::fill_n(lower + s.width * s.lanes, s.width * s.lanes, 0.0f);
+    all = all && hn::AllFalse(di, strays);
+  }
+  return all;
+}
+
 void max_pool_range(const PoolShape& s, const float* x, float* y, int32_t* switches, int64_t begin, int64_t end) {
   if (s.lanes == 1) {
     if (switches) pool_plain_rows<true>(s, x, y, switches, begin, end);
@@ -221,6 +291,7 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 
 HWY_EXPORT(max_pool_range);
+HWY_EXPORT(unpool_pairs);
 
 namespace {
 
@@ -245,9 +316,16 @@ void max_pool(const PoolShape& s, const float* x, float* y, int32_t* switches) {
                   });
 }
 
-void unpool(const float* d, const int32_t* switches, float* x, int64_t planes, int64_t positions, int64_t size,
-            int64_t lanes) {
-  for_planes(planes, lanes, size + positions, [&](int64_t plane, int64_t first, int64_t end) {
+void unpool(const UnpoolShape& s, const float* d, const int32_t* switches, float* x) {
+  const int64_t positions = s.out_height * s.out_width, size = s.height * s.width, lanes = s.lanes;
+  if (s.height / 2 == s.out_height && s.width / 2 == s.out_width && s.out_height > 0) {
+    std::atomic<bool> all = true;
+    parallel_ranges(s.planes * s.out_height, grain(s.width * 2 * lanes), [&](int64_t begin, int64_t end) {
+      if (!HWY_DYNAMIC_DISPATCH(unpool_pairs)(s, d, switches, x, begin, end)) all = false;
+    });
+    if (all) return;
+  }
+  for_planes(s.planes, lanes, size + positions, [&](int64_t plane, int64_t first, int64_t end) {
     float* to = x + plane * size * lanes;
     if (end - first == lanes) {
       std::fill(to, to + size * lanes, 0.0f);

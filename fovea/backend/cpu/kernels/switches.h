@@ -17,9 +17,12 @@ struct PoolShape {
 void max_pool(const PoolShape& shape, const float* x, float* y, int32_t* switches);
 
 // x[plane,switch,lane] += d[plane,p,lane], x zero elsewhere; positions outside of the plane are left out. d and
-// switches [planes,positions,lanes], x [planes,size,lanes]. Threaded; sums in order of p.
-void unpool(const float* d, const int32_t* switches, float* x, int64_t planes, int64_t positions, int64_t size,
-            int64_t lanes);
+// switches [planes,out_height,out_width,lanes], x [planes,height,width,lanes]. Threaded; sums in order of p. Fastest
+// where the switches are those of 2×2 windows side by side.
+struct UnpoolShape {
+  int64_t planes, height, width, out_height, out_width, lanes;
+};
+void unpool(const UnpoolShape& shape, const float* d, const int32_t* switches, float* x);
 
 // y[plane,p,lane] = x[plane,switch,lane], 0 where the switch lies outside of the plane.
 void take_switches(const float* x, const int32_t* switches, float* y, int64_t planes, int64_t positions, int64_t size,
