@@ -96,11 +96,18 @@ EngineOptions engine_of(const OptionList& options) {
   return engine;
 }
 
+// A picture may come from anyone: nothing is written but what goes away with the folder.
 Report repeat(const Context& context, const Command& command, const PictureRecord& record, const std::string& file,
               const fs::path& folder) {
-  const auto options = command.make_options();
+  const auto options = command.make_options(), defaults = command.make_options();
   const OptionList list = command.describe(options.get());
+  require(find_option(list, "--plan") != nullptr, ErrorKind::format,
+          "{}: the record of how it was made is damaged: the command \"{}\" makes no pictures with a record", file,
+          command.name);
   set_options(list, std::span(record.command).subspan(1));
+  const std::string placement = placement_in(list, command.describe(defaults.get()));
+  require(placement.empty(), ErrorKind::format,
+          "{}: the record of how it was made is damaged: it says {}, which no record of fovea does", file, placement);
   set_option(list, "--output", (folder / "made.png").string());
   if (!record.part.empty()) set_option(list, "--save", (folder / "parts").string());
   if (!record.plans.empty()) {

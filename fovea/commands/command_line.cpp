@@ -77,6 +77,14 @@ bool is_placement(const Option& option) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
+std::string placement_in(const OptionList& options, const OptionList& defaults) {
+  require(options.size() == defaults.size(), ErrorKind::internal, "{} options and {} defaults", options.size(),
+          defaults.size());
+  for (size_t i = 0; i < options.size(); ++i)
+    if (is_placement(options[i]) && values_of(options[i]) != values_of(defaults[i])) return long_name(options[i]);
+  return "";
+}
+
 const Option* find_option(const OptionList& options, const std::string& name) {
   for (const Option& option : options) {
     const std::vector<std::string> names = names_of(option);

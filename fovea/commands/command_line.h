@@ -19,6 +19,8 @@ std::string long_name(const Option& option);
 
 // Whether an option only says where results go or what is shown of the work (--output, --save, --report, --profile, …).
 bool is_placement(const Option& option);
+// The long name of the first such option that is set to something else than its default; "" where there is none.
+std::string placement_in(const OptionList& options, const OptionList& defaults);
 
 // Sets options from arguments_of's; throws Error{usage} for a name that there is not, a value that is none (a number,
 // within its range, one of the choices), or a positional argument too many.

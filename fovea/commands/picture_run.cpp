@@ -107,6 +107,25 @@ std::string largest_terms(const SynthesisStep& step) {
 
 }  // namespace
 
+OptionList picture_run_options(int64_t& depth, int64_t& save_every, std::string& resume, std::string& memory,
+                               int64_t& tile) {
+  return {
+      {"--depth", "BITS", "16: a result of 16 bits (.png, .tif, .ppm)", &depth, false, {}, 8, 16},
+      {"--save-every",
+       "N",
+       "also write the picture (OUT_100.png) and the state of the work every N steps",
+       &save_every,
+       false,
+       {},
+       0,
+       1e6},
+      {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &resume},
+      {"--memory", "AMOUNT",
+       "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % of what is free",
+       &memory},
+      {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &tile, false, {}, 0, 65536}};
+}
+
 std::string state_file(const std::string& output) { return output + ".state"; }
 
 ResumedPlans plans_of_state(const std::string& file) {

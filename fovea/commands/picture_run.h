@@ -91,6 +91,10 @@ class PictureRun {
   PictureRunResult result_;
 };
 
+// --depth, --save-every, --resume, --memory and --tile.
+OptionList picture_run_options(int64_t& depth, int64_t& save_every, std::string& resume, std::string& memory,
+                               int64_t& tile);
+
 // "2G", "1500M", "900K", or a number of MiB. Throws Error{usage}.
 size_t parse_memory(const std::string& text);
 

@@ -124,54 +124,39 @@ OptionList loss_options(StyleOptions& o) {
 }
 
 OptionList work_options(StyleOptions& o) {
-  return {
-      {"--optimiser", "NAME", "lbfgs or adam; else the preset's (adam; gatys and johnson lbfgs)", &o.optimiser},
-      {"--rate",
-       "X",
-       "its rate; 0: the preset's (adam 0.02, or 10 of johnson and gatys; lbfgs 1)",
-       &o.rate,
-       false,
-       {},
-       0,
-       1e9},
-      {"--history",
-       "N",
-       "steps that lbfgs remembers; 0: the preset's (20; johnson 100)",
-       &o.history,
-       false,
-       {},
-       0,
-       1000},
-      {"--average",
-       "X",
-       "the result is a mean of the last steps' pictures that forgets by this factor; -1: the preset's "
-       "(0.99; gatys and johnson 0)",
-       &o.average,
-       false,
-       {},
-       -1,
-       0.99999},
-      {"--depth", "BITS", "16: a result of 16 bits (.png, .tif, .ppm)", &o.depth, false, {}, 8, 16},
-      {"--save-every",
-       "N",
-       "also write the picture (OUT_100.png) and the state of the work every N steps",
-       &o.save_every,
-       false,
-       {},
-       0,
-       1e6},
-      {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &o.resume},
-      {"--memory", "AMOUNT",
-       "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % "
-       "of what is free",
-       &o.memory},
-      {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &o.tile, false, {}, 0, 65536},
-      {"--network", "FILE.onnx",
-       "instead of all that: a network that was trained to paint one style, in one pass (--preprocess says its "
-       "colours: "
-       "raw, RGB 0..255, unless vgg, … is named)",
-       &o.network},
-  };
+  return OptionList{
+             {"--optimiser", "NAME", "lbfgs or adam; else the preset's (adam; gatys and johnson lbfgs)", &o.optimiser},
+             {"--rate",
+              "X",
+              "its rate; 0: the preset's (adam 0.02, or 10 of johnson and gatys; lbfgs 1)",
+              &o.rate,
+              false,
+              {},
+              0,
+              1e9},
+             {"--history",
+              "N",
+              "steps that lbfgs remembers; 0: the preset's (20; johnson 100)",
+              &o.history,
+              false,
+              {},
+              0,
+              1000},
+             {"--average",
+              "X",
+              "the result is a mean of the last steps' pictures that forgets by this factor; -1: the preset's "
+              "(0.99; gatys and johnson 0)",
+              &o.average,
+              false,
+              {},
+              -1,
+              0.99999}} +
+         picture_run_options(o.depth, o.save_every, o.resume, o.memory, o.tile) +
+         OptionList{
+             {"--network", "FILE.onnx",
+              "instead of all that: a network that was trained to paint one style, in one pass (--preprocess says its "
+              "colours: raw, RGB 0..255, unless vgg, … is named)",
+              &o.network}};
 }
 
 }  // namespace

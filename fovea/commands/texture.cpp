@@ -50,23 +50,9 @@ OptionList describe(TextureOptions& o) {
              {"--gram-norm,--statistics", "FORM", "how statistics are compared", &o.statistics, false, style_forms()},
              {"--optimiser", "NAME", "how the picture goes downhill", &o.optimiser, false, picture_updates()},
              {"--rate", "X", "its rate; 0: 1 of lbfgs, 10 of adam", &o.rate, false, {}, 0, 1e9},
-             {"--history", "N", "steps that lbfgs remembers", &o.history, false, {}, 1, 1000},
-             {"--depth", "BITS", "16: a result of 16 bits (.png, .tif, .ppm)", &o.depth, false, {}, 8, 16},
-             {"--save-every",
-              "N",
-              "also write the picture (OUT_100.png) and the state of the work every N steps",
-              &o.save_every,
-              false,
-              {},
-              0,
-              1e6},
-             {"--resume", "FILE", "go on from a state, OUT.state, with the same command", &o.resume},
-             {"--memory", "AMOUNT",
-              "memory that may be used, such as 2G; large pictures are worked on in exact tiles; else 70 % of what is "
-              "free",
-              &o.memory},
-             {"--tile", "N", "tiles of that many pixels whatever the memory; 0: by it", &o.tile, false, {}, 0, 65536}} +
-         page_options(o.report, o.open) + describe(o.engine) + plan_option(o.plan);
+             {"--history", "N", "steps that lbfgs remembers", &o.history, false, {}, 1, 1000}} +
+         picture_run_options(o.depth, o.save_every, o.resume, o.memory, o.tile) + page_options(o.report, o.open) +
+         describe(o.engine) + plan_option(o.plan);
 }
 
 namespace {

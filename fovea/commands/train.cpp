@@ -80,7 +80,10 @@ Report lead(const Context& context, const TrainOptions& options, Group* group) {
           "{}: holds a run already; go on with it by --resume, or give another folder with -o", options.output);
   std::optional<RunFolder> folder;
   if (begun) writing([&] { folder.emplace(options.output); });
-  if (begun && folder->finished()) return finished_report(*folder);
+  if (begun && folder->finished()) {
+    require_same_model(options);
+    return finished_report(*folder);
+  }
   TrainingTask task = training_task(context, options);
   task.group = group;
   if (!begun) writing([&] { folder.emplace(options.output); });

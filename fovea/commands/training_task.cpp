@@ -8,6 +8,8 @@
 #include <set>
 #include <sstream>
 
+#include "fovea/base/nearest.h"
+#include "fovea/data/first_sample.h"
 #include "fovea/data/open_data.h"
 #include "fovea/data/relabelled.h"
 #include "fovea/data/split.h"
@@ -41,6 +43,12 @@ bool is_text_file(const std::string& name) {
   return fs::path(name).extension() == ".toml" && fs::is_regular_file(name, error);
 }
 
+std::vector<std::string> zoo_names() {
+  std::vector<std::string> names;
+  for (const Architecture& a : architectures()) names.push_back(a.name);
+  return names;
+}
+
 Asked asked_by(const TrainOptions& options) {
   Asked asked;
   const std::string& name = options.model.model;
@@ -56,6 +64,8 @@ Asked asked_by(const TrainOptions& options) {
     asked.run.model = !there && find_architecture(name) ? "zoo:" + name : name;
     const std::string builtin = there || asked.run.model != name ? "" : perhaps_builtin(name);
     require(builtin.empty(), ErrorKind::usage, "{}: no such file, nor such a network in the zoo{}", name, builtin);
+    require(there || asked.run.model != name || name.starts_with("zoo:") || is_builtin(name), ErrorKind::io,
+            "{}: no such file, nor such a network in the zoo{}", name, did_you_mean(name, zoo_names()));
   }
   if (!options.data.empty()) asked.run.data = options.data;
   if (!options.test.empty()) asked.run.test = options.test;
@@ -188,7 +198,8 @@ Sets sets_of(const Context& context, const RunDescription& run, const TrainOptio
   return {std::make_shared<Subset>(std::move(parts[0])), std::make_shared<Subset>(std::move(parts[1]))};
 }
 
-Model opened_network(const Asked& asked, const ModelOptions& options, const Dataset& data, uint64_t seed) {
+Model opened_network(const Asked& asked, const ModelOptions& options, const Dataset& data, bool skip_broken,
+                     uint64_t seed) {
   if (asked.file.empty() && is_run_folder(asked.run.model)) return model_of_run(asked.run.model).model;
   OpenOptions how;
   how.weights = options.weights, how.architecture = options.architecture, how.prototxt = options.prototxt;
@@ -196,8 +207,7 @@ Model opened_network(const Asked& asked, const ModelOptions& options, const Data
   const std::string& name = asked.file.empty() ? asked.run.model : asked.file;
   if (name.starts_with("zoo:")) {
     how.zoo.heads = true;
-    const Sample first = data.get(0);
-    how.zoo.channels = first.image.channels() == 1 ? 1 : 3;
+    how.zoo.channels = first_sample(data, skip_broken).image.channels() == 1 ? 1 : 3;
   }
   const bool described = !asked.file.empty() || is_text_file(name);
   if (name.starts_with("zoo:") || described) how.zoo.classes = static_cast<int64_t>(data.classes().size());
@@ -206,8 +216,8 @@ Model opened_network(const Asked& asked, const ModelOptions& options, const Data
 
 // The network with its meaning complete, and with the classes of the data.
 Model network(const Context& context, const Asked& asked, const ModelOptions& options, const Dataset& data,
-              uint64_t seed) {
-  Model model = opened_network(asked, options, data, seed);
+              bool skip_broken, uint64_t seed) {
+  Model model = opened_network(asked, options, data, skip_broken, seed);
   for (const std::string& note :
        complete_meaning(model, {options.preprocess, options.labels, options.size, options.crop}))
     context.note(note);
@@ -225,8 +235,8 @@ Model network(const Context& context, const Asked& asked, const ModelOptions& op
 }
 
 // Pictures with the set's own mean and deviation, rows of numbers with theirs.
-void measure_set(const Context& context, Model& model, const Recipe& recipe, const Dataset& train) {
-  const bool rows = train.get(0).has_values();
+void measure_set(const Context& context, Model& model, const Recipe& recipe, const Dataset& train, bool skip_broken) {
+  const bool rows = first_sample(train, skip_broken).has_values();
   if (!rows && recipe.preprocess.empty()) return;
   const Shape input = model.graph.shape(data_input(model));
   if (!rows && recipe.preprocess != "set") {
@@ -235,7 +245,7 @@ void measure_set(const Context& context, Model& model, const Recipe& recipe, con
     model.meaning.preprocess_stated = true;
     return;
   }
-  const SetStatistics statistics = set_statistics(train, 10000);
+  const SetStatistics statistics = set_statistics(train, 10000, skip_broken);
   if (rows) return state_standardisation(model.meaning, standardisation(statistics));
   require(model.meaning.preprocess.has_value(), ErrorKind::usage, "{}: takes no pictures", model.meaning.name);
   model.meaning.preprocess = with_statistics(*model.meaning.preprocess, statistics);
@@ -264,7 +274,7 @@ Recipe with_options(Recipe recipe, const TrainOptions& options) {
 Recipe recipe_of(const Context& context, const Asked& asked, const TrainOptions& options, const Model& model,
                  const Dataset& train) {
   if (!asked.run.given.empty()) return with_options(asked.run.recipe, options);
-  const Image first = train.get(0).image;
+  const Image first = first_sample(train, options.skip_broken).image;
   const DefaultRecipe suits = default_recipe(model, {train.size(), std::min<int64_t>(first.width(), first.height())});
   context.note(fmt::format("recipe: {}", suits.source));
   if (!suits.note.empty()) context.note(suits.note);
@@ -301,6 +311,17 @@ std::string begun_text(const fs::path& stored, const TrainOptions& options) {
 
 }  // namespace
 
+void require_same_model(const TrainOptions& options) {
+  if (options.model.model.empty()) return;
+  TrainOptions asked = options;
+  if (asked.data.empty()) asked.data = "data";
+  const std::string now = asked_by(asked).run.model;
+  const std::string before = read_run_description(Bytes::map(fs::path(options.output) / "run.toml")).model;
+  require(before == now, ErrorKind::usage, "{}: holds a run of {}, not of {}; give another folder with -o",
+          options.output, before.empty() ? "a network that a TOML file describes" : before,
+          now.empty() ? "a network that a TOML file describes" : now);
+}
+
 TrainingTask training_task(const Context& context, TrainOptions options) {
   const fs::path stored = fs::path(options.output) / "run.toml";
   std::error_code error;
@@ -317,20 +338,22 @@ TrainingTask training_task(const Context& context, TrainOptions options) {
   asked.run.command = command_of(options);
   const Early early = early_settings(asked.run.recipe, options);
   Sets sets = sets_of(context, asked.run, options, early);
+  require(sets.train->size() > 0, ErrorKind::usage, "{}: the train split holds no samples", asked.run.data);
   const size_t classes = sets.train->classes().size();
   require_labels(*sets.train, classes, "train");
   require_every_class(*sets.train, "train");
   sets.test = in_numbers_of(context, std::move(sets.test), *sets.train);
   require_labels(*sets.test, classes, "test");
   TrainingTask task;
-  task.model = network(context, asked, options.model, *sets.train, early.seed);
+  task.model = network(context, asked, options.model, *sets.train, options.skip_broken, early.seed);
   asked.run.recipe =
       alone ? with_options(asked.run.recipe, options) : recipe_of(context, asked, options, task.model, *sets.train);
   task.recipe = asked.run.recipe;
   if (!task.model.meaning.trained)
     task.model.weights = initial_weights(task.model.graph, task.recipe.seed, task.recipe.initialisation);
-  measure_set(context, task.model, task.recipe, *sets.train);
-  if (!task.model.meaning.trained) whiten_first_layers(task.model, task.recipe.initialisation, *sets.train);
+  measure_set(context, task.model, task.recipe, *sets.train, options.skip_broken);
+  if (!task.model.meaning.trained)
+    whiten_first_layers(task.model, task.recipe.initialisation, *sets.train, options.skip_broken);
   task.recipe_text = write_run_description(asked.run);
   if (resumed) check_same_run(options.output, begun_text(stored, options), task.recipe_text);
   task.metadata_text = text_without_folders(asked.run);

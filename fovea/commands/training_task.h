@@ -30,4 +30,7 @@ struct TrainingTask {
 // labels out of range, and what opening networks and data throws.
 TrainingTask training_task(const Context& context, TrainOptions options);
 
+// Throws Error{usage} where options name a MODEL that is not the one of the folder's run.
+void require_same_model(const TrainOptions& options);
+
 }  // namespace fovea

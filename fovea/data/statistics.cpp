@@ -284,8 +284,16 @@ void require_every_class(const Dataset& set, std::string_view split) {
   std::vector<std::string> names;
   for (size_t i = 0; i < std::min<size_t>(5, missing.size()); ++i)
     names.push_back(set.classes()[static_cast<size_t>(missing[i])]);
-  fail(ErrorKind::usage, "{} of the {} classes have no samples in the {} split: {}{}", missing.size(),
-       set.classes().size(), split, fmt::join(names, ", "), missing.size() > names.size() ? ", …" : "");
+  // Where files name no classes the largest label says how many there are.
+  std::string why;
+  if (2 * missing.size() > set.classes().size()) {
+    int64_t largest = 0;
+    for (int64_t i = 1; i < set.size(); ++i)
+      if (set.label(i) > set.label(largest)) largest = i;
+    why = fmt::format("; the largest label, {}, is that of {}", set.label(largest), set.name(largest));
+  }
+  fail(ErrorKind::usage, "{} of the {} classes have no samples in the {} split: {}{}{}", missing.size(),
+       set.classes().size(), split, fmt::join(names, ", "), missing.size() > names.size() ? ", …" : "", why);
 }
 
 }  // namespace fovea

@@ -7,6 +7,7 @@
 #include "fovea/base/error.h"
 #include "fovea/formats/caffe_read.h"
 #include "fovea/formats/onnx_wire.h"
+#include "fovea/formats/protobuf_wire.h"
 
 namespace fovea {
 
@@ -33,84 +34,32 @@ Kind kind_of(Kind outer, uint64_t field) {
   }
 }
 
-void put_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
-// One field: its key, and where its data lie ([data, end)); for numbers the data are the number's bytes.
-struct WireField {
-  uint64_t number = 0;
-  int wire = 0;
-  size_t begin = 0, data = 0, end = 0;
-  size_t size() const { return end - data; }
-};
-
 class Scan {
  public:
-  Scan(const Bytes& file, std::string_view what) : file_(file), text_(file.view()), what_(what) {}
+  Scan(const Bytes& file, std::string_view what) : reader_(file, what) {}
 
-  std::string message(Kind kind) { return message(kind, 0, text_.size()); }
-
-  // The field at `at`, which must end at or before `end`.
-  WireField field(size_t at, size_t end) const {
-    WireField f;
-    f.begin = at;
-    const uint64_t key = varint(at, end);
-    f.number = key >> 3;
-    f.wire = static_cast<int>(key & 7);
-    if (f.number == 0 || f.number > 0x1FFFFFFF) bad(f.begin, fmt::format("there is no field {}", f.number));
-    uint64_t size = 0;
-    f.data = at;
-    switch (f.wire) {
-      case 0: varint(at, end); break;
-      case 1: size = 8; break;
-      case 2: size = varint(at, end), f.data = at; break;
-      case 5: size = 4; break;
-      default: bad(f.begin, fmt::format("there is no wire type {}", f.wire));
-    }
-    if (size > end - at) bad(f.begin, fmt::format("field {} has {} bytes, {} are left", f.number, size, end - at));
-    f.end = at + size;
-    return f;
-  }
+  std::string message(Kind kind) { return message(kind, 0, reader_.size()); }
 
  private:
-  [[noreturn]] void bad(size_t at, std::string_view problem) const {
-    fail(ErrorKind::format, "{}: not {}, cut off or damaged: byte {}: {}; the file is {}", file_.label(), what_, at,
-         problem, looks_like(file_));
-  }
-
-  uint64_t varint(size_t& at, size_t end) const {
-    uint64_t value = 0;
-    const size_t begin = at;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (at >= end) bad(begin, "a number runs past the end");
-      const auto byte = static_cast<uint8_t>(text_[at++]);
-      value |= static_cast<uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) return value;
-    }
-    bad(begin, "a number has more than ten bytes");
-  }
-
   std::string message(Kind kind, size_t at, size_t end) {
     if (kind == Kind::blob) return blob(at, end);
     std::string out;
     while (at < end) {
-      const WireField f = field(at, end);
+      const WireField f = reader_.field(at, end);
       at = f.end;
-      if (++fields_ > kMostFields) bad(f.begin, "more than two million fields");
+      if (++fields_ > kMostFields) reader_.bad(f.begin, "more than two million fields");
       const Kind inner = kind_of(kind, f.number);
       if (f.wire != 2 || inner == Kind::plain) {
-        out.append(text_.substr(f.begin, f.end - f.begin));
+        out.append(reader_.bytes(f));
         continue;
       }
-      if (++layers_ > kMostLayers) bad(f.begin, fmt::format("more than {} layers and blobs", kMostLayers));
+      if (++layers_ > kMostLayers) reader_.bad(f.begin, fmt::format("more than {} layers and blobs", kMostLayers));
       const std::string body = message(inner, f.data, f.end);
       put_varint(out, f.number << 3 | 2);
       put_varint(out, body.size());
       out += body;
     }
-    if (out.size() > kMostDescription) bad(end, "the description of the network is larger than 256 MiB");
+    if (out.size() > kMostDescription) reader_.bad(end, "the description of the network is larger than 256 MiB");
     return out;
   }
 
@@ -118,19 +67,19 @@ class Scan {
   std::string blob(size_t begin, size_t end) const {
     size_t pieces = 0;
     for (size_t at = begin; at < end;) {
-      const WireField f = field(at, end);
+      const WireField f = reader_.field(at, end);
       at = f.end;
       pieces += f.number == kData || f.number == kDoubleData ? 1 : 0;
     }
     std::string out;
     for (size_t at = begin; at < end;) {
-      const WireField f = field(at, end);
+      const WireField f = reader_.field(at, end);
       at = f.end;
       if (f.number == kDiff || f.number == kDoubleDiff) continue;
       if (f.number >= kPayloadOffset && f.number <= kPayloadDouble) continue;
       const bool numbers = f.number == kData || f.number == kDoubleData;
       if (!numbers || pieces > 1 || f.wire != 2 || f.size() < kCaffePayload) {
-        out.append(text_.substr(f.begin, f.end - f.begin));
+        out.append(reader_.bytes(f));
         continue;
       }
       for (const auto& [number, value] :
@@ -143,9 +92,7 @@ class Scan {
     return out;
   }
 
-  const Bytes& file_;
-  std::string_view text_;
-  std::string_view what_;
+  WireReader reader_;
   size_t fields_ = 0, layers_ = 0;
 };
 
@@ -159,10 +106,10 @@ Message parse(const Bytes& file, Kind kind, std::string_view what) {
 }
 
 // Whether bytes [at, end) are a layer with a name: V2 has it in field 1 (a string), V1 in field 4, V0 in a message.
-bool is_named_layer(const Scan& scan, bool second, size_t at, size_t end) {
+bool is_named_layer(const WireReader& reader, bool second, size_t at, size_t end) {
   bool named = false;
   while (at < end) {
-    const WireField f = scan.field(at, end);
+    const WireField f = reader.field(at, end);
     at = f.end;
     if (f.number == 1 || (!second && f.number == 4)) {
       if (f.wire != 2) return false;
@@ -185,16 +132,16 @@ bool is_caffemodel(const Bytes& file) {
   // Wire types of the network's own fields, by number; ONNX's fields 1 and 7 have others.
   static constexpr int kWires[] = {-1, 2, 2, 2, -1, 0, 2, 0, 2};
   try {
-    const Scan scan(file, "a Caffe model");
+    const WireReader reader(file, "a Caffe model");
     bool layers = false;
     for (size_t at = 0; at < file.size();) {
-      const WireField f = scan.field(at, file.size());
+      const WireField f = reader.field(at, file.size());
       at = f.end;
       if (f.number == 4 && f.wire != 0 && f.wire != 2) return false;
       if (f.number <= 8 && f.number != 4 && f.wire != kWires[f.number]) return false;
       if (f.number > 8 && f.number != 100) return false;
       if (f.number != 2 && f.number != 100) continue;
-      if (f.wire != 2 || !is_named_layer(scan, f.number == 100, f.data, f.end)) return false;
+      if (f.wire != 2 || !is_named_layer(reader, f.number == 100, f.data, f.end)) return false;
       layers = true;
     }
     return layers;

@@ -11,6 +11,7 @@
 #include "fovea/base/error.h"
 #include "fovea/formats/caffe_emit.h"
 #include "fovea/formats/onnx_meaning.h"
+#include "fovea/formats/plain_graph.h"
 #include "fovea/graph/op.h"
 #include "fovea/ops/input.h"
 
@@ -30,7 +31,7 @@ const Tensor& weight_of(const Node& node, const Weights& weights) {
 class Writer {
  public:
   explicit Writer(const Model& model) : model_(model), to_{graph_, model.weights, {}, {}, {}, {}, {}} {
-    expand_fused();
+    graph_ = plain_graph(model.graph, [](std::string_view op) { return find_caffe_emitter(op) != nullptr; });
   }
 
   CaffeFiles write() {
@@ -54,18 +55,6 @@ class Writer {
   }
 
  private:
-  // Operators that only fusion makes are written as what they mean.
-  void expand_fused() {
-    const Mapping mapping =
-        copy(model_.graph, graph_, [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
-          const Node& node = model_.graph.node(index);
-          if (!node.op->decompose || find_caffe_emitter(node.op->name)) return {};
-          return node.op->decompose(graph_, node, inputs);
-        });
-    for (const NamedValue& output : model_.graph.outputs)
-      graph_.outputs.push_back({output.name, mapping(output.value)});
-  }
-
   std::vector<Value> wants() const {
     std::vector<Value> result;
     for (const NamedValue& output : graph_.outputs) result.push_back(output.value);

@@ -1,12 +1,11 @@
-// Protobuf's wire format is a list of fields: a varint key (field number · 8 + wire type), then a varint (0), 8 bytes
-// (1), a length and that many bytes (2), or 4 bytes (5). The scan copies a message field by field, goes into the
-// messages on the way to tensors, and leaves their raw data out. Source: protobuf's encoding guide; ONNX's published
-// field numbers.
+// The scan copies a message field by field, goes into the messages on the way to tensors, and leaves their raw data
+// out. Source: ONNX's published field numbers.
 #include "fovea/formats/onnx_wire.h"
 
 #include <array>
 
 #include "fovea/base/error.h"
+#include "fovea/formats/protobuf_wire.h"
 
 namespace fovea {
 
@@ -31,81 +30,45 @@ Kind kind_of(Kind outer, uint64_t field) {
   }
 }
 
-void write_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
 class Scan {
  public:
-  explicit Scan(const Bytes& file) : file_(file), text_(file.view()) {}
+  explicit Scan(const Bytes& file) : reader_(file, "ONNX") {}
 
-  std::string message(Kind kind) { return message(kind, 0, text_.size()); }
+  std::string message(Kind kind) { return message(kind, 0, reader_.size()); }
 
  private:
-  [[noreturn]] void bad(size_t at, std::string_view what) const {
-    fail(ErrorKind::format, "{}: not ONNX, cut off or damaged: byte {}: {}; the file is {}", file_.label(), at, what,
-         looks_like(file_));
-  }
-
-  uint64_t varint(size_t& at, size_t end) const {
-    uint64_t value = 0;
-    const size_t begin = at;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (at >= end) bad(begin, "a number runs past the end");
-      const auto byte = static_cast<uint8_t>(text_[at++]);
-      value |= static_cast<uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) return value;
-    }
-    bad(begin, "a number has more than ten bytes");
-  }
-
   std::string message(Kind kind, size_t at, size_t end) {
     std::string out;
     while (at < end) field(kind, at, end, out);
-    if (out.size() > kMostDescription) bad(end, "the description of the network is larger than 256 MiB");
+    if (out.size() > kMostDescription) reader_.bad(end, "the description of the network is larger than 256 MiB");
     return out;
   }
 
   // Copies the field at `at`, leaving `at` behind it.
   void field(Kind kind, size_t& at, size_t end, std::string& out) {
-    if (++messages_ > kMostMessages && kind != Kind::tensor) bad(at, "more than two million fields");
-    const size_t begin = at;
-    const uint64_t key = varint(at, end);
-    const uint64_t number = key >> 3;
-    if (number == 0 || number > 0x1FFFFFFF) bad(begin, fmt::format("there is no field {}", number));
-    uint64_t size = 0;
-    switch (key & 7) {
-      case 0: varint(at, end); break;
-      case 1: size = 8; break;
-      case 2: size = varint(at, end); break;
-      case 5: size = 4; break;
-      default: bad(begin, fmt::format("there is no wire type {}", key & 7));
-    }
-    if (size > end - at) bad(begin, fmt::format("field {} has {} bytes, {} are left", number, size, end - at));
-    const size_t data = at;
-    at += size;
-    if (kind == Kind::tensor && (number == kPayloadOffset || number == kPayloadSize)) return;
-    if (kind == Kind::tensor && number == kRawData && (key & 7) == 2 && size >= kPayloadThreshold) {
-      write_varint(out, uint64_t{kPayloadOffset} << 3);
-      write_varint(out, data);
-      write_varint(out, uint64_t{kPayloadSize} << 3);
-      write_varint(out, size);
+    if (++messages_ > kMostMessages && kind != Kind::tensor) reader_.bad(at, "more than two million fields");
+    const WireField f = reader_.field(at, end);
+    at = f.end;
+    if (kind == Kind::tensor && (f.number == kPayloadOffset || f.number == kPayloadSize)) return;
+    if (kind == Kind::tensor && f.number == kRawData && f.wire == 2 && f.size() >= kPayloadThreshold) {
+      put_varint(out, uint64_t{kPayloadOffset} << 3);
+      put_varint(out, f.data);
+      put_varint(out, uint64_t{kPayloadSize} << 3);
+      put_varint(out, f.size());
       return;
     }
-    const Kind inner = kind_of(kind, number);
-    if ((key & 7) != 2 || inner == Kind::plain) {
-      out.append(text_.substr(begin, at - begin));
+    const Kind inner = kind_of(kind, f.number);
+    if (f.wire != 2 || inner == Kind::plain) {
+      out.append(reader_.bytes(f));
       return;
     }
-    const std::string body = message(inner, data, at);
-    write_varint(out, key);
-    write_varint(out, body.size());
+    const std::string body = message(inner, f.data, f.end);
+    put_varint(out, f.number << 3 | 2);
+    put_varint(out, body.size());
     out += body;
   }
 
-  const Bytes& file_;
-  std::string_view text_;
+  WireReader reader_;
   size_t messages_ = 0;
 };
 

@@ -6,6 +6,8 @@
 
 #include "fovea/formats/onnx_emit.h"
 #include "fovea/formats/onnx_meaning.h"
+#include "fovea/formats/plain_graph.h"
+#include "fovea/formats/protobuf_wire.h"
 #include "fovea/ops/input.h"
 
 namespace fovea {
@@ -13,11 +15,6 @@ namespace fovea {
 namespace {
 
 constexpr size_t kAlignment = 64;
-
-void put_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
 
 size_t varint_size(uint64_t value) {
   size_t size = 1;
@@ -60,7 +57,9 @@ std::string initializer_head(const std::string& name, const Tensor& tensor, size
 
 class Writer {
  public:
-  explicit Writer(const Model& model) : model_(model) { expand_fused(); }
+  explicit Writer(const Model& model)
+      : model_(model),
+        graph_(plain_graph(model.graph, [](std::string_view op) { return find_onnx_emitter(op) != nullptr; })) {}
 
   std::vector<std::byte> write() {
     uses_ = uses(graph_);
@@ -80,18 +79,6 @@ class Writer {
   }
 
  private:
-  // Operators that only fusion makes are written as what they mean.
-  void expand_fused() {
-    const Mapping mapping =
-        copy(model_.graph, graph_, [&](int index, std::span<const Value> inputs) -> std::vector<Value> {
-          const Node& node = model_.graph.node(index);
-          if (!node.op->decompose || find_onnx_emitter(node.op->name)) return {};
-          return node.op->decompose(graph_, node, inputs);
-        });
-    for (const NamedValue& output : model_.graph.outputs)
-      graph_.outputs.push_back({output.name, mapping(output.value)});
-  }
-
   std::vector<Value> wants() const {
     std::vector<Value> result;
     for (const NamedValue& output : graph_.outputs) result.push_back(output.value);

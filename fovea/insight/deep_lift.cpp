@@ -2,10 +2,8 @@
 // its baseline x'. Completeness ("summation to delta"): Σ_p m_p = S(x) − S(x'). Source: Shrikumar, Greenside & Kundaje,
 // "Learning important features through propagating activation differences", ICML 2017, section 3.
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
-#include "fovea/insight/attribution.h"
+#include "fovea/insight/completeness.h"
 
 namespace fovea {
 
@@ -23,22 +21,12 @@ AttributionMap deep_lift(AttributionNetwork& network, const Tensor& input, int64
   Tensor seed(place.dtype(), place.shape());
   seed.set(label, 1), seed.set(network.classes() + label, 1);
   const std::vector<Tensor> wants = pair.program.run({{pair.input, pictures}, {kScoreSeed, seed}});
-  AttributionMap map;
-  map.method = "deep-lift";
-  map.is_signed = true;
-  map.height = input.size(2), map.width = input.size(3);
-  std::vector<double> sums(static_cast<size_t>(map.height * map.width), 0.0);
+  std::vector<double> sums(static_cast<size_t>(input.size(2) * input.size(3)), 0.0);
   const std::span<const float> multipliers = row_of(wants[1], 0);
   for (size_t k = 0; k < x.size(); ++k)
     sums[k % sums.size()] += double(multipliers[k]) * (double(x[k]) - double(from[k]));
-  map.values.assign(sums.begin(), sums.end());
   const auto at = static_cast<size_t>(label);
-  const double difference = double(row_of(wants[0], 0)[at]) - double(row_of(wants[0], 1)[at]);
-  const double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
-  map.facts = {{"sum", sum}, {"score_difference", difference}, {"completeness_gap", sum - difference}};
-  if (difference != 0) map.facts.emplace_back("relative_gap", std::abs(sum - difference) / std::abs(difference));
-  settle(map);
-  return map;
+  return complete_map("deep-lift", input, sums, double(row_of(wants[0], 0)[at]) - double(row_of(wants[0], 1)[at]));
 }
 
 }  // namespace fovea

@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
-#include "fovea/insight/attribution.h"
+#include "fovea/insight/completeness.h"
 
 namespace fovea {
 
@@ -69,21 +68,12 @@ AttributionMap integrated_gradients(AttributionNetwork& network, const Tensor& i
         for (size_t k = 0; k < d.size(); ++k) mean[k] += weight * double(d[k]);
       },
       network.seed(program, label));
-  AttributionMap map;
-  map.method = "integrated-gradients";
-  map.is_signed = true;
-  map.height = input.size(2), map.width = input.size(3);
-  const auto plane = static_cast<size_t>(map.height * map.width);
+  const auto plane = static_cast<size_t>(input.size(2) * input.size(3));
   std::vector<double> sums(plane, 0.0);
   for (size_t k = 0; k < x.size(); ++k) sums[k % plane] += mean[k] * (double(x[k]) - double(from[k]));
-  map.values.assign(sums.begin(), sums.end());
   const auto at = static_cast<size_t>(label);
-  const double difference = network.scores_of(input, context)[at] - network.scores_of(baseline, context)[at];
-  const double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
-  map.facts = {{"sum", sum}, {"score_difference", difference}, {"completeness_gap", sum - difference}};
-  if (difference != 0) map.facts.emplace_back("relative_gap", std::abs(sum - difference) / std::abs(difference));
-  settle(map);
-  return map;
+  return complete_map("integrated-gradients", input, sums,
+                      network.scores_of(input, context)[at] - network.scores_of(baseline, context)[at]);
 }
 
 }  // namespace fovea

@@ -7,17 +7,27 @@
 
 namespace fovea {
 
+namespace {
+
+// Calls use(pixel of the wrapped picture, the pixel that it repeats), for a picture [1,C,H,W].
+template <class Use>
+void for_each_wrapped(int64_t channels, int64_t height, int64_t width, int64_t wrap, const Use& use) {
+  const auto around = [](int64_t at, int64_t size) { return (at % size + size) % size; };
+  size_t i = 0;
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t y = -wrap; y < height + wrap; ++y)
+      for (int64_t x = -wrap; x < width + wrap; ++x)
+        use(i++, static_cast<size_t>((c * height + around(y, height)) * width + around(x, width)));
+}
+
+}  // namespace
+
 Tensor wrapped(const Tensor& levels, int64_t wrap) {
   const int64_t channels = levels.size(1), height = levels.size(2), width = levels.size(3);
   Tensor result(DType::f32, {1, channels, height + 2 * wrap, width + 2 * wrap});
   const auto from = levels.data<float>();
   const auto to = result.data<float>();
-  size_t i = 0;
-  const auto around = [](int64_t at, int64_t size) { return (at % size + size) % size; };
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t y = -wrap; y < height + wrap; ++y)
-      for (int64_t x = -wrap; x < width + wrap; ++x)
-        to[i++] = from[static_cast<size_t>((c * height + around(y, height)) * width + around(x, width))];
+  for_each_wrapped(channels, height, width, wrap, [&](size_t outer, size_t inner) { to[outer] = from[inner]; });
   return result;
 }
 
@@ -26,12 +36,7 @@ Tensor unwrapped_sum(const Tensor& gradient, int64_t wrap) {
   Tensor result(DType::f32, {1, channels, height, width});
   const auto from = gradient.data<float>();
   const auto to = result.data<float>();
-  size_t i = 0;
-  const auto around = [](int64_t at, int64_t size) { return (at % size + size) % size; };
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t y = -wrap; y < height + wrap; ++y)
-      for (int64_t x = -wrap; x < width + wrap; ++x)
-        to[static_cast<size_t>((c * height + around(y, height)) * width + around(x, width))] += from[i++];
+  for_each_wrapped(channels, height, width, wrap, [&](size_t outer, size_t inner) { to[inner] += from[outer]; });
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fovea/base/error.h"
+#include "fovea/data/first_sample.h"
 #include "fovea/data/statistics.h"
 #include "fovea/train/trainer_impl.h"
 
@@ -41,7 +42,7 @@ BatchOptions batch_options(const Recipe& recipe, const Model& model, Broken brok
 
 // Rows of numbers need none.
 Preprocess preprocess_of(const Model& model, const Dataset& train) {
-  const bool rows = train.size() > 0 && train.get(0).has_values();
+  const bool rows = train.size() > 0 && first_sample(train, true).has_values();
   require(rows || model.meaning.preprocess.has_value(), ErrorKind::usage,
           "{} does not say how a picture becomes its input; give --preprocess", model.meaning.name);
   return model.meaning.preprocess.value_or(Preprocess());

@@ -52,14 +52,23 @@ void add_patches(const Tensor& picture, int64_t rows, int64_t columns, Eigen::Ma
 }
 
 // The sums of a fixed number of parts of the set, in their order: the same bits whatever the threads.
-Eigen::MatrixXd covariance(const Model& model, const Dataset& train, int64_t rows, int64_t columns, int64_t size) {
+Eigen::MatrixXd covariance(const Model& model, const Dataset& train, bool skip_broken, int64_t rows, int64_t columns,
+                           int64_t size) {
   const int64_t pictures = std::min(kPictures, train.size()), step = train.size() / pictures;
   std::vector<Eigen::MatrixXd> sums(static_cast<size_t>(kTasks), Eigen::MatrixXd::Zero(size, size));
   std::vector<int64_t> counts(static_cast<size_t>(kTasks), 0);
   parallel_tasks(kTasks, [&](int64_t task) {
-    for (int64_t i = task; i < pictures; i += kTasks)
-      add_patches(preprocess(train.get(i * step).image, *model.meaning.preprocess), rows, columns,
-                  sums[static_cast<size_t>(task)], counts[static_cast<size_t>(task)]);
+    for (int64_t i = task; i < pictures; i += kTasks) {
+      Image picture;
+      try {
+        picture = train.get(i * step).image;
+      } catch (const Error& error) {
+        if (!skip_broken || (error.kind() != ErrorKind::io && error.kind() != ErrorKind::format)) throw;
+        continue;
+      }
+      add_patches(preprocess(picture, *model.meaning.preprocess), rows, columns, sums[static_cast<size_t>(task)],
+                  counts[static_cast<size_t>(task)]);
+    }
   });
   Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(size, size);
   int64_t count = 0;
@@ -68,10 +77,10 @@ Eigen::MatrixXd covariance(const Model& model, const Dataset& train, int64_t row
   return sum.selfadjointView<Eigen::Lower>() * Eigen::MatrixXd::Identity(size, size) / static_cast<double>(count);
 }
 
-Tensor whitened(const Model& model, Tensor weight, const Dataset& train) {
+Tensor whitened(const Model& model, Tensor weight, const Dataset& train, bool skip_broken) {
   const Shape& s = weight.shape();
   const int64_t size = s[1] * s[2] * s[3], filters = std::min(size, s[0] / 2);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solved(covariance(model, train, s[2], s[3], size));
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solved(covariance(model, train, skip_broken, s[2], s[3], size));
   const auto data = weight.data<float>();
   for (int64_t e = 0; e < filters; ++e) {
     const Eigen::VectorXd vector = solved.eigenvectors().col(size - 1 - e);  // eigenvalues rise
@@ -89,7 +98,7 @@ Tensor whitened(const Model& model, Tensor weight, const Dataset& train) {
 
 }  // namespace
 
-void whiten_first_layers(Model& model, const Initialisation& how, const Dataset& train) {
+void whiten_first_layers(Model& model, const Initialisation& how, const Dataset& train, bool skip_broken) {
   if (how.whiten.empty()) return;
   std::vector<std::string> names;
   for (const Value w : first_weights(model))
@@ -102,7 +111,7 @@ void whiten_first_layers(Model& model, const Initialisation& how, const Dataset&
   require(model.meaning.preprocess.has_value(), ErrorKind::usage, "initialisation.whiten: {} takes no pictures",
           model.meaning.name);
   for (const std::string& name : names)
-    if (fits_any(how.whiten, name)) model.weights[name] = whitened(model, model.weights.at(name), train);
+    if (fits_any(how.whiten, name)) model.weights[name] = whitened(model, model.weights.at(name), train, skip_broken);
 }
 
 }  // namespace fovea

@@ -12,8 +12,9 @@ namespace fovea {
 // network's input) and C = V Λ Vᵀ, filter e is the e-th column of V, largest λ first, divided by √(λ + 5e-4); filters
 // E … 2E − 1 are its negatives, E = min(I·k·k, ⌊O/2⌋), further ones stay as they are. Of an eigenvector's two signs
 // that one is taken whose largest element is positive. Does nothing without patterns. Throws Error{usage} for a pattern
-// that names no such convolution, and what reading a picture throws. Source: Jordan, "94 % on CIFAR-10 in 3.29 seconds
-// on a single GPU", 2024, section 3.2; Page, "How to train your ResNet", 2018, part 8.
-void whiten_first_layers(Model& model, const Initialisation& how, const Dataset& train);
+// that names no such convolution, and what reading a picture throws; with `skip_broken`, pictures that cannot be read
+// are left out. Source: Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3.2; Page, "How to
+// train your ResNet", 2018, part 8.
+void whiten_first_layers(Model& model, const Initialisation& how, const Dataset& train, bool skip_broken = false);
 
 }  // namespace fovea

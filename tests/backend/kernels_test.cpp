@@ -8,10 +8,7 @@
 #include <functional>
 #include <limits>
 
-// As the kernels have it: those are the targets that exist.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include <hwy/aligned_allocator.h>
-#include <hwy/targets.h>
 
 #include "fovea/backend/cpu/kernels/elementwise.h"
 #include "fovea/backend/cpu/kernels/gather.h"
@@ -21,20 +18,10 @@
 #include "fovea/backend/cpu/kernels/switches.h"
 #include "fovea/backend/cpu/kernels/winograd.h"
 #include "fovea/base/parallel.h"
+#include "tests/backend/every_target.h"
 
 namespace fovea::kernels {
 namespace {
-
-void on_every_target(const std::function<void()>& test) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
-    SCOPED_TRACE(hwy::TargetName(target));
-    test();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().DeInit();
-}
 
 std::vector<float> random_floats(size_t count, uint32_t seed, float low = -1, float high = 1) {
   std::vector<float> x(count);

@@ -8,30 +8,16 @@
 #include <functional>
 #include <vector>
 
-// As the kernels have it: those are the targets that exist.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3)
-#include <hwy/targets.h>
-
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/backend/cpu/kernels/double_product.h"
 #include "fovea/backend/reference/evaluate.h"
 #include "fovea/base/rng.h"
 #include "fovea/compile/program.h"
 #include "fovea/ops/input.h"
+#include "tests/backend/every_target.h"
 
 namespace fovea::testing {
 namespace {
-
-void on_every_target(const std::function<void()>& test) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
-    SCOPED_TRACE(hwy::TargetName(target));
-    test();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().DeInit();
-}
 
 // Covariances of `positions` answers of n channels whose scales fall from 1 to `least`, plus `more` on the diagonal.
 Tensor covariance(int64_t n, int64_t positions, double least, double more, uint64_t seed) {

@@ -1,6 +1,5 @@
 // The kernels of training, on every instruction set of this machine, against plain loops in double.
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cmath>
 #include <functional>
@@ -10,20 +9,10 @@
 #include "fovea/backend/cpu/kernels/lrn_gradient.h"
 #include "fovea/backend/cpu/kernels/small_conv.h"
 #include "fovea/base/rng.h"
+#include "tests/backend/every_target.h"
 
 namespace fovea::kernels {
 namespace {
-
-void on_every_target(const std::function<void()>& test) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
-    SCOPED_TRACE(hwy::TargetName(target));
-    test();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().DeInit();
-}
 
 std::vector<float> random_floats(int64_t count, uint64_t key) {
   std::vector<float> x(static_cast<size_t>(count));

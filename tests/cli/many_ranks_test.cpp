@@ -15,36 +15,20 @@
 #include "fovea/data/drawn.h"
 #include "fovea/image/codec.h"
 #include "fovea/train/mpi_group.h"
+#include "tests/cli/program_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path program() {
-  if (const char* given = std::getenv("FOVEA_PROGRAM")) return given;
-  return fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "fovea";
-}
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-size_t occurrences(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
-
-class ManyRanks : public testing::Test {
+class ManyRanks : public ProgramFolder {
  protected:
   void SetUp() override {
     if (std::system("command -v mpirun >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no mpirun";
-    if (!fs::exists(program())) GTEST_SKIP() << program() << " is not built";
     if (mpi_availability().starts_with("no module")) GTEST_SKIP() << mpi_availability();
-    char pattern[] = "/tmp/fovea-ranks-XXXXXX";
-    folder_ = mkdtemp(pattern);
+    ProgramFolder::SetUp();
+    if (IsSkipped()) return;
     const DrawnShapes shapes(240, 16, 2);
     for (int64_t i = 0; i < shapes.size(); ++i) {
       const Sample sample = shapes.get(i);
@@ -52,9 +36,6 @@ class ManyRanks : public testing::Test {
       fs::create_directories(to);
       write_image(to / (std::to_string(i) + ".png"), sample.image);
     }
-  }
-  void TearDown() override {
-    if (!folder_.empty()) fs::remove_all(folder_);
   }
 
   // timeout's own code, 124, is a hang.
@@ -93,7 +74,6 @@ class ManyRanks : public testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
-  fs::path folder_;
   std::string out_, err_;
 
  private:

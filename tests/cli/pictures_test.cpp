@@ -15,33 +15,20 @@
 
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/cli/program_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path program() {
-  if (const char* given = std::getenv("FOVEA_PROGRAM")) return given;
-  return fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "fovea";
-}
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class Pictures : public testing::TestWithParam<const char*> {
+class Pictures : public ProgramFolder, public testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
-    if (!fs::exists(program())) GTEST_SKIP() << program() << " is not built";
-    char pattern[] = "/tmp/fovea-test-XXXXXX";
-    folder_ = mkdtemp(pattern);
+    ProgramFolder::SetUp();
+    if (IsSkipped()) return;
     write_image(folder_ / "ship.png", draw_scene("ship", 96, Rng(1)));
     write_image(folder_ / "car.png", draw_scene("automobile", 96, Rng(2)));
-  }
-  void TearDown() override {
-    if (!folder_.empty()) fs::remove_all(folder_);
   }
   // The exit code; -1 where a signal ended it. Below 0 seconds: it is left alone.
   int run(const std::string& arguments, double interrupted_after = -1) const {
@@ -61,7 +48,6 @@ class Pictures : public testing::TestWithParam<const char*> {
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
-  fs::path folder_;
 };
 
 TEST_P(Pictures, CtrlCAtAnyMoment) {

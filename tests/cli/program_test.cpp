@@ -12,32 +12,20 @@
 
 #include "fovea/image/codec.h"
 #include "fovea/image/image.h"
+#include "tests/cli/program_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path program() {
-  if (const char* given = std::getenv("FOVEA_PROGRAM")) return given;
-  return fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "fovea";
-}
-
 struct Outcome {
   int code = -1;
   std::string out, err;
 };
 
-class Program : public testing::Test {
+class Program : public ProgramFolder {
  protected:
-  void SetUp() override {
-    if (!fs::exists(program())) GTEST_SKIP() << program() << " is not built";
-    char pattern[] = "/tmp/fovea-test-XXXXXX";
-    folder_ = mkdtemp(pattern);
-  }
-  void TearDown() override {
-    if (!folder_.empty()) fs::remove_all(folder_);
-  }
   Outcome run(const std::string& arguments) const {
     const fs::path out = folder_ / "out", err = folder_ / "err";
     const std::string line = "cd " + folder_.string() + " && " + program().string() + " " + arguments + " >" +
@@ -45,11 +33,6 @@ class Program : public testing::Test {
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
   }
-  static std::string read(const fs::path& path) {
-    std::ifstream in(path);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
   // One clear line, the right exit code, nothing on standard output.
   void expect_error(const std::string& arguments, int code, const std::string& part) const {
     const Outcome o = run(arguments);
@@ -58,7 +41,6 @@ class Program : public testing::Test {
     EXPECT_TRUE(o.err.starts_with("fovea: error: ")) << o.err;
     EXPECT_NE(o.err.find(part), std::string::npos) << arguments << "\n" << o.err;
   }
-  fs::path folder_;
 };
 
 TEST_F(Program, VersionAndHelp) {

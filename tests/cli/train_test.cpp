@@ -18,22 +18,13 @@
 #include "fovea/base/rng.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/image.h"
+#include "tests/cli/program_folder.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-fs::path program() {
-  if (const char* given = std::getenv("FOVEA_PROGRAM")) return given;
-  return fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "fovea";
-}
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // 600 drawn digits, 19 steps an epoch; every kind of state is in it: moments, averages, running statistics, dropout.
 constexpr const char* kRecipe = R"(data = "drawn:glyphs?count=600"
@@ -68,21 +59,13 @@ kind = "cosine"
 rate = 0.003
 )";
 
-class Train : public testing::Test {
+class Train : public ProgramFolder {
  protected:
   void SetUp() override {
-    if (!fs::exists(program())) GTEST_SKIP() << program() << " is not built";
-    char pattern[] = "/tmp/fovea-train-XXXXXX";
-    folder_ = mkdtemp(pattern);
+    ProgramFolder::SetUp();
+    if (IsSkipped()) return;
     write("small.toml", kRecipe);
     setenv("FOVEA_CACHE", (folder_ / "cache").c_str(), 1);
-  }
-  void TearDown() override {
-    if (!folder_.empty()) fs::remove_all(folder_);
-  }
-  void write(const std::string& name, const std::string& text) const {
-    fs::create_directories((folder_ / name).parent_path());
-    std::ofstream(folder_ / name, std::ios::binary) << text;
   }
   // Starts `fovea train …` in the folder; `limit`: bytes that a file may have, 0: any.
   pid_t start(const std::string& arguments, rlim_t limit = 0) const {
@@ -107,10 +90,7 @@ class Train : public testing::Test {
   int run(const std::string& arguments, rlim_t limit = 0) { return wait_for(start(arguments, limit)); }
   // Exactly one line begins with "fovea: error: ", and it says this.
   void expect_one_message(const std::string& part) const {
-    size_t count = 0;
-    for (size_t at = err_.find("fovea: error: "); at != std::string::npos; at = err_.find("fovea: error: ", at + 1))
-      ++count;
-    EXPECT_EQ(count, 1u) << err_;
+    EXPECT_EQ(occurrences(err_, "fovea: error: "), 1u) << err_;
     EXPECT_NE(err_.find(part), std::string::npos) << err_;
     EXPECT_EQ(out_, "");
   }
@@ -141,7 +121,6 @@ class Train : public testing::Test {
     for (size_t i = 0; i < first.size(); ++i) EXPECT_EQ(first[i], second[i]);
   }
 
-  fs::path folder_;
   std::string out_, err_;
 };
 
@@ -154,6 +133,11 @@ TEST_F(Train, AFinishedRunIsFreeOfPathsAndLeavesNothingToDo) {
   EXPECT_EQ(log_of("a").back().at("reason"), "finished");
   EXPECT_EQ(run("--resume -o a"), 0) << err_;
   EXPECT_NE(out_.find("nothing left to do"), std::string::npos) << out_;
+  EXPECT_EQ(run("small.toml --resume -o a"), 0) << err_;
+  EXPECT_EQ(run("lenet5 drawn:glyphs --resume -o a"), 2);
+  expect_one_message("a: holds a run of a network that a TOML file describes, not of zoo:lenet5");
+  EXPECT_EQ(run("lenett5 drawn:glyphs -o b"), 3);
+  expect_one_message("lenett5: no such file, nor such a network in the zoo; did you mean \"lenet5\"?");
   EXPECT_EQ(run("small.toml -o a"), 2);
   expect_one_message("holds a run already");
 }
@@ -369,6 +353,7 @@ TEST_F(TrainData, LabelsOutOfRange) {
   write_mnist(idx_pictures(80), labels);
   // IDX files name no classes: there are as many as the largest label says, most of them without a sample.
   expect_refused("mnist", 2, "67 of the 78 classes have no samples in the train split");
+  expect_one_message("the largest label, 77, is that of sample 33");
 }
 
 TEST_F(TrainData, AClassThatIsMissing) {
@@ -399,6 +384,21 @@ TEST_F(TrainData, AGzipThatIsCutShort) {
   expect_refused("mnist", 3, "train-images-idx3-ubyte.gz");
 }
 
+TEST_F(TrainData, ASetWithoutSamples) {
+  write_mnist(idx_pictures(0), idx_labels(0, 10));
+  expect_refused("mnist", 2, "mnist: the train split holds no samples");
+}
+
+// The zoo's LeNet-5 is one of grey pictures: it is built for colours where the set has them.
+TEST_F(TrainData, ColourPicturesForANetworkOfGreyOnes) {
+  for (int i = 0; i < 20; ++i) {
+    const fs::path to = folder_ / "colours" / (i % 2 ? "odd" : "even");
+    fs::create_directories(to);
+    write_image(to / (std::to_string(i) + ".png"), Image(28, 28, 3));
+  }
+  EXPECT_EQ(run("lenet5 colours -o r --tune off --epochs 1 --batch 6"), 0) << err_;
+}
+
 TEST_F(TrainData, AnEmptyFolder) {
   fs::create_directories(folder_ / "nothing");
   expect_refused("nothing", 3, "nothing");
@@ -422,6 +422,11 @@ TEST_F(TrainData, PicturesOfManySizesAreFittedAndABrokenOneIsNamed) {
   expect_one_message("7.png");
   if (fs::exists(folder_ / "broken")) EXPECT_EQ(log_of("broken").back().at("reason"), "failed");
   EXPECT_EQ(run("small.toml pictures -o skipped --tune off --epochs 1 --batch 8 --skip-broken"), 0) << err_;
+  // The first one of all, by which sets are told apart.
+  write("pictures/even/0.png", "no picture at all");
+  EXPECT_EQ(run("small.toml pictures -o first --tune off --epochs 1 --batch 8 --set preprocess=set --skip-broken"), 0)
+      << err_;
+  EXPECT_EQ(run("lenet5 pictures -o zoo --tune off --epochs 1 --batch 8 --skip-broken"), 0) << err_;
 }
 
 }  // namespace

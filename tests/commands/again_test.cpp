@@ -11,18 +11,13 @@
 #include "fovea/commands/picture_record.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/temporary_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-again-" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const char* name) const { return (path / name).string(); }
-};
 
 std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
 
@@ -34,13 +29,6 @@ MaximiseOptions small(const std::string& output) {
   o.settings.steps = 5;
   o.seed = 7;
   return o;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 // The same picture with another record.
@@ -84,7 +72,7 @@ TEST(CommandLine, WrongOnesAreNamed) {
 }
 
 TEST(AgainCommand, TheSameBytes) {
-  const Folder folder;
+  const TemporaryFolder folder;
   run({}, small(folder("a.png")));
   const PictureRecord record = read_picture_record(Bytes::map(folder("a.png")));
   EXPECT_EQ(record.seed, 7u);
@@ -98,7 +86,7 @@ TEST(AgainCommand, TheSameBytes) {
 }
 
 TEST(AgainCommand, ThePlanInTheFileIsFollowed) {
-  const Folder folder;
+  const TemporaryFolder folder;
   // Level 0 computes in another way; the record says that it was so.
   MaximiseOptions o = small(folder("a.png"));
   o.engine.level = 0;
@@ -115,7 +103,7 @@ TEST(AgainCommand, ThePlanInTheFileIsFollowed) {
 }
 
 TEST(AgainCommand, OneOfManyPictures) {
-  const Folder folder;
+  const TemporaryFolder folder;
   MaximiseOptions o = small(folder("a.png"));
   o.save = folder("parts");
   const Report made = run({}, o);
@@ -126,7 +114,7 @@ TEST(AgainCommand, OneOfManyPictures) {
 }
 
 TEST(AgainCommand, WhatHasChangedIsSaid) {
-  const Folder folder;
+  const TemporaryFolder folder;
   InvertOptions o;
   o.model.model = "builtin:digits";
   o.image = folder("ship.png");
@@ -158,7 +146,7 @@ TEST(AgainCommand, WhatHasChangedIsSaid) {
 }
 
 TEST(AgainCommand, WhatIsRefused) {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_image(folder("plain.png"), draw_scene("ship", 16, Rng(1)));
   const auto said = [&](const AgainOptions& o) { return message_of([&] { run({}, o); }); };
   EXPECT_NE(said({folder("plain.png"), ""}).find("holds no record of how it was made"), std::string::npos);
@@ -170,6 +158,19 @@ TEST(AgainCommand, WhatIsRefused) {
   EXPECT_NE(said({folder("b.png"), ""}).find("the command \"paint\""), std::string::npos);
   rewrite(folder("a.png"), folder("c.png"), [](PictureRecord& r) { r.threads = 0; });
   EXPECT_NE(said({folder("c.png"), ""}).find("damaged"), std::string::npos);
+  // What a stranger's picture could ask for: other commands, and files in other places.
+  rewrite(folder("a.png"), folder("d.png"), [&](PictureRecord& r) {
+    r.command = {"convert", "builtin:digits", "--output", folder("model.onnx")};
+  });
+  EXPECT_NE(said({folder("d.png"), ""}).find("\"convert\" makes no pictures with a record"), std::string::npos);
+  for (const char* option : {"--save", "--output"}) {
+    rewrite(folder("a.png"), folder("e.png"), [&](PictureRecord& r) {
+      r.command.insert(r.command.end(), {option, folder("elsewhere.png")});
+    });
+    EXPECT_NE(said({folder("e.png"), ""}).find(std::string("it says ") + option), std::string::npos) << option;
+  }
+  EXPECT_FALSE(fs::exists(folder("model.onnx")));
+  EXPECT_FALSE(fs::exists(folder("elsewhere.png")));
 }
 
 }  // namespace

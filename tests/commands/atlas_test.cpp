@@ -13,6 +13,7 @@
 #include "fovea/image/codec.h"
 #include "fovea/insight/maximisation.h"
 #include "fovea/model/conventions.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
@@ -40,12 +41,6 @@ class AtlasCommand : public testing::Test {
   }
   std::string text(const fs::path& name) const { return std::string(Bytes::map(folder_ / name).view()); }
   std::string record() const { return text(fs::path("layers") / "conv1.json"); }
-  static std::string message_of(const std::function<void()>& f) {
-    try {
-      f();
-    } catch (const Error& e) { return e.message(); }
-    return "";
-  }
   fs::path folder_;
 };
 

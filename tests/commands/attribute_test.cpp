@@ -13,6 +13,7 @@
 #include "fovea/data/drawn.h"
 #include "fovea/formats/npy_read.h"
 #include "fovea/image/codec.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
@@ -46,12 +47,6 @@ class Attribute : public testing::Test {
     o.images = {picture(0).string()};
     o.units = 3;
     return o;
-  }
-  static std::string message_of(const std::function<void()>& f) {
-    try {
-      f();
-    } catch (const Error& e) { return e.message(); }
-    return "";
   }
   fs::path folder_;
 };
@@ -147,7 +142,7 @@ TEST_F(Attribute, DeconvOfAFolderPassesOverBrokenPictures) {
     }
   EXPECT_NE(report.text.find("1 of 5 pictures"), std::string::npos);
   o.images = {(folder_ / "pictures" / "broken.png").string()};
-  EXPECT_FALSE(message_of([&] { run({}, o); }).empty());
+  EXPECT_THROW(run({}, o), Error);
 }
 
 TEST_F(Attribute, DeconvNamesWhatIsNotThere) {

@@ -12,40 +12,16 @@
 #include "fovea/commands/texture.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/commands/picture_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-bad-" + std::to_string(::getpid()));
-  Folder() {
-    fs::create_directories(path);
-    write_image((*this)("ship.png"), draw_scene("ship", 48, Rng(1)));
-    write_image((*this)("car.png"), draw_scene("automobile", 48, Rng(2)));
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
-};
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-StyleOptions small(const Folder& folder) {
-  StyleOptions o;
-  o.content = folder("ship.png");
-  o.styles = {folder("car.png")};
-  o.output = folder("out.png");
-  o.model.model = "random-filters";
-  o.engine.tune = "off";
-  o.size = 48;
+StyleOptions small(const TemporaryFolder& folder) {
+  StyleOptions o = small_style(folder);
   o.steps = 2;
   return o;
 }
@@ -64,7 +40,7 @@ std::string said(const StyleOptions& o) {
 }
 
 TEST(BadPictures, AllKindsArePainted) {
-  const Folder folder;
+  const PictureFolder folder;
   write_image(folder("dot.png"), Image(1, 1, 3));
   write_image(folder("alpha.png"), Image(40, 30, 4));
   write_image(folder("grey16.png"), Image(40, 30, 1, 16));
@@ -88,7 +64,7 @@ TEST(BadPictures, AllKindsArePainted) {
 }
 
 TEST(BadPictures, TooThinAndTooSmallAreRefusedByName) {
-  const Folder folder;
+  const PictureFolder folder;
   write_image(folder("line.png"), Image(1, 40, 3));
   write_image(folder("tiny.png"), Image(5, 5, 3));
   StyleOptions o = small(folder);
@@ -105,7 +81,7 @@ TEST(BadPictures, TooThinAndTooSmallAreRefusedByName) {
 
 // Neither the header's gigabytes nor the result's are taken.
 TEST(BadPictures, HugeOnesAreRefusedBeforeMemoryIsTaken) {
-  const Folder folder;
+  const PictureFolder folder;
   write_file(folder("lies.ppm"), std::string_view("P6 16000 16000 255\nabc"));
   write_file(folder("huge.ppm"), std::string_view("P6 20000 20000 255\nabc"));
   const size_t before = peak_memory();
@@ -146,7 +122,7 @@ TEST(BadPictures, HugeOnesAreRefusedBeforeMemoryIsTaken) {
 }
 
 TEST(BadPictures, MasksOfOtherSizesAreFittedAndSaid) {
-  const Folder folder;
+  const PictureFolder folder;
   Image mask(20, 30, 1);
   for (int y = 0; y < 15; ++y)
     for (int x = 0; x < 20; ++x) mask.row(y)[x] = 255;
@@ -169,7 +145,7 @@ TEST(BadPictures, MasksOfOtherSizesAreFittedAndSaid) {
 }
 
 TEST(BadPictures, LayersThatAreNotThere) {
-  const Folder folder;
+  const PictureFolder folder;
   StyleOptions o = small(folder);
   o.style_layers = "styel2";
   EXPECT_TRUE(has(said(o), "did you mean \"style2\"")) << said(o);
@@ -183,7 +159,7 @@ TEST(BadPictures, LayersThatAreNotThere) {
 
 // A loss that is no number: the run stops, keeps the last good picture, and names the term.
 TEST(BadPictures, ALossThatDiverges) {
-  const Folder folder;
+  const PictureFolder folder;
   StyleOptions o = small(folder);
   o.preset = "johnson";
   o.steps = 20;
@@ -215,7 +191,7 @@ TEST(BadPictures, ALossThatDiverges) {
 }
 
 TEST(BadPictures, PlacesThatCannotBeWrittenAreSaidBeforeTheWork) {
-  const Folder folder;
+  const PictureFolder folder;
   const auto refused = [&](const std::string& output) {
     StyleOptions o = small(folder);
     o.output = output;

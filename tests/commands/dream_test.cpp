@@ -11,40 +11,24 @@
 #include "fovea/commands/picture_record.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/commands/picture_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-dream-" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const char* name) const { return (path / name).string(); }
+struct Folder : TemporaryFolder {
+  Folder() { write_image((*this)("ship.png"), draw_scene("ship", 64, Rng(1))); }
 };
 
-std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
-
 DreamOptions small(const Folder& folder) {
-  DreamOptions o;
-  o.image = folder("ship.png");
-  o.model.model = "builtin:cifar10";
-  o.layers = {"conv4.relu"};
+  DreamOptions o = small_dream(folder);
   o.octaves = 2;
   o.steps = 2;
-  o.jitter = 4;
   o.output = folder("dream.png");
-  o.engine.tune = "off";
-  if (!fs::exists(o.image)) write_image(o.image, draw_scene("ship", 64, Rng(1)));
   return o;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 TEST(DreamCommand, WritesADreamThatCanBeMadeAgain) {

@@ -18,28 +18,16 @@
 #include "fovea/insight/painting_network.h"
 #include "fovea/model/layers.h"
 #include "fovea/model/preprocess.h"
+#include "tests/temporary_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-feed-forward-" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
-};
-
 std::string golden(const std::string& name) {
   return (fs::path(FOVEA_SOURCE_DIR) / "tests/golden/feed_forward" / name).string();
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 // The network's file, how its colours are counted, and PyTorch's result.
@@ -50,7 +38,7 @@ const std::vector<Painter> kPainters = {{"transposed.onnx", "vgg", "transposed.n
                                         {"nearest.onnx", "raw", "nearest.npy"},
                                         {"fixed.onnx", "raw", "nearest.npy"}};
 
-StyleOptions options(const Folder& folder, const Painter& painter) {
+StyleOptions options(const TemporaryFolder& folder, const Painter& painter) {
   StyleOptions o;
   o.content = golden("content.png");
   o.network = golden(painter.file);
@@ -91,7 +79,7 @@ int greatest_difference(const Image& a, const Image& b) {
 
 // At 50 x 45 pixels, exported at 48 x 56: the strides make 52 x 48 of it, of which the content's part is kept.
 TEST(FeedForward, ThePictureIsPyTorchs) {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const Painter& painter : kPainters) {
     const StyleOptions o = options(folder, painter);
     const Report report = run({}, o);
@@ -129,7 +117,7 @@ TEST(FeedForward, TheNumbersArePyTorchs) {
 }
 
 TEST(FeedForward, AnySizeOfPicture) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Image content = read_image(golden("content.png"));
   for (const auto& [width, height] : {std::pair{41, 43}, {42, 64}, {63, 45}, {64, 64}, {71, 42}})
     for (const Painter& painter : kPainters) {
@@ -144,7 +132,7 @@ TEST(FeedForward, AnySizeOfPicture) {
 }
 
 TEST(FeedForward, ItsOptions) {
-  const Folder folder;
+  const TemporaryFolder folder;
   StyleOptions o = options(folder, kPainters[1]);
   run({}, o);
   const Image plain = read_image(o.output);
@@ -167,7 +155,7 @@ TEST(FeedForward, ItsOptions) {
 }
 
 TEST(FeedForward, WhatIsRefused) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto said = [&](const std::function<void(StyleOptions&)>& change) {
     StyleOptions o = options(folder, kPainters[0]);
     change(o);

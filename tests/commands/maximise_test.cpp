@@ -9,18 +9,13 @@
 #include "fovea/commands/maximise.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/temporary_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-maximise-" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const char* name) const { return (path / name).string(); }
-};
 
 std::vector<std::byte> bytes_of(const std::string& path) {
   const Bytes bytes = Bytes::map(path);
@@ -36,15 +31,8 @@ MaximiseOptions digits(const std::string& output) {
   return o;
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
-}
-
 TEST(MaximiseCommand, TheSameSeedGivesTheSameFile) {
-  const Folder folder;
+  const TemporaryFolder folder;
   MaximiseOptions o = digits(folder("a.png"));
   o.classes = {"3", "8"};
   o.save = folder("pictures");
@@ -66,7 +54,7 @@ TEST(MaximiseCommand, TheSameSeedGivesTheSameFile) {
 }
 
 TEST(MaximiseCommand, UnitsObjectivesAndRows) {
-  const Folder folder;
+  const TemporaryFolder folder;
   MaximiseOptions o = digits(folder("a.png"));
   o.settings.steps = 4;
   o.units = {"conv1:0,2-4"};
@@ -84,7 +72,7 @@ TEST(MaximiseCommand, UnitsObjectivesAndRows) {
 }
 
 TEST(MaximiseCommand, SaysWhatIsWrong) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto refused = [&](const std::function<void(MaximiseOptions&)>& change) {
     MaximiseOptions o = digits(folder("a.png"));
     change(o);
@@ -120,7 +108,7 @@ TEST(MaximiseCommand, IsFoundUnderBothSpellings) {
 }
 
 TEST(InvertCommand, WritesASheetAndTheErrors) {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_image(folder("ship.png"), draw_scene("ship", 64, Rng(4)));
   InvertOptions o;
   o.model.model = "builtin:cifar10";

@@ -14,65 +14,39 @@
 #include "fovea/data/drawn_painting.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/commands/picture_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-style-" + std::to_string(::getpid()));
-  Folder() {
-    fs::create_directories(path);
-    write_image((*this)("ship.png"), draw_scene("ship", 48, Rng(1)));
-    write_image((*this)("painting.png"), draw_painting(48, Rng(2)));
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const char* name) const { return (path / name).string(); }
+struct Folder : PictureFolder {
+  Folder() { write_image((*this)("painting.png"), draw_painting(48, Rng(2))); }
 };
 
-StyleOptions small_style(const Folder& folder) {
-  StyleOptions o;
-  o.content = folder("ship.png");
+StyleOptions style_with_page(const Folder& folder) {
+  StyleOptions o = small_style(folder);
   o.styles = {folder("painting.png")};
-  o.model.model = "random-filters";
-  o.size = 48;
   o.first_size = 30;
   o.first_steps = 4;
   o.steps = 6;
-  o.output = folder("out.png");
   o.report = folder("out.html");
-  o.engine.tune = "off";
   return o;
 }
 
-TextureOptions small_texture(const Folder& folder) {
-  TextureOptions o;
+TextureOptions texture_with_page(const Folder& folder) {
+  TextureOptions o = small_texture(folder);
   o.image = folder("painting.png");
-  o.model.model = "random-filters";
-  o.source_size = 48;
-  o.steps = 5;
-  o.output = folder("out.png");
   o.report = folder("out.html");
-  o.engine.tune = "off";
   return o;
 }
-
-std::string text_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
 
 size_t count(const std::string& text, const std::string& piece) {
   size_t n = 0;
   for (size_t at = text.find(piece); at != std::string::npos; at = text.find(piece, at + 1)) ++n;
   return n;
-}
-
-bool holds(const std::string& text, const std::string& piece) { return text.find(piece) != std::string::npos; }
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 // Stops the command once so many steps of its size are reported.
@@ -87,7 +61,7 @@ Report stopped(const Options& options, int64_t steps, const std::string& size) {
 
 TEST(StyleCommand, WritesAPictureAndAPage) {
   const Folder folder;
-  const StyleOptions o = small_style(folder);
+  const StyleOptions o = style_with_page(folder);
   const Report report = run({}, o);
   EXPECT_EQ(report.files, (std::vector<fs::path>{o.output, o.report}));
   EXPECT_TRUE(report.json->at("finished").get<bool>());
@@ -95,34 +69,33 @@ TEST(StyleCommand, WritesAPictureAndAPage) {
   EXPECT_EQ(report.json->at("stages").at(1).at("loss").size(), 6u);
   EXPECT_EQ(read_image(o.output).width(), 48);
   EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
-  const std::string page = text_of(o.report);
+  const std::string page = bytes_of(o.report);
   EXPECT_EQ(count(page, "class=\"compare\""), 1u);
   EXPECT_EQ(count(page, "class=\"end\""), 7u) << "the names of five styles, content and variation at their lines' ends";
-  EXPECT_TRUE(holds(page, ">48 px<")) << "where the second size begins";
-  EXPECT_TRUE(holds(page, "first at 34 × 34"));
-  EXPECT_TRUE(holds(page, report.json->at("model").get<std::string>()));
-  EXPECT_TRUE(holds(page, "<pre>fovea style " + o.content + " " + o.styles[0] + " --size 48"))
-      << "the line to repeat it";
-  EXPECT_TRUE(holds(page, "SHA-256 of painting.png"));
-  EXPECT_FALSE(holds(page, "class=\"card notice\""));
+  EXPECT_TRUE(has(page, ">48 px<")) << "where the second size begins";
+  EXPECT_TRUE(has(page, "first at 34 × 34"));
+  EXPECT_TRUE(has(page, report.json->at("model").get<std::string>()));
+  EXPECT_TRUE(has(page, "<pre>fovea style " + o.content + " " + o.styles[0] + " --size 48")) << "the line to repeat it";
+  EXPECT_TRUE(has(page, "SHA-256 of painting.png"));
+  EXPECT_FALSE(has(page, "class=\"card notice\""));
   EXPECT_EQ(page.find("http"), page.find("http://www.w3.org")) << "nothing is asked of a network";
 }
 
 TEST(StyleCommand, AStoppedRunSaysHowItGoesOnAndItsPageIsThenWhole) {
   const Folder folder;
-  StyleOptions o = small_style(folder);
+  StyleOptions o = style_with_page(folder);
   const Report whole = run({}, o);
-  const std::string picture = text_of(o.output);
+  const std::string picture = bytes_of(o.output);
   const Report part = stopped(o, 2, "48x48");
   EXPECT_FALSE(part.json->at("finished").get<bool>());
-  const std::string page = text_of(o.report), state = o.output + ".state";
-  EXPECT_TRUE(holds(page, "Stopped after step 6 of 10"));
-  EXPECT_TRUE(holds(page, " --report " + o.report + " --resume " + state)) << page.substr(page.find("notice"), 600);
-  EXPECT_TRUE(holds(page, "<td class=\"number\">2 of 6</td>"));
+  const std::string page = bytes_of(o.report), state = o.output + ".state";
+  EXPECT_TRUE(has(page, "Stopped after step 6 of 10"));
+  EXPECT_TRUE(has(page, " --report " + o.report + " --resume " + state)) << page.substr(page.find("notice"), 600);
+  EXPECT_TRUE(has(page, "<td class=\"number\">2 of 6</td>"));
   o.resume = state;
   const Report rest = run({}, o);
-  EXPECT_EQ(text_of(o.output), picture);
-  EXPECT_FALSE(holds(text_of(o.report), "class=\"card notice\""));
+  EXPECT_EQ(bytes_of(o.output), picture);
+  EXPECT_FALSE(has(bytes_of(o.report), "class=\"card notice\""));
   for (const size_t stage : {0u, 1u})
     EXPECT_EQ(rest.json->at("stages").at(stage).at("loss"), whole.json->at("stages").at(stage).at("loss"));
   EXPECT_FALSE(fs::exists(state));
@@ -130,85 +103,85 @@ TEST(StyleCommand, AStoppedRunSaysHowItGoesOnAndItsPageIsThenWhole) {
 
 TEST(StyleCommand, StoppedBeforeTheFirstStepThereIsAPageToo) {
   const Folder folder;
-  const StyleOptions o = small_style(folder);
+  const StyleOptions o = style_with_page(folder);
   std::atomic<bool> cancel{true};
   Context context;
   context.cancel = &cancel;
   EXPECT_FALSE(run(context, o).json->at("finished").get<bool>());
-  EXPECT_TRUE(holds(text_of(o.report), "Stopped after step 0 of 10"));
+  EXPECT_TRUE(has(bytes_of(o.report), "Stopped after step 0 of 10"));
 }
 
 TEST(StyleCommand, ThePageIsWrittenOnTheWay) {
   const Folder folder;
-  StyleOptions o = small_style(folder);
+  StyleOptions o = style_with_page(folder);
   o.save_every = 3;
   std::string page;
   Context context;
   context.progress = [&](const Progress& p) {
-    if (p.what == "34x34" && p.done == 4) page = text_of(o.report);
+    if (p.what == "34x34" && p.done == 4) page = bytes_of(o.report);
   };
   const Report report = run(context, o);
-  EXPECT_TRUE(holds(page, "Under way: this is the picture after step 3 of 10"));
-  EXPECT_FALSE(holds(text_of(o.report), "Under way"));
+  EXPECT_TRUE(has(page, "Under way: this is the picture after step 3 of 10"));
+  EXPECT_FALSE(has(bytes_of(o.report), "Under way"));
   EXPECT_EQ(report.files.back(), o.report);
 }
 
 TEST(StyleCommand, WhatCannotBecomeAPageIsRefusedBeforeTheWork) {
   const Folder folder;
-  StyleOptions o = small_style(folder);
+  StyleOptions o = style_with_page(folder);
   o.report = folder("out.png");
-  EXPECT_TRUE(holds(message_of([&] { run({}, o); }), "expected the name of an .html file"));
+  EXPECT_TRUE(has(message_of([&] { run({}, o); }), "expected the name of an .html file"));
   o.report = folder("nowhere/out.html");
-  EXPECT_TRUE(holds(message_of([&] { run({}, o); }), "there is no folder"));
+  EXPECT_TRUE(has(message_of([&] { run({}, o); }), "there is no folder"));
   o.report.clear();
   o.open = true;
-  EXPECT_TRUE(holds(message_of([&] { run({}, o); }), "--open shows the page that --report FILE.html names"));
-  TextureOptions t = small_texture(folder);
+  EXPECT_TRUE(has(message_of([&] { run({}, o); }), "--open shows the page that --report FILE.html names"));
+  TextureOptions t = texture_with_page(folder);
   t.report = folder("out.txt");
-  EXPECT_TRUE(holds(message_of([&] { run({}, t); }), "expected the name of an .html file"));
+  EXPECT_TRUE(has(message_of([&] { run({}, t); }), "expected the name of an .html file"));
   EXPECT_FALSE(fs::exists(o.output));
 }
 
 TEST(TextureCommand, ThePageShowsTheSourceBesideTheResultAndFourTiles) {
   const Folder folder;
-  TextureOptions o = small_texture(folder);
+  TextureOptions o = texture_with_page(folder);
   const Report report = run({}, o);
   EXPECT_EQ(report.files, (std::vector<fs::path>{o.output, o.report}));
-  const std::string plain = text_of(o.report);
-  EXPECT_FALSE(holds(plain, "class=\"compare\""));
+  const std::string plain = bytes_of(o.report);
+  EXPECT_FALSE(has(plain, "class=\"compare\""));
   EXPECT_EQ(count(plain, "<figcaption>"), 2u);
-  EXPECT_TRUE(holds(plain, "<pre>fovea texture "));
+  EXPECT_TRUE(has(plain, "<pre>fovea texture "));
   o.tileable = true;
   run({}, o);
-  const std::string tiled = text_of(o.report);
+  const std::string tiled = bytes_of(o.report);
   EXPECT_EQ(count(tiled, "<figcaption>"), 3u);
-  EXPECT_TRUE(holds(tiled, "--tileable"));
+  EXPECT_TRUE(has(tiled, "--tileable"));
 }
 
 TEST(TextureCommand, AStoppedRunGoesOn) {
   const Folder folder;
-  TextureOptions o = small_texture(folder);
+  TextureOptions o = texture_with_page(folder);
   const Report whole = run({}, o);
-  const std::string picture = text_of(o.output);
+  const std::string picture = bytes_of(o.output);
   stopped(o, 2, "48x48");
-  EXPECT_TRUE(holds(text_of(o.report), "Stopped after step 2 of 5"));
+  EXPECT_TRUE(has(bytes_of(o.report), "Stopped after step 2 of 5"));
   o.resume = o.output + ".state";
   const Report rest = run({}, o);
-  EXPECT_EQ(text_of(o.output), picture);
+  EXPECT_EQ(bytes_of(o.output), picture);
   EXPECT_EQ(rest.json->at("stages").at(0).at("loss"), whole.json->at("stages").at(0).at("loss"));
 }
 
 TEST(TextureCommand, TheLadderHasAPageWithACurveForEachRung) {
   const Folder folder;
-  TextureOptions o = small_texture(folder);
+  TextureOptions o = texture_with_page(folder);
   o.layers = "all";
   o.steps = 2;
   const Report report = run({}, o);
   const size_t rungs = report.json->at("ladder").size();
   ASSERT_GE(rungs, 2u);
-  const std::string page = text_of(o.report);
+  const std::string page = bytes_of(o.report);
   EXPECT_EQ(count(page, "class=\"end\""), rungs);
-  EXPECT_FALSE(holds(page, "class=\"card notice\""));
+  EXPECT_FALSE(has(page, "class=\"card notice\""));
 }
 
 }  // namespace

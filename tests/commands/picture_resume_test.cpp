@@ -13,67 +13,13 @@
 #include "fovea/commands/texture.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
+#include "tests/commands/picture_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-resume-" + std::to_string(::getpid()));
-  Folder() {
-    fs::create_directories(path);
-    write_image((*this)("ship.png"), draw_scene("ship", 48, Rng(1)));
-    write_image((*this)("car.png"), draw_scene("automobile", 48, Rng(2)));
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
-};
-
-std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
-}
-
-StyleOptions small_style(const Folder& folder) {
-  StyleOptions o;
-  o.content = folder("ship.png");
-  o.styles = {folder("car.png")};
-  o.output = folder("out.png");
-  o.model.model = "random-filters";
-  o.engine.tune = "off";
-  o.size = 48;
-  o.steps = 4;
-  return o;
-}
-
-TextureOptions small_texture(const Folder& folder) {
-  TextureOptions o;
-  o.image = folder("ship.png");
-  o.output = folder("out.png");
-  o.model.model = "random-filters";
-  o.engine.tune = "off";
-  o.source_size = 48;
-  o.steps = 5;
-  return o;
-}
-
-DreamOptions small_dream(const Folder& folder) {
-  DreamOptions o;
-  o.image = folder("ship.png");
-  o.model.model = "builtin:cifar10";
-  o.layers = {"conv4.relu"};
-  o.octaves = 3;
-  o.steps = 3;
-  o.jitter = 4;
-  o.output = folder("out.png");
-  o.engine.tune = "off";
-  return o;
-}
 
 // A context that cancels after so many reports of progress, and keeps the notes.
 struct Stopped {
@@ -122,7 +68,7 @@ void stop_and_go_on(Options o, const std::vector<int64_t>& stops) {
 }
 
 TEST(Resume, StyleByAdamThroughSizes) {
-  const Folder folder;
+  const PictureFolder folder;
   StyleOptions o = small_style(folder);
   o.first_size = 24;
   o.first_steps = 3;
@@ -130,7 +76,7 @@ TEST(Resume, StyleByAdamThroughSizes) {
 }
 
 TEST(Resume, StyleByLbfgs) {
-  const Folder folder;
+  const PictureFolder folder;
   StyleOptions o = small_style(folder);
   o.preset = "gatys";
   stop_and_go_on(o, {0, 2});
@@ -140,7 +86,7 @@ TEST(Resume, StyleByLbfgs) {
 }
 
 TEST(Resume, Texture) {
-  const Folder folder;
+  const PictureFolder folder;
   TextureOptions o = small_texture(folder);
   stop_and_go_on(o, {0, 3});
   o.tileable = true;
@@ -149,7 +95,7 @@ TEST(Resume, Texture) {
 }
 
 TEST(Resume, DreamInEveryOctave) {
-  const Folder folder;
+  const PictureFolder folder;
   DreamOptions o = small_dream(folder);
   stop_and_go_on(o, {0, 1, 3, 5, 6, 8});
   write_image(folder("guide.png"), draw_scene("airplane", 32, Rng(3)));
@@ -158,7 +104,7 @@ TEST(Resume, DreamInEveryOctave) {
 }
 
 TEST(Resume, DreamInTiles) {
-  const Folder folder;
+  const PictureFolder folder;
   DreamOptions o = small_dream(folder);
   o.size = 160;
   o.octaves = 2;
@@ -168,7 +114,7 @@ TEST(Resume, DreamInTiles) {
 }
 
 TEST(Resume, DreamOfManyFrames) {
-  const Folder folder;
+  const PictureFolder folder;
   DreamOptions o = small_dream(folder);
   o.octaves = 2;
   o.steps = 2;
@@ -190,7 +136,7 @@ TEST(Resume, DreamOfManyFrames) {
 }
 
 TEST(Resume, WhatAResumedDreamSaysIsOfAllOfIt) {
-  const Folder folder;
+  const PictureFolder folder;
   DreamOptions o = small_dream(folder);
   const Report whole = run({}, o);
   Stopped first(5);
@@ -204,7 +150,7 @@ TEST(Resume, WhatAResumedDreamSaysIsOfAllOfIt) {
 }
 
 TEST(Resume, WhatDoesNotFitIsRefused) {
-  const Folder folder;
+  const PictureFolder folder;
   const auto with_state = [&](auto o) {
     Stopped first(1);
     run(first.context, o);
@@ -256,7 +202,7 @@ TEST(Resume, WhatDoesNotFitIsRefused) {
 }
 
 TEST(Resume, PicturesOnTheWay) {
-  const Folder folder;
+  const PictureFolder folder;
   StyleOptions o = small_style(folder);
   o.steps = 5;
   o.first_steps = 5;
@@ -281,7 +227,7 @@ TEST(Resume, PicturesOnTheWay) {
 }
 
 TEST(Resume, APictureOnTheWayThatCannotBeWrittenStopsNothing) {
-  const Folder folder;
+  const PictureFolder folder;
   fs::create_directory(folder("out_2.png"));
   StyleOptions o = small_style(folder);
   o.save_every = 2;

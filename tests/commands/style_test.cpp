@@ -16,34 +16,22 @@
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/geometry.h"
+#include "tests/commands/picture_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-style-" + std::to_string(::getpid()));
+// A ship that is wider than high, and a third picture.
+struct Folder : PictureFolder {
   Folder() {
-    fs::create_directories(path);
     write_image((*this)("ship.png"), crop(draw_scene("ship", 48, Rng(1)), 0, 6, 48, 36));
-    write_image((*this)("car.png"), draw_scene("automobile", 48, Rng(2)));
     write_image((*this)("plane.png"), draw_scene("airplane", 40, Rng(3)));
   }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
 };
 
-std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
-
 StyleOptions small(const Folder& folder) {
-  StyleOptions o;
-  o.content = folder("ship.png");
-  o.styles = {folder("car.png")};
-  o.output = folder("out.png");
-  o.model.model = "random-filters";
-  o.engine.tune = "off";
-  o.size = 48;
+  StyleOptions o = small_style(folder);
   o.steps = 3;
   return o;
 }
@@ -77,13 +65,6 @@ double mean_of(const Image& image, int channel) {
   for (int y = 0; y < image.height(); ++y)
     for (int x = 0; x < image.width(); ++x) sum += image.at(x, y, channel);
   return sum / (image.width() * image.height());
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 TEST(StyleCommand, EveryPresetPaintsInTheAskedSize) {

@@ -15,17 +15,15 @@
 #include "fovea/image/colour_transfer.h"
 #include "fovea/image/geometry.h"
 #include "fovea/insight/picture_levels.h"
+#include "tests/commands/picture_folder.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fovea-texture-" + std::to_string(::getpid()));
+// stripes.png: stripes of two colours with a little of a drawn picture in them.
+struct Folder : TemporaryFolder {
   Folder() {
-    fs::create_directories(path);
-    // Stripes of two colours with a little of a drawn picture in them.
     Image stripes = draw_scene("ship", 48, Rng(1));
     for (int y = 0; y < 48; ++y)
       for (int x = 0; x < 48; ++x)
@@ -33,28 +31,13 @@ struct Folder {
           for (int c = 0; c < 3; ++c) stripes.row(y)[3 * x + c] = static_cast<uint8_t>(c == 0 ? 220 : 60);
     write_image((*this)("stripes.png"), stripes);
   }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
 };
 
-std::string bytes_of(const std::string& path) { return std::string(Bytes::map(path).view()); }
-
 TextureOptions small(const Folder& folder) {
-  TextureOptions o;
+  TextureOptions o = small_texture(folder);
   o.image = folder("stripes.png");
-  o.output = folder("out.png");
-  o.model.model = "random-filters";
-  o.engine.tune = "off";
-  o.source_size = 48;
   o.steps = 4;
   return o;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 double mean_of(const Image& image, int channel) {

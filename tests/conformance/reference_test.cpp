@@ -13,22 +13,10 @@
 #include "fovea/ops/reduce.h"
 #include "fovea/transform/gradient.h"
 #include "tests/conformance/cases.h"
+#include "tests/conformance/subjects.h"
 
 namespace fovea::testing {
 namespace {
-
-struct Subject {
-  const Op* op;
-  Case test;
-};
-std::ostream& operator<<(std::ostream& out, const Subject& s) { return out << s.op->name << "/" << s.test.name; }
-
-std::vector<Subject> subjects() {
-  std::vector<Subject> result;
-  for (const Op* op : all_ops())
-    for (const Case& test : op->cases()) result.push_back({op, test});
-  return result;
-}
 
 class Reference : public ::testing::TestWithParam<Subject> {};
 

@@ -3,8 +3,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/insight/attribution.h"
@@ -18,6 +16,7 @@
 #include "fovea/ops/leaky_relu.h"
 #include "fovea/ops/max_pool.h"
 #include "fovea/ops/relu.h"
+#include "tests/golden_text.h"
 
 namespace fovea {
 namespace {
@@ -25,27 +24,7 @@ namespace {
 constexpr int64_t kLabel = 3;
 
 const std::map<std::string, Tensor>& golden() {
-  static const std::map<std::string, Tensor> all = [] {
-    std::map<std::string, Tensor> result;
-    std::ifstream in(std::filesystem::path(FOVEA_SOURCE_DIR) / "tests/golden/attribution/golden.txt");
-    for (std::string line; std::getline(in, line);) {
-      std::istringstream words(line);
-      std::string name, sizes;
-      words >> name >> sizes;
-      Shape shape;
-      std::istringstream parts(sizes);
-      for (std::string part; std::getline(parts, part, 'x');) shape.push_back(std::stoll(part));
-      Tensor tensor(DType::f32, shape);
-      double value = 0;
-      for (int64_t i = 0; i < tensor.count(); ++i) {
-        words >> value;
-        tensor.set(i, value);
-      }
-      EXPECT_TRUE(words) << name;
-      result[name] = tensor;
-    }
-    return result;
-  }();
+  static const std::map<std::string, Tensor> all = golden_text("attribution", DType::f32);
   return all;
 }
 

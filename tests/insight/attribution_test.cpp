@@ -19,6 +19,7 @@
 #include "fovea/ops/mul.h"
 #include "fovea/ops/relu.h"
 #include "fovea/ops/softmax.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
@@ -64,13 +65,6 @@ Model small(const Kind& kind = {}) {
 Tensor small_input(const Kind& kind = {}) { return random_tensor({1, kind.channels, kind.height, kind.width}, "x"); }
 
 double sum(const std::vector<float>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "";
-}
 
 TEST(Attribution, EveryMethodOnEveryKindOfNetwork) {
   for (const Kind& kind : {Kind{}, Kind{.softmax = true}, Kind{.channels = 1, .height = 32, .width = 32}}) {

@@ -9,6 +9,7 @@
 #include "fovea/ops/conv.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/relu.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
@@ -62,13 +63,6 @@ double mean_size(const Tensor& t) {
   double sum = 0;
   for (int64_t i = 0; i < t.count(); ++i) sum += std::abs(t.at(i));
   return sum / static_cast<double>(t.count());
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 TEST(LevelPlanes, RollIsNumpys) {

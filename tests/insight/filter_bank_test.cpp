@@ -19,6 +19,7 @@
 #include "fovea/ops/mul.h"
 #include "fovea/ops/relu.h"
 #include "fovea/report/filter_plate.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
@@ -42,13 +43,6 @@ struct Net {
     return v;
   }
 };
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing";
-}
 
 TEST(FilterBank, IsFoundThroughWhatOnlyPassesOn) {
   Net net;

@@ -12,6 +12,7 @@
 #include "fovea/model/conventions.h"
 #include "tests/data_folder.h"
 #include "tests/insight/small_loss_networks.h"
+#include "tests/thrown_message.h"
 
 namespace fovea {
 namespace {
@@ -149,13 +150,6 @@ TEST(Tiling, OfPicturesSeesTheNextPixel) {
   EXPECT_NEAR(tiled.total / whole.total, 1, 1e-6);
   EXPECT_LT(relative(whole.gradient, tiled.gradient), 1e-6);
   EXPECT_THROW(PictureLoss(model, terms, 100, 100, {.tile = -3}), Error);
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) { return e.message(); }
-  return "nothing was thrown";
 }
 
 TEST(PictureLoss, SaysWhatIsWrong) {

@@ -4,8 +4,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/backend/reference/evaluate.h"
@@ -26,6 +24,7 @@
 #include "fovea/ops/scale.h"
 #include "fovea/ops/slice.h"
 #include "fovea/transform/gradient.h"
+#include "tests/golden_text.h"
 
 namespace fovea {
 namespace {
@@ -34,27 +33,7 @@ constexpr int64_t kPictures = 2, kHeight = 10, kWidth = 12;
 
 // Numbers as they are written, in double.
 const std::map<std::string, Tensor>& golden() {
-  static const std::map<std::string, Tensor> all = [] {
-    std::map<std::string, Tensor> result;
-    std::ifstream in(std::filesystem::path(FOVEA_SOURCE_DIR) / "tests/golden/preimage/golden.txt");
-    for (std::string line; std::getline(in, line);) {
-      std::istringstream words(line);
-      std::string name, sizes;
-      words >> name >> sizes;
-      Shape shape;
-      std::istringstream parts(sizes);
-      for (std::string part; std::getline(parts, part, 'x');) shape.push_back(std::stoll(part));
-      Tensor tensor(DType::f64, shape);
-      double value = 0;
-      for (int64_t i = 0; i < tensor.count(); ++i) {
-        words >> value;
-        tensor.set(i, value);
-      }
-      EXPECT_TRUE(words) << name;
-      result[name] = tensor;
-    }
-    return result;
-  }();
+  static const std::map<std::string, Tensor> all = golden_text("preimage", DType::f64);
   return all;
 }
 

@@ -203,6 +203,9 @@ TEST(Zoo, OptionsChangeInputAndClasses) {
     const Model model = build(a, {.classes = classes, .channels = channels, .batch = 2});
     EXPECT_EQ(model.graph.shape(model.graph.inputs()[0]), (Shape{2, channels, a.input[1], a.input[2]}));
     EXPECT_EQ(model.graph.shape(model.graph.outputs[0].value), (Shape{2, classes}));
+    ASSERT_TRUE(model.meaning.preprocess.has_value());
+    EXPECT_EQ(model.meaning.preprocess->colour == "grey", channels == 1);
+    EXPECT_FALSE(model.meaning.preprocess_stated);
   }
   for (const std::string name : {"alexnet", "vgg16", "googlenet", "squeezenet1_1"}) {  // pictures of any size
     const int64_t before = parameters_of(built(name));

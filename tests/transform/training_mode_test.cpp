@@ -6,10 +6,8 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/backend/reference/evaluate.h"
@@ -26,6 +24,7 @@
 #include "fovea/ops/reduce.h"
 #include "fovea/ops/relu.h"
 #include "fovea/transform/gradient.h"
+#include "tests/golden_text.h"
 
 namespace fovea {
 namespace {
@@ -33,27 +32,7 @@ namespace {
 using Tensors = std::map<std::string, Tensor>;
 
 const Tensors& golden() {
-  static const Tensors all = [] {
-    Tensors result;
-    std::ifstream in(std::filesystem::path(FOVEA_SOURCE_DIR) / "tests/golden/training_mode/golden.txt");
-    for (std::string line; std::getline(in, line);) {
-      std::istringstream words(line);
-      std::string name, sizes;
-      words >> name >> sizes;
-      Shape shape;
-      std::istringstream parts(sizes);
-      for (std::string part; std::getline(parts, part, 'x');) shape.push_back(std::stoll(part));
-      Tensor tensor(DType::f32, shape);
-      double value = 0;
-      for (int64_t i = 0; i < tensor.count(); ++i) {
-        words >> value;
-        tensor.set(i, value);
-      }
-      EXPECT_TRUE(words) << name;
-      result[name] = tensor;
-    }
-    return result;
-  }();
+  static const Tensors all = golden_text("training_mode", DType::f32);
   return all;
 }
 

@@ -70,7 +70,7 @@ LayerCount count_layer(const LayerDescription& layer) {
   LayerCount count;
   count.channels = layer.out;
   count.height = count.width = 1;
-  if (layer.kind == LayerKind::full) {
+  if (layer.kind == CountedKind::full) {
     count.weights = count.multiply_adds = product({layer.channels, layer.height, layer.width, layer.out});
     count.biases = layer.out;
     return count;
@@ -84,7 +84,7 @@ LayerCount count_layer(const LayerDescription& layer) {
   count.width = places(layer.width, layer.kernel_width, layer.stride, layer.pad);
   const int64_t shared = product({connections, layer.kernel_height, layer.kernel_width});
   count.multiply_adds = product({shared, count.height, count.width});
-  const bool conv = layer.kind == LayerKind::conv;
+  const bool conv = layer.kind == CountedKind::conv;
   count.weights = conv ? shared : count.multiply_adds;
   count.biases = conv ? layer.out : product({layer.out, count.height, count.width});
   return count;
@@ -96,26 +96,26 @@ LayerDescription parse_layer(std::string_view layer, std::string_view input) {
   const std::string_view kind = words.empty() ? "" : words[0];
   require(kind == "full" || kind == "local" || kind == "conv", ErrorKind::usage,
           "the layer \"{}\": expected \"full N\", \"local KxK N\" or \"conv KxK N\"", layer);
-  result.kind = kind == "full" ? LayerKind::full : kind == "local" ? LayerKind::local : LayerKind::conv;
+  result.kind = kind == "full" ? CountedKind::full : kind == "local" ? CountedKind::local : CountedKind::conv;
   size_t at = 1;
   const auto next = [&](std::string_view what) {
     require(at < words.size(), ErrorKind::usage, "the layer \"{}\" ends where {} was expected", layer, what);
     return words[at++];
   };
-  if (result.kind != LayerKind::full) {
+  if (result.kind != CountedKind::full) {
     const std::string_view word = next("the window's size, as 10x10");
     const auto window = sizes(word, "the window's size, as 10x10");
     require(window.size() == 2, ErrorKind::usage, "\"{}\": expected the window's size, as 10x10", word);
     result.kernel_height = window[0];
     result.kernel_width = window[1];
   }
-  const std::string_view units = result.kind == LayerKind::full ? "the number of units" : "the number of maps";
+  const std::string_view units = result.kind == CountedKind::full ? "the number of units" : "the number of maps";
   result.out = number(next(units), units);
   while (at < words.size()) {
     const std::string_view word = words[at++];
     const bool known = word == "valid" || word == "stride" || word == "pad" || word == "connections";
-    require(known && result.kind != LayerKind::full, ErrorKind::usage, "the layer \"{}\": \"{}\" was not expected{}",
-            layer, word, result.kind == LayerKind::full ? "" : "; known: stride N, pad N, valid, connections N");
+    require(known && result.kind != CountedKind::full, ErrorKind::usage, "the layer \"{}\": \"{}\" was not expected{}",
+            layer, word, result.kind == CountedKind::full ? "" : "; known: stride N, pad N, valid, connections N");
     if (word == "valid") result.pad = 0;
     else if (word == "stride") result.stride = number(next("the stride"), "the stride");
     else if (word == "pad") result.pad = number(next("the padding"), "the padding");
@@ -135,9 +135,9 @@ std::string describe(const LayerDescription& l) {
     return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
   };
   const std::string input = fmt::format(" on {}x{}x{}", l.channels, l.height, l.width);
-  if (l.kind == LayerKind::full) return fmt::format("fully connected, {}{}", counted(l.out, "unit"), input);
+  if (l.kind == CountedKind::full) return fmt::format("fully connected, {}{}", counted(l.out, "unit"), input);
   std::string text =
-      fmt::format("{}, {} of {}x{} windows{}", l.kind == LayerKind::conv ? "convolutional" : "locally connected",
+      fmt::format("{}, {} of {}x{} windows{}", l.kind == CountedKind::conv ? "convolutional" : "locally connected",
                   counted(l.out, "map"), l.kernel_height, l.kernel_width, input);
   if (l.stride != 1) text += fmt::format(", stride {}", l.stride);
   text += l.pad < 0 ? ", around every place" : fmt::format(", padding {}", l.pad);

@@ -7,14 +7,14 @@
 
 namespace fovea {
 
-enum class LayerKind {
+enum class CountedKind {
   full,   // every unit sees the whole input, with weights of its own
   local,  // every unit sees a window, with weights of its own
   conv,   // every unit sees a window; the units of one map share their weights
 };
 
 struct LayerDescription {
-  LayerKind kind = LayerKind::conv;
+  CountedKind kind = CountedKind::conv;
   int64_t channels = 1, height = 1, width = 1;  // of the input
   int64_t out = 1;                              // units of a full layer, maps of the others
   int64_t kernel_height = 1, kernel_width = 1;  // of a window

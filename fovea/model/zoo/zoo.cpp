@@ -63,9 +63,9 @@ Model build(const Architecture& architecture, const ZooOptions& options) {
   meaning.aliases = std::move(builder.aliases);
   const Shape& input = model.graph.shape(model.graph.inputs()[0]);
   if (input.rank() == 4) {
-    meaning.preprocess =
-        input[1] == 1 ? preset("grey", input[2], input[3]) : preset(architecture.preprocess, input[2], input[3]);
     meaning.preprocess_stated = input[1] == architecture.input[0];
+    meaning.preprocess =
+        meaning.preprocess_stated ? preset(architecture.preprocess, input[2], input[3]) : assumed_preprocess(input);
   }
   if (builder.classes == 1000 && architecture.classes == 1000) meaning.classes = imagenet_classes();
   if (builder.classes == 10 && architecture.input == Shape{3, 32, 32}) meaning.classes = cifar10_classes();

@@ -25,7 +25,7 @@ struct Tap {
   int64_t first;         // its column in d
 };
 
-struct Row {
+struct GradientRow {
   const ImageGradientShape& shape;
   const Tap* taps;
   int64_t tap_count, blocks, weight_step;
@@ -54,7 +54,7 @@ HWY_INLINE void sum_four(const Vector* x, float* to) {
 
 // Columns [column, column + kColumns) of the residue, all taps inside. `to` [channels][kColumns].
 template <int kColumns, int kChannels, bool kBlocked>
-HWY_NOINLINE void columns_inside(const Row& row, int64_t column, float* to) {
+HWY_NOINLINE void columns_inside(const GradientRow& row, int64_t column, float* to) {
   const Floats d;
   const int64_t pixel = kBlocked ? 16 : row.shape.d.pixel, block_step = row.shape.d.block;
   Vector total[kChannels][kColumns];
@@ -86,7 +86,7 @@ HWY_NOINLINE void columns_inside(const Row& row, int64_t column, float* to) {
 
 // One column near an end of the row: taps outside of d count as zero. `to` [channels].
 template <int kChannels>
-HWY_NOINLINE void column_at_end(const Row& row, int64_t column, float* to) {
+HWY_NOINLINE void column_at_end(const GradientRow& row, int64_t column, float* to) {
   const Floats d;
   Vector total[4];
   for (int c = 0; c < 4; ++c) total[c] = hn::Zero(d);
@@ -108,7 +108,7 @@ HWY_NOINLINE void column_at_end(const Row& row, int64_t column, float* to) {
 
 // Columns phase, phase + stride, … of a row of dx.
 template <int kColumns, int kChannels>
-void residue(const Row& row, int64_t phase, float* dx) {
+void residue(const GradientRow& row, int64_t phase, float* dx) {
   const ImageGradientShape& s = row.shape;
   const int64_t count = (s.width - phase + s.stride_x - 1) / s.stride_x, plane = s.height * s.width;
   int64_t low = 0, high = count;
@@ -151,7 +151,7 @@ void rows_range(const ImageGradientShape& s, const float* d, const float* prepar
                            prepared + (ky * s.kernel_width + kx) * s.channels * 16, first};
         }
       }
-      const Row row{s, taps, count, (s.outputs + 15) / 16, weight_step};
+      const GradientRow row{s, taps, count, (s.outputs + 15) / 16, weight_step};
       constexpr bool kMany = kLanes == 16;  // registers
       if (s.channels == 1) residue<kMany ? 16 : 8, 1>(row, phase, to);
       if (s.channels == 2) residue<kMany ? 8 : 4, 2>(row, phase, to);

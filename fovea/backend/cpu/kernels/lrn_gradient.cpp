@@ -13,20 +13,13 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include "hwy/foreach_target.h"
 // After foreach_target:
-#include "fovea/backend/cpu/kernels/sixteen-inl.h"
+#include "fovea/backend/cpu/kernels/root-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
 constexpr int64_t kPixels = 16;
-
-HWY_INLINE Sixteen divide(const Sixteen& a, const Sixteen& b) {
-  return each([&](int k) HWY_ATTR { return hn::Div(a.part[k], b.part[k]); });
-}
-HWY_INLINE Sixteen root(const Sixteen& a) {
-  return each([&](int k) HWY_ATTR { return hn::Sqrt(a.part[k]); });
-}
 
 // s^−β
 HWY_INLINE Sixteen power(const Sixteen& s, float beta) {
@@ -38,7 +31,7 @@ HWY_INLINE Sixteen power(const Sixteen& s, float beta) {
     const Sixteen half = root(s);
     if (count % 4 >= 2) product = mul(product, half);
     if (count % 2 == 1) product = mul(product, root(half));
-    return divide(broadcast(1.0f), product);
+    return quotient(broadcast(1.0f), product);
   }
   float values[16];
   store(s, values);
@@ -102,7 +95,7 @@ void lrn_gradient_groups(const LrnShape& s, const float* d, const float* x, floa
       }
       const Sixteen base = mul_add(total, s.scale, broadcast(s.bias)), p = power(base, s.beta);
       store(p, powers + c * kPixels);
-      store(divide(mul(mul(load(ds + c * kPixels), load(xs + c * kPixels)), p), base), terms + c * kPixels);
+      store(quotient(mul(mul(load(ds + c * kPixels), load(xs + c * kPixels)), p), base), terms + c * kPixels);
     }
     for (int64_t c = 0; c < s.channels; ++c) {
       Sixteen total = zero();

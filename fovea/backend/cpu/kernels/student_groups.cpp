@@ -12,23 +12,13 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include "hwy/foreach_target.h"
 // After foreach_target:
-#include "fovea/backend/cpu/kernels/sixteen-inl.h"
+#include "fovea/backend/cpu/kernels/student-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
 constexpr int kRows = 4;  // points that meet a group at once
-
-// 1 / (1 + dx² + dy²), estimated, or refined by one Newton step.
-template <bool kRefined = false>
-HWY_INLINE Vector student(Vector dx, Vector dy) {
-  const Floats d;
-  const Vector distance = hn::MulAdd(dy, dy, hn::MulAdd(dx, dx, hn::Set(d, 1.0f)));
-  const Vector estimate = hn::ApproximateReciprocal(distance);
-  if (!kRefined && HWY_ARCH_X86) return estimate;
-  return hn::Mul(estimate, hn::NegMulAdd(distance, estimate, hn::Set(d, 2.0f)));
-}
 
 struct Sums {
   float *x, *y;  // forces on all points
@@ -51,7 +41,7 @@ void rows_against(const PointGroups& p, int64_t first, const int32_t* list, int6
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
         const Vector dx = hn::Sub(x[r], other_x), dy = hn::Sub(y[r], other_y);
-        const Vector w = student(dx, dy), square = hn::Mul(w, w);
+        const Vector w = student<false>(dx, dy), square = hn::Mul(w, w);
         weight[r] = hn::Add(weight[r], w);
         force_x[r] = hn::MulAdd(square, dx, force_x[r]);
         force_y[r] = hn::MulAdd(square, dy, force_y[r]);

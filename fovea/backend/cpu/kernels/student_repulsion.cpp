@@ -13,7 +13,7 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include "hwy/foreach_target.h"
 // After foreach_target:
-#include "fovea/backend/cpu/kernels/sixteen-inl.h"
+#include "fovea/backend/cpu/kernels/student-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
@@ -21,23 +21,13 @@ namespace HWY_NAMESPACE {
 
 constexpr int kRows = 4;  // points that meet a group at once
 
-template <bool kRefined>
-HWY_INLINE Vector student(Vector dx, Vector dy) {
-  const Floats d;
-  const Vector one = hn::Set(d, 1.0f);
-  const Vector distance = hn::MulAdd(dy, dy, hn::MulAdd(dx, dx, one));
-  const Vector estimate = hn::ApproximateReciprocal(distance);
-  if (!kRefined && HWY_ARCH_X86) return estimate;
-  return hn::Mul(estimate, hn::NegMulAdd(distance, estimate, hn::Set(d, 2.0f)));
-}
-
-struct Row {
+struct RepelledPoint {
   Vector x, y, force_x, force_y, weight;
 };
 
 // One vector of points of a later group against kRows points: forces on both.
 template <bool kRefined>
-HWY_INLINE void meet(Row* rows, const float* x, const float* y, float* to_x, float* to_y) {
+HWY_INLINE void meet(RepelledPoint* rows, const float* x, const float* y, float* to_x, float* to_y) {
   const Floats d;
   const Vector other_x = hn::LoadU(d, x), other_y = hn::LoadU(d, y);
   Vector sum_x = hn::LoadU(d, to_x), sum_y = hn::LoadU(d, to_y);
@@ -69,7 +59,7 @@ void rows_against_later(const float* x, const float* y, int64_t count, int64_t g
   const Floats d;
   float lanes[3][kRows][16];
   for (int part = 0; part < kParts; ++part) {
-    Row rows[kRows];
+    RepelledPoint rows[kRows];
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r)
       rows[r] = {hn::Set(d, x[first + r]), hn::Set(d, y[first + r]), hn::Zero(d), hn::Zero(d), hn::Zero(d)};

@@ -11,18 +11,12 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include "hwy/foreach_target.h"
 // After foreach_target:
-#include "fovea/backend/cpu/kernels/sixteen-inl.h"
+#include "fovea/backend/cpu/kernels/root-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
-HWY_INLINE Sixteen root(const Sixteen& x) {
-  return each([&](int k) HWY_ATTR { return hn::Sqrt(x.part[k]); });
-}
-HWY_INLINE Sixteen quotient(const Sixteen& a, const Sixteen& b) {
-  return each([&](int k) HWY_ATTR { return hn::Div(a.part[k], b.part[k]); });
-}
 // c − a · s
 HWY_INLINE Sixteen mul_sub(const Sixteen& a, float s, const Sixteen& c) {
   return each([&](int k) HWY_ATTR { return hn::NegMulAdd(a.part[k], hn::Set(Floats(), s), c.part[k]); });
