@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/layer_activity.h"
@@ -55,12 +56,13 @@ std::string field_text(const Stage& stage, const UnitFields& fields) {
 }
 
 std::string row_text(const Stage& s, const LayerActivity& a, const UnitFields& fields) {
-  std::string text = s.height * s.width > 1 ? fmt::format("{} maps of {} x {}\n", s.channels, s.height, s.width)
-                                            : fmt::format("{} units\n", s.channels);
+  std::string text = s.height * s.width > 1
+                         ? fmt::format("{} of {} x {}\n", counted(s.channels, "map"), s.height, s.width)
+                         : counted(s.channels, "unit") + "\n";
   if (const std::string field = field_text(s, fields); !field.empty()) text += field + "\n";
   text += fmt::format("mean {:.3g}, deviation {:.3g}\n{:.1f} % of values above 0", a.mean, a.deviation, 100 * a.active);
-  if (a.silent > 0) text += fmt::format("\n{} of {} units silent", a.silent, s.channels);
-  if (a.not_finite > 0) text += fmt::format("\n{} values not finite", a.not_finite);
+  if (a.silent > 0) text += fmt::format("\n{} of {} silent", a.silent, counted(s.channels, "unit"));
+  if (a.not_finite > 0) text += fmt::format("\n{} not finite", counted(a.not_finite, "value"));
   return text;
 }
 

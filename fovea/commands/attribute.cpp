@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/formats/npy_write.h"
@@ -313,11 +314,10 @@ std::string text_of(const Model& model, const AttributeOptions& options, const A
   text += table.text();
   for (const Method& method : answer.methods)
     if (method.sanity && method.sanity->insensitive)
-      text +=
-          coloured(fmt::format("{}: still alike with the last {} layers random; much of it is the picture, not what "
-                               "the network learned\n",
-                               method.what->name, method.sanity->alike_layers),
-                   Ink::red);
+      text += coloured(fmt::format("{}: still alike with the last {} random; much of it is the picture, not what "
+                                   "the network learned\n",
+                                   method.what->name, counted(method.sanity->alike_layers, "layer")),
+                       Ink::red);
   if (answer.gradient_cost > 0) text += fmt::format("a gradient costs {:.2f} forward passes\n", answer.gradient_cost);
   return text;
 }

@@ -6,8 +6,10 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel_tasks.h"
 #include "fovea/commands/code_origin.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/data/checksum.h"
 #include "fovea/data/image_folder.h"
 #include "fovea/data/open_data.h"
@@ -189,16 +191,6 @@ void check_output(const std::string& output) {
   });
 }
 
-std::string skipped_text(const std::vector<std::string>& skipped) {
-  constexpr size_t kShown = 5;
-  if (skipped.empty()) return {};
-  std::string text =
-      coloured(fmt::format("{} pictures could not be read and are left out:\n", skipped.size()), Ink::yellow);
-  for (size_t i = 0; i < std::min(kShown, skipped.size()); ++i) text += "  " + printable(skipped[i]) + "\n";
-  if (skipped.size() > kShown) text += fmt::format("  and {} more (--json lists all)\n", skipped.size() - kShown);
-  return text;
-}
-
 }  // namespace
 
 Report run(const Context& context, const FeaturesOptions& o) {
@@ -230,7 +222,7 @@ Report run(const Context& context, const FeaturesOptions& o) {
     writer.keep(writer.done() / settings.batch * settings.batch);
     const int64_t before = writer.done();
     if (before > 0) {
-      context.note(fmt::format("{} of {} pictures are done already", before, work.total));
+      context.note(fmt::format("done already: {} of {}", counted(before, "picture"), work.total));
       name_skipped(work, writer);
     } else {
       writer.remember(probe.plan());
@@ -245,13 +237,14 @@ Report run(const Context& context, const FeaturesOptions& o) {
     writer.finish(work.origin, work.data->classes(), [&](int64_t index) { return work.data->name(index); });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const auto skipped = static_cast<int64_t>(work.skipped.size());
-    report.text = fmt::format(
-        "{}: {} pictures, {} numbers each: {}{} of {} ({})\n", coloured(o.output, Ink::bold), work.total - skipped,
-        probe.dimensions(), pool == "none" ? "" : fmt::format("the {} of ", pool == "max" ? "greatest values" : pool),
-        printable(settings.layer), printable(work.origin.network), to_string(probe.layer_shape()));
+    report.text =
+        fmt::format("{}: {}, {} each: {}{} of {} ({})\n", coloured(o.output, Ink::bold),
+                    counted(work.total - skipped, "picture"), counted(probe.dimensions(), "number"),
+                    pool == "none" ? "" : fmt::format("the {} of ", pool == "max" ? "greatest values" : pool),
+                    printable(settings.layer), printable(work.origin.network), to_string(probe.layer_shape()));
     report.text += fmt::format("in {}: {} pictures a second\n", short_time(seconds),
                                short_number(static_cast<double>(work.total - before) / std::max(seconds, 1e-9)));
-    report.text += skipped_text(work.skipped);
+    report.text += skipped_text(work.skipped, false, "--json lists all");
     report.files = {o.output};
     report.set_json({{"output", o.output},
                      {"pictures", work.total - skipped},

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/inspect_page.h"
 #include "fovea/image/codec.h"
@@ -184,9 +185,9 @@ Report inspect_to_folder(const Context& context, const Model& model, const Image
   const Guess& best = result.guesses[0];
   double seconds = 0;
   for (const StepInfo& s : result.steps) seconds += s.seconds;
-  report.text = fmt::format("{}: {} ({:.1f} %), {} a run on {} threads\n", printable(picture_name),
+  report.text = fmt::format("{}: {} ({:.1f} %), {} a run on {}\n", printable(picture_name),
                             coloured(printable(best.name), Ink::bold), best.probability * 100, short_time(seconds),
-                            thread_count());
+                            counted(thread_count(), "thread"));
   report.text += fmt::format("the page: {}\n",
                              coloured((std::filesystem::path(options.output) / "index.html").string(), Ink::cyan));
   nlohmann::ordered_json shown = json;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/image/codec.h"
@@ -124,9 +125,9 @@ std::string filters_html(const Inspection& r) {
   return "<div class=\"card\"><div class=\"filters\"><figure>" +
          image_tag(filter_grid(r), "the first layer's filters", "pixels") +
          fmt::format(
-             "<figcaption>{} filters of {} × {} on {} channel{}, numbered along the rows from "
+             "<figcaption>{} of {} × {} on {}, numbered along the rows from "
              "0</figcaption></figure></div></div>",
-             w.size(0), w.size(3), w.size(2), w.size(1), w.size(1) == 1 ? "" : "s");
+             counted(w.size(0), "filter"), w.size(3), w.size(2), counted(w.size(1), "channel"));
 }
 
 std::string stage_html(const Inspection& r, const StageView& view) {
@@ -218,9 +219,9 @@ std::string time_html(const Inspection& r) {
          html_table({"step", "computed by", "output", ">time", ">share", ">GFLOP/s", ">output memory"}, rows) +
          "</div>" +
          fmt::format(
-             "<p class=\"note\">{} in all on {} threads; {} for activations together (they share memory), {} of "
+             "<p class=\"note\">{} in all on {}; {} for activations together (they share memory), {} of "
              "prepared weights.</p>",
-             short_time(total), thread_count(), short_bytes(static_cast<double>(r.memory.arena)),
+             short_time(total), counted(thread_count(), "thread"), short_bytes(static_cast<double>(r.memory.arena)),
              short_bytes(static_cast<double>(r.memory.weights)));
 }
 

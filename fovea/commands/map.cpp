@@ -6,6 +6,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/features/approximate.h"
 #include "fovea/features/map_file.h"
 #include "fovea/image/codec.h"
@@ -255,7 +256,7 @@ Report run(const Context& given, const MapOptions& o) {
   MapView view = view_of(map, o.codes);
   Report report;
   Json json = {{"codes", o.codes}, {"pictures", map.codes.count()}, {"method", map.method}};
-  report.text = fmt::format("{} pictures", map.codes.count());
+  report.text = counted(map.codes.count(), "picture");
   if (map.method == "tsne") {
     report.text += fmt::format(": KL {} after {} iterations, perplexity {:g}, repulsion {}, start {}",
                                coloured(fmt::format("{:.4f}", map.divergence), Ink::bold), map.iterations,
@@ -269,9 +270,9 @@ Report run(const Context& given, const MapOptions& o) {
   }
   if (map.pca.count() > 0) {
     const double share = explained(map.pca, static_cast<size_t>(map.pca.count()));
-    report.text += fmt::format("{}{} principal components of {} hold {:.1f} % of the variance ({})",
-                               map.method == "tsne" ? "\n" : ": ", map.pca.count(), map.pca.dimensions(), 100 * share,
-                               map.pca.method);
+    report.text +=
+        fmt::format("{}{} of {} hold {:.1f} % of the variance ({})", map.method == "tsne" ? "\n" : ": ",
+                    counted(map.pca.count(), "principal component"), map.pca.dimensions(), 100 * share, map.pca.method);
     json["components"] = map.pca.count();
     json["variance"] = share;
   }
@@ -284,7 +285,7 @@ Report run(const Context& given, const MapOptions& o) {
   }
   if (!o.place.empty()) {
     const int64_t placed = add_placed(context, map, o.place, view);
-    report.text += fmt::format("{} new pictures are placed on it\n", placed);
+    report.text += fmt::format("placed on it: {}\n", counted(placed, "new picture"));
     json["placed"] = placed;
     Json at = Json::array();
     for (size_t i = view.x.size() - static_cast<size_t>(placed); i < view.x.size(); ++i)
@@ -302,8 +303,8 @@ Report run(const Context& given, const MapOptions& o) {
                                      static_cast<int>(o.cell));
     writing([&] { write_image(o.png, plate.image); });
     report.files.push_back(o.png);
-    report.text += fmt::format("the plate: {}, {} of {} pictures have a cell\n", coloured(o.png, Ink::cyan),
-                               plate.shown, view.x.size());
+    report.text += fmt::format("the plate: {}, with cells for {} of {}\n", coloured(o.png, Ink::cyan), plate.shown,
+                               counted(view.x.size(), "picture"));
     json["shown"] = plate.shown;
   }
   report.set_json(json);
