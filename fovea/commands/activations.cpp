@@ -11,6 +11,7 @@
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/layers.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/unit_fields.h"
 #include "fovea/report/activation_sheet.h"
@@ -109,6 +110,16 @@ std::string table_text(const std::vector<LayerResult>& results) {
   return table.text();
 }
 
+std::string not_finite_text(const Model& model, const std::vector<LayerResult>& results) {
+  for (const LayerResult& r : results)
+    if (r.activity.not_finite > 0)
+      return coloured(
+          fmt::format("not finite: {} of {}, the first layer with such values: {}\n",
+                      counted(r.activity.not_finite, "value"), printable(r.row.stage.name), why_not_finite(model)),
+          Ink::yellow);
+  return {};
+}
+
 Json layer_json(const LayerResult& r) {
   Json units = Json::array();
   for (size_t k = 0; k < r.row.maps.size(); ++k) {
@@ -190,6 +201,7 @@ Report run(const Context& context, const ActivationsOptions& options) {
   Report report;
   report.text = fmt::format("{} on {}\n\n", coloured(printable(model.meaning.name), Ink::bold), printable(file)) +
                 table_text(results);
+  report.text += not_finite_text(model, results);
   Json layers = Json::array();
   for (const LayerResult& r : results) layers.push_back(layer_json(r));
   Json json = {{"model", printable(model.meaning.name)}, {"picture", printable(options.image)}, {"layers", layers}};

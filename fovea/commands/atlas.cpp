@@ -245,10 +245,16 @@ Atlas atlas_of(const AtlasSource& source, std::vector<AtlasLayer> layers) {
   atlas.title = printable(meaning.name);
   size_t units = 0;
   for (const AtlasLayer& layer : layers) units += layer.units.size();
-  atlas.facts = {{std::to_string(layers.size()), "layers"}, {std::to_string(units), "units"}};
+  // "954 units" as the number and the word.
+  const auto fact = [](size_t count, std::string_view noun) {
+    const std::string text = counted(count, noun);
+    return std::pair(text.substr(0, text.find(' ')), text.substr(text.find(' ') + 1));
+  };
+  atlas.facts = {fact(layers.size(), "layer"), fact(units, "unit")};
   atlas.subtitle = "What every unit of the network answers to.";
   if (source.pictures) {
-    atlas.facts.emplace_back(std::to_string(layers.empty() ? 0 : layers[0].pictures), "pictures shown");
+    atlas.facts.push_back(fact(layers.empty() ? 0 : static_cast<size_t>(layers[0].pictures), "picture"));
+    atlas.facts.back().second += " shown";
     const std::string what = source.pictures->description();
     atlas.subtitle = fmt::format("What every unit of the network answers to, on {}.",
                                  what.empty() ? printable(fs::path(source.options.data).filename().string()) : what);

@@ -19,6 +19,7 @@
 #include "fovea/insight/guesses.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/attribution_sheet.h"
 #include "fovea/report/table.h"
@@ -290,7 +291,7 @@ std::string text_of(const Model& model, const AttributeOptions& options, const A
   std::vector<Table::Column> columns = {{"method", false, 24}};
   if (answer.random)
     columns.insert(columns.end(), {{"random weights", false, 40}, {"deletion", true, 10}, {"insertion", true, 10}});
-  columns.push_back({"", false, 120});
+  columns.push_back({"", false, 240});
   Table table(columns);
   for (const Method& method : answer.methods) {
     std::vector<std::string> cells = {method.what->name};
@@ -356,8 +357,7 @@ void ask(const Context& context, const Model& model, const AttributeOptions& opt
          const Tensor& input, Attributed& answer) {
   const std::vector<double> scores = network.scores_of(input, context);
   require(std::ranges::all_of(scores, [](double s) { return std::isfinite(s); }), ErrorKind::usage,
-          "{}: the network's scores for this picture are not finite; its weights or the preprocessing ({}) do not fit",
-          options.image, describe(*model.meaning.preprocess));
+          "{}: the network's scores for this picture are not finite: {}", options.image, why_not_finite(model));
   Tensor row(DType::f32, {1, static_cast<int64_t>(scores.size())});
   for (size_t i = 0; i < scores.size(); ++i) row.set(static_cast<int64_t>(i), scores[i]);
   Meaning meaning = model.meaning;

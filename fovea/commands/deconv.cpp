@@ -20,6 +20,7 @@
 #include "fovea/insight/top_patches.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/layers.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/projection_sheet.h"
 #include "fovea/report/table.h"
@@ -200,7 +201,7 @@ LayerAnswers answers_of(const Context& context, const Model& model, const Engine
       options.choose == "selective" || (options.choose == "auto" && gallery.pictures.size() > 2 * places);
   answers.units = chosen(answers_in(found), !options.unit.empty(), most_units, selective);
   require(std::ranges::any_of(answers.units, [](const UnitAnswers& u) { return !u.places.empty(); }), ErrorKind::usage,
-          "layer \"{}\" gives no numbers (NaN): the network's weights or the preprocessing do not fit", answers.layer);
+          "layer \"{}\" gives no numbers (NaN): {}", answers.layer, why_not_finite(model));
   const Shape& picture = model.graph.shape(picture_input(model));
   const auto wide = [&](size_t axis) {
     return projector.field()[axis].whole || 3 * projector.field()[axis].size > double(picture[axis + 2]);

@@ -142,8 +142,9 @@ Sheet sheet_of(const Model& model, const Found& found, const FiltersOptions& opt
                      found.order.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.count())));
   }
   if (how.rows)
-    how.channels = options.channels.empty() ? first_units(w.size(1), kShownChannels)
-                                            : unit_list(options.channels, w.size(1), "input channels");
+    how.channels = options.channels.empty()
+                       ? first_units(w.size(1), kShownChannels)
+                       : unit_list(options.channels, w.size(1), "input channels of layer " + found.bank.name);
   const FilterPlate plate = filter_plate(found.bank, how);
   std::string text =
       fmt::format("{}, {}: {}", printable(model.meaning.name), printable(found.bank.name), shape_text(found.bank));
@@ -314,6 +315,10 @@ Report run(const Context& context, const FiltersOptions& options) {
   if (!options.image.empty()) require_file(options.image, "a picture");
   const Model model = open(context, options.model);
   const Found found = look(context, model, options);
+  // Said also where no sheet is drawn, on which these numbers would be.
+  if (!options.units.empty()) unit_list(options.units, found.count(), "filters of layer " + found.bank.name);
+  if (!options.channels.empty())
+    unit_list(options.channels, found.bank.weight.size(1), "input channels of layer " + found.bank.name);
   Report report;
   report.text = result_text(model, found, options);
   Json json = result_json(model, found, options);

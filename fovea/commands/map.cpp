@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/counted.h"
@@ -64,8 +65,15 @@ OptionList describe(MapOptions& o) {
        &o.grid,
        false,
        {"snap", "fill"}},
-      {"--cells", "N", "cells along the plate's longer side, for snap", &o.cells, false, {}, 2, 1000},
-      {"--cell", "N", "a cell's side in pixels", &o.cell, false, {}, 4, 512},
+      {"--cells",
+       "N",
+       "cells along the plate's longer side, for snap; 0: as suits the number of pictures, at most 64",
+       &o.cells,
+       false,
+       {},
+       0,
+       1000},
+      {"--cell", "N", "a cell's side in pixels; 0: as suits the plate, 32 to 64", &o.cell, false, {}, 0, 512},
       {"--seed", "N", "of the random start, and of what is sampled", &o.seed, false, {}, 0, 9e15}};
 }
 
@@ -242,6 +250,19 @@ void check_outputs(const MapOptions& o) {
   ends(o.keep, {".npz"}, "the map");
 }
 
+// A small set on a fine grid is small dots on white: about six cells a picture, and larger ones where there are few.
+MapPlate plate_of(const MapOptions& o, const MapView& view) {
+  const bool fill = o.grid == "fill";
+  const double root = std::sqrt(static_cast<double>(view.x.size()));
+  const auto suits = [](double wanted, int least, int most) {
+    return static_cast<int>(std::lround(std::clamp<double>(wanted, least, most)));
+  };
+  const int cells = o.cells > 0 ? static_cast<int>(o.cells) : suits(2.4 * root, 8, 64);
+  const double along = fill ? root : cells;  // the plate's longer side, in cells
+  const int cell = o.cell > 0 ? static_cast<int>(o.cell) : suits(2048 / std::max(along, 1.0), 32, 64);
+  return map_plate(view, fill ? GridWay::fill : GridWay::snap, cells, cell);
+}
+
 }  // namespace
 
 Report run(const Context& given, const MapOptions& o) {
@@ -299,8 +320,7 @@ Report run(const Context& given, const MapOptions& o) {
     report.text += fmt::format("the page: {}\n", coloured(o.output, Ink::cyan));
   }
   if (!o.png.empty()) {
-    const MapPlate plate = map_plate(view, o.grid == "fill" ? GridWay::fill : GridWay::snap, static_cast<int>(o.cells),
-                                     static_cast<int>(o.cell));
+    const MapPlate plate = plate_of(o, view);
     writing([&] { write_image(o.png, plate.image); });
     report.files.push_back(o.png);
     report.text += fmt::format("the plate: {}, with cells for {} of {}\n", coloured(o.png, Ink::cyan), plate.shown,

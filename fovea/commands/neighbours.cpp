@@ -196,6 +196,7 @@ NeighbourRow sheet_row(const Codes& codes, const Space& space, const Found& foun
     const int64_t other = found.neighbours.index[at];
     NeighbourPicture picture{codes.thumbnail(other), caption_of(codes, other),
                              fmt::format("{:.4g}", found.neighbours.distance[at])};
+    picture.is_file = codes.class_of(other).empty();
     if (query.row && codes.labels[static_cast<size_t>(*query.row)] >= 0 &&
         codes.labels[static_cast<size_t>(other)] >= 0)
       picture.agrees = codes.labels[static_cast<size_t>(*query.row)] == codes.labels[static_cast<size_t>(other)]
@@ -250,7 +251,7 @@ void answer(const Context& context, const Codes& codes, const NeighboursOptions&
     if (o.output.empty()) continue;
     NeighbourPanel panel{queries[q].picture,
                          queries[q].row ? caption_of(codes, *queries[q].row) : queries[q].name,
-                         queries[q].row ? short_name(queries[q].name) : "",
+                         queries[q].row && !codes.class_of(*queries[q].row).empty() ? short_name(queries[q].name) : "",
                          {}};
     for (size_t s = 0; s < spaces.size(); ++s)
       panel.rows.push_back(sheet_row(codes, spaces[s], found[s], q, queries[q]));
