@@ -4,12 +4,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/image/codec.h"
 #include "fovea/insight/layer_activity.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
 #include "fovea/model/layers.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/unit_fields.h"
 #include "fovea/report/activation_sheet.h"
@@ -55,12 +57,13 @@ std::string field_text(const Stage& stage, const UnitFields& fields) {
 }
 
 std::string row_text(const Stage& s, const LayerActivity& a, const UnitFields& fields) {
-  std::string text = s.height * s.width > 1 ? fmt::format("{} maps of {} x {}\n", s.channels, s.height, s.width)
-                                            : fmt::format("{} units\n", s.channels);
+  std::string text = s.height * s.width > 1
+                         ? fmt::format("{} of {} x {}\n", counted(s.channels, "map"), s.height, s.width)
+                         : counted(s.channels, "unit") + "\n";
   if (const std::string field = field_text(s, fields); !field.empty()) text += field + "\n";
   text += fmt::format("mean {:.3g}, deviation {:.3g}\n{:.1f} % of values above 0", a.mean, a.deviation, 100 * a.active);
-  if (a.silent > 0) text += fmt::format("\n{} of {} units silent", a.silent, s.channels);
-  if (a.not_finite > 0) text += fmt::format("\n{} values not finite", a.not_finite);
+  if (a.silent > 0) text += fmt::format("\n{} of {} silent", a.silent, counted(s.channels, "unit"));
+  if (a.not_finite > 0) text += fmt::format("\n{} not finite", counted(a.not_finite, "value"));
   return text;
 }
 
@@ -105,6 +108,16 @@ std::string table_text(const std::vector<LayerResult>& results) {
                fmt::format("{}", r.activity.silent), units});
   }
   return table.text();
+}
+
+std::string not_finite_text(const Model& model, const std::vector<LayerResult>& results) {
+  for (const LayerResult& r : results)
+    if (r.activity.not_finite > 0)
+      return coloured(
+          fmt::format("not finite: {} of {}, the first layer with such values: {}\n",
+                      counted(r.activity.not_finite, "value"), printable(r.row.stage.name), why_not_finite(model)),
+          Ink::yellow);
+  return {};
 }
 
 Json layer_json(const LayerResult& r) {
@@ -188,6 +201,7 @@ Report run(const Context& context, const ActivationsOptions& options) {
   Report report;
   report.text = fmt::format("{} on {}\n\n", coloured(printable(model.meaning.name), Ink::bold), printable(file)) +
                 table_text(results);
+  report.text += not_finite_text(model, results);
   Json layers = Json::array();
   for (const LayerResult& r : results) layers.push_back(layer_json(r));
   Json json = {{"model", printable(model.meaning.name)}, {"picture", printable(options.image)}, {"layers", layers}};

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/commands/picture_file.h"
@@ -159,7 +160,7 @@ std::string verdict(const Bytes& before, const Bytes& after, const PictureRecord
   json["different_samples"] = d->samples;
   json["largest_difference"] = d->largest;
   if (d->samples == 0) return text + "the same pixels, but other texts in the file";
-  return text + fmt::format("{} samples differ, by up to {} levels", d->samples, d->largest);
+  return text + fmt::format("difference in {}, up to {}", counted(d->samples, "sample"), counted(d->largest, "level"));
 }
 
 }  // namespace
@@ -176,7 +177,7 @@ Report run(const Context& context, const AgainOptions& o) {
           o.file, printable(record.command[0]));
   compare_inputs(context, record, o.anyway);
   if (thread_count() != record.threads)
-    context.note(fmt::format("with {} thread{}, as it was made", record.threads, record.threads > 1 ? "s" : ""));
+    context.note(fmt::format("with {}, as it was made", counted(record.threads, "thread")));
   const Threads threads(record.threads);
   const fs::path beside = fs::path(output).has_parent_path() ? fs::path(output).parent_path() : fs::path(".");
   const PassingFolder folder(beside);

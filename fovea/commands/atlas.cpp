@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/atlas_layer.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/data/checksum.h"
 #include "fovea/data/loose_pictures.h"
 #include "fovea/insight/class_scores.h"
@@ -92,7 +94,7 @@ std::string sum_of(const Dataset& pictures, int64_t count) {
 
 std::string description_of(const Model& model, Value layer, const std::vector<ReceptiveField>& field) {
   const Shape& s = model.graph.shape(layer);
-  std::string text = fmt::format("{} unit{}", s[1], s[1] == 1 ? "" : "s");
+  std::string text = counted(s[1], "unit");
   if (s.rank() == 4 && s[2] * s[3] > 1) text += fmt::format(", maps of {} × {}", s[2], s[3]);
   if (field.size() == 2)
     text += field[0].whole ? ", each sees the whole picture"
@@ -243,10 +245,16 @@ Atlas atlas_of(const AtlasSource& source, std::vector<AtlasLayer> layers) {
   atlas.title = printable(meaning.name);
   size_t units = 0;
   for (const AtlasLayer& layer : layers) units += layer.units.size();
-  atlas.facts = {{std::to_string(layers.size()), "layers"}, {std::to_string(units), "units"}};
+  // "954 units" as the number and the word.
+  const auto fact = [](size_t count, std::string_view noun) {
+    const std::string text = counted(count, noun);
+    return std::pair(text.substr(0, text.find(' ')), text.substr(text.find(' ') + 1));
+  };
+  atlas.facts = {fact(layers.size(), "layer"), fact(units, "unit")};
   atlas.subtitle = "What every unit of the network answers to.";
   if (source.pictures) {
-    atlas.facts.emplace_back(std::to_string(layers.empty() ? 0 : layers[0].pictures), "pictures shown");
+    atlas.facts.push_back(fact(layers.empty() ? 0 : static_cast<size_t>(layers[0].pictures), "picture"));
+    atlas.facts.back().second += " shown";
     const std::string what = source.pictures->description();
     atlas.subtitle = fmt::format("What every unit of the network answers to, on {}.",
                                  what.empty() ? printable(fs::path(source.options.data).filename().string()) : what);
@@ -301,13 +309,10 @@ Report run(const Context& outer, const AtlasOptions& options) {
   report.files = {index};
   if (made.kept == atlas.layers.size()) report.text = "nothing had to be looked for again\n";
   else if (made.kept > 0)
-    report.text = fmt::format("{} of {} layers were there already\n", made.kept, atlas.layers.size());
-  if (!made.skipped.empty())
-    report.text += coloured(fmt::format("{} pictures could not be read and are not counted; the first: {}\n",
-                                        made.skipped.size(), printable(made.skipped[0])),
-                            Ink::yellow);
-  report.text +=
-      fmt::format("{} units of {} layers: {}\n", units, atlas.layers.size(), coloured(index.string(), Ink::cyan));
+    report.text = fmt::format("kept as it was: {} of {}\n", counted(made.kept, "layer"), atlas.layers.size());
+  if (!made.skipped.empty()) report.text += skipped_text(made.skipped, false, "--json lists all");
+  report.text += fmt::format("{} of {}: {}\n", counted(units, "unit"), counted(atlas.layers.size(), "layer"),
+                             coloured(index.string(), Ink::cyan));
   Json layers = Json::array();
   for (const AtlasLayer& layer : atlas.layers)
     layers.push_back({{"name", printable(layer.name)}, {"slug", layer.slug}, {"units", layer.units.size()}});
@@ -315,7 +320,7 @@ Report run(const Context& outer, const AtlasOptions& options) {
                    {"page", index.string()},
                    {"units", units},
                    {"kept", made.kept},
-                   {"skipped", made.skipped.size()},
+                   {"skipped", made.skipped},
                    {"layers", layers}});
   return report;
 }

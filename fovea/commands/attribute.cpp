@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/formats/npy_write.h"
@@ -18,6 +19,7 @@
 #include "fovea/insight/guesses.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/labels.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/attribution_sheet.h"
 #include "fovea/report/table.h"
@@ -289,7 +291,7 @@ std::string text_of(const Model& model, const AttributeOptions& options, const A
   std::vector<Table::Column> columns = {{"method", false, 24}};
   if (answer.random)
     columns.insert(columns.end(), {{"random weights", false, 40}, {"deletion", true, 10}, {"insertion", true, 10}});
-  columns.push_back({"", false, 120});
+  columns.push_back({"", false, 240});
   Table table(columns);
   for (const Method& method : answer.methods) {
     std::vector<std::string> cells = {method.what->name};
@@ -313,11 +315,10 @@ std::string text_of(const Model& model, const AttributeOptions& options, const A
   text += table.text();
   for (const Method& method : answer.methods)
     if (method.sanity && method.sanity->insensitive)
-      text +=
-          coloured(fmt::format("{}: still alike with the last {} layers random; much of it is the picture, not what "
-                               "the network learned\n",
-                               method.what->name, method.sanity->alike_layers),
-                   Ink::red);
+      text += coloured(fmt::format("{}: still alike with the last {} random; much of it is the picture, not what "
+                                   "the network learned\n",
+                                   method.what->name, counted(method.sanity->alike_layers, "layer")),
+                       Ink::red);
   if (answer.gradient_cost > 0) text += fmt::format("a gradient costs {:.2f} forward passes\n", answer.gradient_cost);
   return text;
 }
@@ -356,8 +357,7 @@ void ask(const Context& context, const Model& model, const AttributeOptions& opt
          const Tensor& input, Attributed& answer) {
   const std::vector<double> scores = network.scores_of(input, context);
   require(std::ranges::all_of(scores, [](double s) { return std::isfinite(s); }), ErrorKind::usage,
-          "{}: the network's scores for this picture are not finite; its weights or the preprocessing ({}) do not fit",
-          options.image, describe(*model.meaning.preprocess));
+          "{}: the network's scores for this picture are not finite: {}", options.image, why_not_finite(model));
   Tensor row(DType::f32, {1, static_cast<int64_t>(scores.size())});
   for (size_t i = 0; i < scores.size(); ++i) row.set(static_cast<int64_t>(i), scores[i]);
   Meaning meaning = model.meaning;

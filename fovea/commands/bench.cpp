@@ -6,6 +6,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/model/for_pictures.h"
 #include "fovea/report/table.h"
@@ -53,13 +54,13 @@ Report run(const Context& context, const BenchOptions& options) {
   const double peak = static_cast<double>(peak_memory());
   Report report;
   report.text = fmt::format(
-      "{}, batch {}, {} threads: {} median of {} runs, least {}, middle half {} to {}\n{:.1f} GFLOP/s ({} a run), "
+      "{}, batch {}, {}: {} median of {}, least {}, middle half {} to {}\n{:.1f} GFLOP/s ({} a run), "
       "{:.1f} inputs/s\n"
       "peak memory {} (arena {}, prepared weights {}), compiled in {}\n",
-      coloured(name, Ink::bold), options.batch, thread_count(), coloured(short_time(median), Ink::bold), n,
-      short_time(sorted[0]), short_time(low), short_time(high), flops / median * 1e-9, short_number(flops),
-      static_cast<double>(options.batch) / median, short_bytes(peak),
-      short_bytes(static_cast<double>(program.memory().arena)),
+      coloured(name, Ink::bold), options.batch, counted(thread_count(), "thread"),
+      coloured(short_time(median), Ink::bold), counted(n, "run"), short_time(sorted[0]), short_time(low),
+      short_time(high), flops / median * 1e-9, short_number(flops), static_cast<double>(options.batch) / median,
+      short_bytes(peak), short_bytes(static_cast<double>(program.memory().arena)),
       short_bytes(static_cast<double>(program.memory().weights)), short_time(compile_seconds));
   std::vector<double> times_ms;
   for (const double t : times) times_ms.push_back(t * 1e3);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/fused_models.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/data/label_list.h"
@@ -135,12 +136,13 @@ Report run(const Context& context, const ClassifyOptions& options) {
   context.report({"classifying", static_cast<int64_t>(files.size()), static_cast<int64_t>(files.size()), ""});
   Json json = {{"model", printable(meaning.name)}, {"images", images}};
   if (!truth.empty()) {
-    require(score.known > 0, ErrorKind::usage, "{}: names none of the {} pictures", options.truth, files.size());
+    require(score.known > 0, ErrorKind::usage, "{}: names none of {}", options.truth, counted(files.size(), "picture"));
     const auto error = [&](int64_t right) {
       return 1.0 - static_cast<double>(right) / static_cast<double>(score.known);
     };
-    report.text += fmt::format("\n{} pictures: top-1 {} right ({:.1f} % error), top-5 {} right ({:.1f} % error)\n",
-                               score.known, score.top1, 100 * error(score.top1), score.top5, 100 * error(score.top5));
+    report.text += fmt::format("\n{}: top-1 {} right ({:.1f} % error), top-5 {} right ({:.1f} % error)\n",
+                               counted(score.known, "picture"), score.top1, 100 * error(score.top1), score.top5,
+                               100 * error(score.top5));
     json["known"] = score.known;
     json["top1"] = score.top1;
     json["top5"] = score.top5;

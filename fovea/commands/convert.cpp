@@ -7,6 +7,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/formats/save.h"
 #include "fovea/model/column.h"
 #include "fovea/model/preprocess.h"
@@ -66,7 +67,7 @@ Report run(const Context& context, const ConvertOptions& options) {
   if (path.extension() == ".onnx") {
     if (model.meaning.preprocess) report.text += "it says: " + describe(*model.meaning.preprocess) + "\n";
     if (!model.meaning.classes.empty())
-      report.text += fmt::format("it names {} classes\n", model.meaning.classes.size());
+      report.text += fmt::format("it names {}\n", counted(model.meaning.classes.size(), "class"));
   }
   report.set_json({{"file", options.output}, {"bytes", size}, {"name", printable(model.meaning.name)}});
   return report;

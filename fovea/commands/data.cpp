@@ -6,7 +6,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/data_sheet.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/data/open_data.h"
 #include "fovea/data/statistics.h"
 #include "fovea/image/codec.h"
@@ -18,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kShownClasses = 20, kShownFeatures = 12, kShownSkipped = 5;
+constexpr size_t kShownClasses = 20, kShownFeatures = 12;
 
 struct ClassCount {
   int64_t index = 0, count = 0;
@@ -73,8 +75,9 @@ std::string class_text(const std::vector<ClassCount>& classes, int64_t total, bo
   }
   std::string text = table.text();
   if (shown < classes.size())
-    text += coloured(fmt::format("{} more classes are not shown (--all)\n", classes.size() - shown), Ink::dim);
-  if (empty > 0) text += coloured(fmt::format("{} classes have no samples in this split\n", empty), Ink::yellow);
+    text += coloured(fmt::format("not shown: {} more (--all)\n", classes.size() - shown), Ink::dim);
+  if (empty > 0)
+    text += coloured(fmt::format("without samples in this split: {}\n", counted(empty, "class")), Ink::yellow);
   return text;
 }
 
@@ -122,16 +125,6 @@ Json result_json(const DataOptions& o, const Dataset& set, const SetStatistics& 
   return json;
 }
 
-std::string skipped_text(const SetStatistics& s, bool all) {
-  if (s.skipped.empty()) return {};
-  std::string text =
-      coloured(fmt::format("\n{} pictures could not be read and are not counted:\n", s.skipped.size()), Ink::yellow);
-  const size_t shown = all ? s.skipped.size() : std::min(kShownSkipped, s.skipped.size());
-  for (size_t i = 0; i < shown; ++i) text += "  " + printable(s.skipped[i]) + "\n";
-  if (shown < s.skipped.size()) text += fmt::format("  and {} more (--all)\n", s.skipped.size() - shown);
-  return text;
-}
-
 }  // namespace
 
 OptionList describe(DataOptions& o) {
@@ -164,8 +157,8 @@ Report run(const Context& context, const DataOptions& options) {
   report.text = fmt::format("{} ({}): {} {}, {} classes\n\n", coloured(printable(options.data), Ink::bold),
                             printable(set->description()), set->size(), shape_text(statistics), classes.size());
   report.text += class_text(classes, set->size(), options.all) + "\n";
-  report.text +=
-      value_text(statistics, value_names(*set, statistics), options.all) + skipped_text(statistics, options.all);
+  report.text += value_text(statistics, value_names(*set, statistics), options.all);
+  if (!statistics.skipped.empty()) report.text += "\n" + skipped_text(statistics.skipped, options.all);
   Json json = result_json(options, *set, statistics, classes);
   if (!options.output.empty()) {
     if (statistics.pictures) fit_colours(steps, *set);

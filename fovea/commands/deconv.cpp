@@ -9,7 +9,9 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/data/image_folder.h"
 #include "fovea/image/codec.h"
@@ -18,6 +20,7 @@
 #include "fovea/insight/top_patches.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/layers.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/report/projection_sheet.h"
 #include "fovea/report/table.h"
@@ -198,7 +201,7 @@ LayerAnswers answers_of(const Context& context, const Model& model, const Engine
       options.choose == "selective" || (options.choose == "auto" && gallery.pictures.size() > 2 * places);
   answers.units = chosen(answers_in(found), !options.unit.empty(), most_units, selective);
   require(std::ranges::any_of(answers.units, [](const UnitAnswers& u) { return !u.places.empty(); }), ErrorKind::usage,
-          "layer \"{}\" gives no numbers (NaN): the network's weights or the preprocessing do not fit", answers.layer);
+          "layer \"{}\" gives no numbers (NaN): {}", answers.layer, why_not_finite(model));
   const Shape& picture = model.graph.shape(picture_input(model));
   const auto wide = [&](size_t axis) {
     return projector.field()[axis].whole || 3 * projector.field()[axis].size > double(picture[axis + 2]);
@@ -231,7 +234,7 @@ std::vector<TopPatches> search(const Context& context, const Model& model, const
 }
 
 // The layers of the plate, by name.
-std::vector<std::string> layers_of(const Model& model, const DeconvOptions& options) {
+std::vector<std::string> layers_of(const Context& context, const Model& model, const DeconvOptions& options) {
   require(options.layer.empty() || options.layers.empty(), ErrorKind::usage,
           "--layer shows one layer and --layers several; give one of them");
   if (!options.layer.empty()) return {options.layer};
@@ -239,8 +242,13 @@ std::vector<std::string> layers_of(const Model& model, const DeconvOptions& opti
   const std::string& text = options.layers;
   if (text.empty()) return {plate_layers(model, 1 << 20).back()};
   if (const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-      error == std::errc() && end == text.data() + text.size())
-    return plate_layers(model, count);
+      error == std::errc() && end == text.data() + text.size()) {
+    const std::vector<std::string> layers = plate_layers(model, count);
+    if (static_cast<int64_t>(layers.size()) < count)
+      context.note(fmt::format("--layers {}: the network has {} for a plate: all are shown", text,
+                               counted(layers.size(), "layer")));
+    return layers;
+  }
   return split_names({text});
 }
 
@@ -252,11 +260,17 @@ std::string caption(const UnitAnswers& unit) {
                                  : fmt::format("unit {}: {:.3g} to {:.3g}", unit.unit, peak, unit.places.back().score);
 }
 
+// How many of the layer's units are shown, and that more were asked for than it has.
+std::string shown_sentence(const LayerAnswers& answers, int64_t asked_for) {
+  std::string text = fmt::format("{} of {}", answers.units.size(), counted(answers.count, "unit"));
+  if (asked_for > answers.count) text += fmt::format(", not {}: it has no more", asked_for);
+  return text;
+}
+
 ProjectedLayer drawn(const LayerAnswers& answers) {
-  ProjectedLayer layer{
-      fmt::format("{}, {} of {} units; {}{}", printable(answers.layer), answers.units.size(), answers.count,
-                  answers.sees, answers.trimmed ? ", shown is where the projection lies" : ""),
-      {}};
+  ProjectedLayer layer{fmt::format("{}, {}; {}{}", printable(answers.layer), shown_sentence(answers, 0), answers.sees,
+                                   answers.trimmed ? ", shown is where the projection lies" : ""),
+                       {}};
   for (size_t u = 0; u < answers.units.size(); ++u)
     layer.units.push_back({caption(answers.units[u]), answers.projections[u], answers.patches[u]});
   return layer;
@@ -278,7 +292,7 @@ Json json_of(const LayerAnswers& answers, const Gallery& gallery) {
   return {{"layer", printable(answers.layer)}, {"units_in_layer", answers.count}, {"units", units}};
 }
 
-std::string table_of(const LayerAnswers& answers, const Gallery& gallery) {
+std::string table_of(const LayerAnswers& answers, const Gallery& gallery, int64_t asked_for) {
   Table table(
       {{"unit", true, 8}, {"activation", true, 12}, {"at", false, 12}, {"pixels", false, 24}, {"picture", false, 40}});
   for (const UnitAnswers& unit : answers.units) {
@@ -288,7 +302,8 @@ std::string table_of(const LayerAnswers& answers, const Gallery& gallery) {
                fmt::format("{}-{}, {}-{}", p.columns.begin, p.columns.end, p.rows.begin, p.rows.end),
                printable(gallery.file_name(p.sample).string())});
   }
-  return coloured(printable(answers.layer), Ink::bold) + ", " + answers.sees + "\n" + table.text();
+  return fmt::format("{}: {}; {}\n{}", coloured(printable(answers.layer), Ink::bold),
+                     shown_sentence(answers, asked_for), answers.sees, table.text());
 }
 
 }  // namespace
@@ -302,7 +317,7 @@ Report run(const Context& context, const DeconvOptions& options) {
           "it is not known how pictures become this network's input");
   const Gallery gallery(files, *model.meaning.preprocess);
   const Engine engine(options.engine);
-  const std::vector<std::string> layers = layers_of(model, options);
+  const std::vector<std::string> layers = layers_of(context, model, options);
   const std::vector<TopPatches> found = search(context, model, engine, options, layers, gallery);
   const std::vector<std::string>& skipped = found[0].skipped;
   const auto units = static_cast<size_t>(options.units > 0 ? options.units : layers.size() > 1 ? 8 : 9);
@@ -311,7 +326,7 @@ Report run(const Context& context, const DeconvOptions& options) {
   std::vector<ProjectedLayer> plate;
   for (const TopPatches& layer : found) {
     const LayerAnswers answers = answers_of(context, model, engine, options, layer, gallery, units);
-    report.text += table_of(answers, gallery);
+    report.text += table_of(answers, gallery, options.unit.empty() ? options.units : 0);
     shown.push_back(json_of(answers, gallery));
     if (!options.output.empty()) plate.push_back(drawn(answers));
   }
@@ -320,16 +335,14 @@ Report run(const Context& context, const DeconvOptions& options) {
                {"pictures", files.size()},
                {"skipped", skipped},
                {"layers", shown}};
-  for (const std::string& message : skipped) context.note(message);
-  if (!skipped.empty())
-    report.text += fmt::format("{} of {} pictures could not be read\n", skipped.size(), files.size());
+  report.text += skipped_text(skipped, false, "--json lists all");
   if (!options.output.empty()) {
     const int tile = static_cast<int>(options.tile > 0    ? options.tile
                                       : files.size() == 1 ? 128
                                       : layers.size() > 1 ? 52
                                                           : 72);
-    const std::string what = files.size() == 1 ? printable(files[0].filename().string())
-                                               : fmt::format("{} pictures", files.size() - skipped.size());
+    const std::string what =
+        files.size() == 1 ? printable(files[0].filename().string()) : counted(files.size() - skipped.size(), "picture");
     const std::string title =
         fmt::format("{}, {}: {}, and what the units saw", printable(model.meaning.name), what, options.rule);
     writing([&] { write_image(options.output, projection_plate(title, plate, tile)); });

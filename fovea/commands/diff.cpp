@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/counted.h"
 #include "fovea/commands/diff_page.h"
 #include "fovea/image/codec.h"
 #include "fovea/model/conventions.h"
@@ -139,8 +140,8 @@ std::string renamed_text(const Comparison& c) {
   size_t count = 0;
   for (const LayerPair& pair : c.models.pairs)
     if (pair.renamed() && ++count <= 4) text += (text.empty() ? "" : ", ") + printable(shown_name(pair));
-  return count ? fmt::format("\n{} of {} layers have other names: {}{}\n", count, c.models.pairs.size(), text,
-                             count > 4 ? ", …" : "")
+  return count ? fmt::format("\nunder other names: {} of {}: {}{}\n", count, counted(c.models.pairs.size(), "layer"),
+                             text, count > 4 ? ", …" : "")
                : "";
 }
 
@@ -171,14 +172,14 @@ std::string weights_text(const Comparison& c, size_t most) {
   if (c.weights.empty() || rows == 0) return "";
   std::string text = "\n" + coloured("weights", Ink::bold) + "\n" + table.text();
   if (rows > most) text += fmt::format("… and {} more (--all)\n", rows - most);
-  return text + fmt::format("{} of {} weights are identical, bit for bit\n", equal, c.weights.size());
+  return text + fmt::format("identical, bit for bit: {} of {}\n", equal, counted(c.weights.size(), "weight"));
 }
 
 std::string activations_text(const Comparison& c, bool all) {
   const PictureDifference& p = *c.picture;
   const auto identical = [](const ActivationDifference& l) { return l.comparable && l.distance.same_bits; };
   if (!all && std::all_of(p.answers.layers.begin(), p.answers.layers.end(), identical))
-    return fmt::format("\nall {} layers answer the same, bit for bit\n", p.answers.layers.size());
+    return fmt::format("\nthe same answers, bit for bit, in {}\n", counted(p.answers.layers.size(), "layer"));
   Table table({{"layer", false, 48},
                {"output", true, 20},
                {"relative L2", true},
@@ -204,7 +205,7 @@ std::string activations_text(const Comparison& c, bool all) {
                fmt::format("{:.6f}", l.distance.cosine), distance_text(l.distance.largest)});
   }
   std::string text = "\n" + coloured("activations", Ink::bold) + "\n" + table.text();
-  if (left_out) text += fmt::format("{} layers without weights are left out (--all)\n", left_out);
+  if (left_out) text += fmt::format("left out: {} without weights (--all)\n", counted(left_out, "layer"));
   return text;
 }
 

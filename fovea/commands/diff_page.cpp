@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/report/page.h"
 #include "fovea/report/table.h"
@@ -21,14 +22,14 @@ std::string verdict(const Comparison& c) {
     for (const WeightDifference& w : pair.weights) ++total, different += w.differs();
   }
   std::string text = c.name_a + " and " + c.name_b + ": ";
-  if (m.same_structure()) text += fmt::format("the same {} layers", m.pairs.size());
+  if (m.same_structure()) text += fmt::format("the same {}", counted(m.pairs.size(), "layer"));
   else
-    text += fmt::format("{} layers match, {} changed, {} removed, {} added", m.pairs.size(), changed, m.removed.size(),
-                        m.added.size());
+    text += fmt::format("{} in both, {} changed, {} removed, {} added", counted(m.pairs.size(), "layer"), changed,
+                        m.removed.size(), m.added.size());
   if (!m.same_names()) text += " under other names";
   if (total > 0)
-    text += different ? fmt::format("; {} of {} weights differ", different, total)
-                      : fmt::format("; all {} weights identical", total);
+    text += different ? fmt::format("; differences in {} of {}", different, counted(total, "weight"))
+                      : fmt::format("; identical in {}", counted(total, "weight"));
   if (!m.meaning.empty()) text += "; inputs or outputs mean something else";
   if (c.picture && c.picture->answers.first >= 0) text += "; their answers part";
   return text;
@@ -96,7 +97,7 @@ std::string names_html(const Comparison& c) {
   std::vector<std::vector<std::string>> rows;
   for (const LayerPair& pair : c.models.pairs)
     if (pair.renamed()) rows.push_back({code(pair.name_a), code(pair.name_b), html_text(pair.op)});
-  return "<div class=\"card\"><details><summary>" + fmt::format("{} layers have other names", rows.size()) +
+  return "<div class=\"card\"><details><summary>" + counted(rows.size(), "layer") + " under other names" +
          "</summary>" + html_table({"in A", "in B", "operator"}, rows) + "</details></div>";
 }
 
@@ -125,8 +126,8 @@ std::string weights_html(const Comparison& c) {
   if (!rows.empty())
     html = "<div class=\"card\">" +
            html_table({"weight", "shape", ">relative L2", ">cosine", ">largest change", ">at"}, rows) + "</div>";
-  return html +
-         fmt::format("<p class=\"note\">{} of {} weights are identical, bit for bit.</p>", equal, c.weights.size());
+  return html + fmt::format("<p class=\"note\">Identical, bit for bit: {} of {}.</p>", equal,
+                            counted(c.weights.size(), "weight"));
 }
 
 std::string activations_html(const Comparison& c) {

@@ -10,6 +10,7 @@
 
 #include "fovea/backend/cpu/cpu.h"
 #include "fovea/base/cache_folder.h"
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/compile/program.h"
 #include "fovea/ops/conv.h"
@@ -84,7 +85,8 @@ Report run(const Context& context, const DoctorOptions& options) {
   std::vector<std::pair<std::string, std::string>> facts = {
       {"fovea", std::string(version())},
       {"processor", proc_value("/proc/cpuinfo", "model name")},
-      {"cores", fmt::format("{} (computing with {} threads)", std::thread::hardware_concurrency(), thread_count())},
+      {"cores",
+       fmt::format("{} (computing with {})", std::thread::hardware_concurrency(), counted(thread_count(), "thread"))},
       {"instruction sets", instruction_sets()},
       {"memory",
        fmt::format("{} free of {}", short_bytes(std::atof(proc_value("/proc/meminfo", "MemAvailable").c_str()) * 1024),
@@ -113,8 +115,8 @@ Report run(const Context& context, const DoctorOptions& options) {
   size_t files = 0, bytes = 0;
   for (std::filesystem::directory_iterator it(cache, error), end; !error && it != end; it.increment(error))
     ++files, bytes += it->is_regular_file(error) ? it->file_size(error) : 0;
-  facts.emplace_back("cache",
-                     fmt::format("{}: {} files, {}", cache.string(), files, short_bytes(static_cast<double>(bytes))));
+  facts.emplace_back("cache", fmt::format("{}: {}, {}", cache.string(), counted(files, "file"),
+                                          short_bytes(static_cast<double>(bytes))));
 
   Json json = Json::object();
   Report report;

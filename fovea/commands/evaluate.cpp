@@ -6,7 +6,9 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/fused_models.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/data/open_data.h"
 #include "fovea/data/relabelled.h"
 #include "fovea/image/codec.h"
@@ -24,7 +26,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kShownClasses = 20, kShownConfusions = 10, kShownSkipped = 5;
+constexpr size_t kShownClasses = 20, kShownConfusions = 10;
 
 // The set with its labels in the network's numbers: matched by name where the names of all its classes are the
 // network's too, otherwise taken as they are.
@@ -108,29 +110,25 @@ std::string unseen_text(const std::vector<std::string>& unseen) {
   constexpr size_t kShown = 5;
   if (unseen.empty()) return {};
   const auto end = unseen.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, unseen.size()));
-  return coloured(fmt::format("\n{} classes have no samples here, so nothing is known of them: {}{}\n", unseen.size(),
-                              fmt::join(unseen.begin(), end, ", "), unseen.size() > kShown ? ", …" : ""),
-                  Ink::yellow);
+  return coloured(
+      fmt::format("\n{} without samples here, of which nothing is known: {}{}\n", counted(unseen.size(), "class"),
+                  fmt::join(unseen.begin(), end, ", "), unseen.size() > kShown ? ", …" : ""),
+      Ink::yellow);
 }
 
 std::string result_text(const Evaluation& result, const std::vector<std::string>& names, double seconds,
                         const EvaluateOptions& options) {
-  const char* what = result.rows ? "rows" : "pictures";
+  const std::string what = result.rows ? "row" : "picture";
   std::string text = fmt::format(
-      "{} {}, {} errors: top-1 {} right ({:.2f} % error), top-5 {:.2f} % right, cross-entropy {:.4f}\n"
-      "in {}: {} {} a second\n{}\n",
-      result.count, what, result.errors, coloured(fmt::format("{:.2f} %", 100 * result.top1), Ink::bold),
-      100 * (1 - result.top1), 100 * result.top5, result.loss, short_time(seconds),
-      short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)), what, calibration_text(result));
+      "{}, {}: top-1 {} right ({:.2f} % error), top-5 {:.2f} % right, cross-entropy {:.4f}\n"
+      "in {}: {} {}s a second\n{}\n",
+      counted(result.count, what), counted(result.errors, "error"),
+      coloured(fmt::format("{:.2f} %", 100 * result.top1), Ink::bold), 100 * (1 - result.top1), 100 * result.top5,
+      result.loss, short_time(seconds), short_number(static_cast<double>(result.count) / std::max(seconds, 1e-9)), what,
+      calibration_text(result));
   text += class_table(result, names, options.all);
   if (!result.confusion.empty()) text += confusion_text(result, names);
-  if (result.skipped.empty()) return text;
-  text += coloured(fmt::format("\n{} pictures could not be read and are not counted:\n", result.skipped.size()),
-                   Ink::yellow);
-  const size_t shown = options.all ? result.skipped.size() : std::min(kShownSkipped, result.skipped.size());
-  for (size_t i = 0; i < shown; ++i) text += "  " + printable(result.skipped[i]) + "\n";
-  if (shown < result.skipped.size()) text += fmt::format("  and {} more (--all)\n", result.skipped.size() - shown);
-  return text;
+  return result.skipped.empty() ? text : text + "\n" + skipped_text(result.skipped, options.all);
 }
 
 }  // namespace

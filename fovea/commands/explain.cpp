@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/model/for_pictures.h"
 #include "fovea/report/table.h"
 
@@ -70,11 +71,12 @@ Report run(const Context& context, const ExplainOptions& options) {
   const MemoryInfo memory = program.memory();
   Report report;
   report.text = table.text();
-  report.text += fmt::format("\n{} steps, {} in all, {:.1f} GFLOP/s; arena {}, prepared weights {}\n{}\n",
-                             program.steps().size(), short_time(seconds), seconds > 0 ? flops / seconds * 1e-9 : 0,
-                             short_bytes(static_cast<double>(memory.arena)),
+  report.text += fmt::format("\n{}, {} in all, {:.1f} GFLOP/s; arena {}, prepared weights {}\n{}\n",
+                             counted(program.steps().size(), "step"), short_time(seconds),
+                             seconds > 0 ? flops / seconds * 1e-9 : 0, short_bytes(static_cast<double>(memory.arena)),
                              short_bytes(static_cast<double>(memory.weights)), engine.backend->fingerprint());
-  if (slow) report.text += coloured(fmt::format("{} steps run in plain reference loops (yellow)\n", slow), Ink::yellow);
+  if (slow)
+    report.text += coloured(fmt::format("{} in plain reference loops (yellow)\n", counted(slow, "step")), Ink::yellow);
   if (!refusals.empty()) report.text += "\nrefusals:\n" + refusals;
   report.set_json({{"name", name},
                    {"backend", engine.backend->name()},

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel_tasks.h"
 #include "fovea/commands/code_origin.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/data/checksum.h"
 #include "fovea/data/image_folder.h"
 #include "fovea/data/open_data.h"
@@ -26,8 +29,8 @@ OptionList describe(FeaturesOptions& o) {
   const OptionList model = describe(o.model);
   return OptionList{model[0],
                     {"DATA", "",
-                     "the pictures: a folder of them (also in folders of their own, one a class), or any set that "
-                     "evaluate takes",
+                     "the pictures: one, a folder of them (also in folders of their own, one a class), or any set "
+                     "that evaluate takes",
                      &o.data, true},
                     {"-o,--output", "FILE.npz", "the file of codes to write", &o.output, true},
                     {"--layer", "NAME",
@@ -65,17 +68,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A folder of pictures without classes, which is no labelled set.
-std::unique_ptr<Dataset> loose_pictures(const std::string& folder) {
+// A picture, or a folder of pictures without classes, which is no labelled set.
+std::unique_ptr<Dataset> loose_pictures(const std::string& name, const std::string& description) {
   std::vector<ImageFiles::Entry> entries;
-  for (const fs::path& file : picture_paths({folder})) entries.push_back({file, -1});
-  return std::make_unique<ImageFiles>(std::move(entries), std::vector<std::string>(), "a folder of pictures");
+  for (const fs::path& file : picture_paths({name})) entries.push_back({file, -1});
+  return std::make_unique<ImageFiles>(std::move(entries), std::vector<std::string>(), description);
 }
 
-// Whatever holds pictures. A folder with pictures in it and no sub-folders, lists or arrays that make it a set is a set
-// of its pictures, without labels.
+// Whatever holds pictures, or is one. A folder with pictures in it and no sub-folders, lists or arrays that make it a
+// set is a set of its pictures, without labels.
 std::unique_ptr<Dataset> open_pictures(const FeaturesOptions& o) {
   std::error_code error;
+  if (is_picture_name(o.data) && fs::is_regular_file(o.data, error)) return loose_pictures(o.data, "one picture");
   if (!fs::is_directory(o.data, error)) return open_data(o.data, {o.split, true});
   const bool has_pictures = std::any_of(fs::directory_iterator(o.data, error), fs::directory_iterator(),
                                         [](const fs::directory_entry& entry) { return is_picture_name(entry.path()); });
@@ -86,7 +90,7 @@ std::unique_ptr<Dataset> open_pictures(const FeaturesOptions& o) {
     return open_data(o.data, {o.split, true});
   } catch (const Error& refused) {
     if (refused.kind() != ErrorKind::io && refused.kind() != ErrorKind::format) throw;
-    return loose_pictures(o.data);
+    return loose_pictures(o.data, "a folder of pictures");
   }
 }
 
@@ -163,6 +167,25 @@ void name_skipped(Work& work, const CodesWriter& writer) {
   }
 }
 
+// Nothing can be compared with a code that holds NaN or infinity: such pictures are left out like broken ones. Throws
+// Error{usage} where all of the first batch are so.
+void leave_out_not_finite(Work& work, int64_t first, std::span<const float> codes, std::vector<CodeRecord>& records) {
+  const size_t each = codes.size() / records.size();
+  size_t known = 0, bad = 0;
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (records[i].broken) continue;
+    const auto code = codes.subspan(i * each, each);
+    ++known;
+    if (std::all_of(code.begin(), code.end(), [](float v) { return std::isfinite(v); })) continue;
+    ++bad;
+    records[i].broken = true;
+    work.skipped.push_back(work.data->name(first + static_cast<int64_t>(i)) +
+                           ": its code holds NaN or infinite values");
+  }
+  require(first > 0 || known == 0 || bad < known, ErrorKind::usage,
+          "{}; `fovea activations` tells where they come from", work.skipped.empty() ? "" : work.skipped.back());
+}
+
 void fill(const Context& context, Work& work, LayerCodes& network, CodesWriter& writer, const std::string& output) {
   while (writer.done() < work.total) {
     if (context.cancelled())
@@ -172,6 +195,8 @@ void fill(const Context& context, Work& work, LayerCodes& network, CodesWriter& 
     const int64_t first = writer.done(), count = std::min(network.batch(), work.total - first);
     std::vector<CodeRecord> records = prepared(work, network, first, count);
     const std::vector<float>& codes = network.run(count);
+    leave_out_not_finite(work, first, std::span(codes).first(static_cast<size_t>(count * network.dimensions())),
+                         records);
     for (int64_t i = 0; i < count; ++i) records[static_cast<size_t>(i)].code = codes.data() + i * network.dimensions();
     writer.append(records);
   }
@@ -187,16 +212,6 @@ void check_output(const std::string& output) {
     require(fs::is_directory(fs::absolute(output).parent_path()), ErrorKind::io, "{}: there is no folder {}", output,
             fs::absolute(output).parent_path().string());
   });
-}
-
-std::string skipped_text(const std::vector<std::string>& skipped) {
-  constexpr size_t kShown = 5;
-  if (skipped.empty()) return {};
-  std::string text =
-      coloured(fmt::format("{} pictures could not be read and are left out:\n", skipped.size()), Ink::yellow);
-  for (size_t i = 0; i < std::min(kShown, skipped.size()); ++i) text += "  " + printable(skipped[i]) + "\n";
-  if (skipped.size() > kShown) text += fmt::format("  and {} more (--json lists all)\n", skipped.size() - kShown);
-  return text;
 }
 
 }  // namespace
@@ -230,7 +245,7 @@ Report run(const Context& context, const FeaturesOptions& o) {
     writer.keep(writer.done() / settings.batch * settings.batch);
     const int64_t before = writer.done();
     if (before > 0) {
-      context.note(fmt::format("{} of {} pictures are done already", before, work.total));
+      context.note(fmt::format("done already: {} of {}", counted(before, "picture"), work.total));
       name_skipped(work, writer);
     } else {
       writer.remember(probe.plan());
@@ -245,13 +260,14 @@ Report run(const Context& context, const FeaturesOptions& o) {
     writer.finish(work.origin, work.data->classes(), [&](int64_t index) { return work.data->name(index); });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const auto skipped = static_cast<int64_t>(work.skipped.size());
-    report.text = fmt::format(
-        "{}: {} pictures, {} numbers each: {}{} of {} ({})\n", coloured(o.output, Ink::bold), work.total - skipped,
-        probe.dimensions(), pool == "none" ? "" : fmt::format("the {} of ", pool == "max" ? "greatest values" : pool),
-        printable(settings.layer), printable(work.origin.network), to_string(probe.layer_shape()));
+    report.text =
+        fmt::format("{}: {}, {} each: {}{} of {} ({})\n", coloured(o.output, Ink::bold),
+                    counted(work.total - skipped, "picture"), counted(probe.dimensions(), "number"),
+                    pool == "none" ? "" : fmt::format("the {} of ", pool == "max" ? "greatest values" : pool),
+                    printable(settings.layer), printable(work.origin.network), to_string(probe.layer_shape()));
     report.text += fmt::format("in {}: {} pictures a second\n", short_time(seconds),
                                short_number(static_cast<double>(work.total - before) / std::max(seconds, 1e-9)));
-    report.text += skipped_text(work.skipped);
+    report.text += skipped_text(work.skipped, false, "--json lists all");
     report.files = {o.output};
     report.set_json({{"output", o.output},
                      {"pictures", work.total - skipped},

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/graph/op.h"
@@ -51,11 +52,12 @@ Pictures read_pictures(const Context& context, const Model& model, const FieldOp
       result.skipped.push_back(e.message());
     }
   }
-  require(!result.inputs.empty(), ErrorKind::format, "none of the {} pictures can be read; the first: {}", files.size(),
-          result.skipped.empty() ? "" : result.skipped[0]);
+  require(!result.inputs.empty(), ErrorKind::format, "0 of {} can be read; the first: {}",
+          counted(files.size(), "picture"), result.skipped.empty() ? "" : result.skipped[0]);
   for (const std::string& message : result.skipped) context.note("left out: " + message);
   if (looked_at < files.size())
-    context.note(fmt::format("{} of {} pictures are used, one a run (--runs)", result.inputs.size(), files.size()));
+    context.note(
+        fmt::format("of {}, {} used, one a run (--runs)", counted(files.size(), "picture"), result.inputs.size()));
   return result;
 }
 
@@ -194,7 +196,7 @@ std::string layer_text(const Row& r) {
                                 "(--image), other units, or the layer before the rectifier\n",
                                 e.silent),
                     Ink::yellow);
-  text += fmt::format("effective, mean over {} gradients{}:\n", e.runs,
+  text += fmt::format("effective, mean over {}{}:\n", counted(e.runs, "gradient"),
                       e.silent > 0 ? fmt::format(" ({} more were 0: the unit was off)", e.silent) : "");
   text += fmt::format("  gradient in rows {} to {}, columns {} to {}\n", e.touched_rows.begin, e.touched_rows.end - 1,
                       e.touched_columns.begin, e.touched_columns.end - 1);

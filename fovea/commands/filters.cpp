@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/data/drawn_scenes.h"
@@ -105,8 +106,8 @@ Found look(const Context& context, const Model& model, const FiltersOptions& opt
 
 std::string shape_text(const FilterBank& bank) {
   const Tensor& w = bank.weight;
-  std::string text = fmt::format("{} filters of {} x {} on {} channel{}", w.size(0), w.size(2), w.size(3), w.size(1),
-                                 w.size(1) == 1 ? "" : "s");
+  std::string text = fmt::format("{} of {} x {} on {}", counted(w.size(0), "filter"), w.size(2), w.size(3),
+                                 counted(w.size(1), "channel"));
   if (bank.groups > 1) text += fmt::format(" each, in {} groups", bank.groups);
   return text;
 }
@@ -141,8 +142,9 @@ Sheet sheet_of(const Model& model, const Found& found, const FiltersOptions& opt
                      found.order.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.count())));
   }
   if (how.rows)
-    how.channels = options.channels.empty() ? first_units(w.size(1), kShownChannels)
-                                            : unit_list(options.channels, w.size(1), "input channels");
+    how.channels = options.channels.empty()
+                       ? first_units(w.size(1), kShownChannels)
+                       : unit_list(options.channels, w.size(1), "input channels of layer " + found.bank.name);
   const FilterPlate plate = filter_plate(found.bank, how);
   std::string text =
       fmt::format("{}, {}: {}", printable(model.meaning.name), printable(found.bank.name), shape_text(found.bank));
@@ -196,8 +198,8 @@ std::string norms_text(const Found& found, bool all) {
 std::string pairs_text(const Found& found, const FiltersOptions& options) {
   if (found.pairs.empty())
     return fmt::format("near duplicates (cosine of {:g} or more, up to sign): none\n", options.alike);
-  std::string text = fmt::format("near duplicates (cosine of {:g} or more, up to sign): {} pair{}\n", options.alike,
-                                 found.pairs.size(), found.pairs.size() == 1 ? "" : "s");
+  std::string text = fmt::format("near duplicates (cosine of {:g} or more, up to sign): {}\n", options.alike,
+                                 counted(found.pairs.size(), "pair"));
   const size_t shown = options.all ? found.pairs.size() : std::min(kShownPairs, found.pairs.size());
   for (size_t i = 0; i < shown; ++i)
     text += fmt::format("  {} and {}  {:+.4f}\n", found.pairs[i].a, found.pairs[i].b, found.pairs[i].cosine);
@@ -215,9 +217,9 @@ std::string result_text(const Model& model, const Found& found, const FiltersOpt
   int64_t not_finite = 0;
   for (const FilterStatistics& s : found.statistics) not_finite += s.not_finite;
   if (not_finite > 0)
-    text += coloured(
-        fmt::format("{} weights are NaN or infinite: they are drawn in magenta and count nowhere\n", not_finite),
-        Ink::yellow);
+    text += coloured(fmt::format("NaN or infinite: {}, drawn in magenta and left out of all numbers\n",
+                                 counted(not_finite, "weight")),
+                     Ink::yellow);
   if (a.known)
     text += fmt::format("dead on {}, its mirror image, its negative and noise: {}\n", printable(a.probes),
                         listed(a.units.dead, options.all));
@@ -313,6 +315,10 @@ Report run(const Context& context, const FiltersOptions& options) {
   if (!options.image.empty()) require_file(options.image, "a picture");
   const Model model = open(context, options.model);
   const Found found = look(context, model, options);
+  // Said also where no sheet is drawn, on which these numbers would be.
+  if (!options.units.empty()) unit_list(options.units, found.count(), "filters of layer " + found.bank.name);
+  if (!options.channels.empty())
+    unit_list(options.channels, found.bank.weight.size(1), "input channels of layer " + found.bank.name);
   Report report;
   report.text = result_text(model, found, options);
   Json json = result_json(model, found, options);

@@ -4,14 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/inspect_page.h"
 #include "fovea/image/codec.h"
+#include "fovea/insight/layer_activity.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/layers.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/ops/input.h"
 #include "fovea/report/page.h"
@@ -93,46 +97,16 @@ std::vector<std::filesystem::path> write_whole(const Model& model, const Inspect
   }
 }
 
-}  // namespace
+std::vector<Guess> guesses_of(const Model& model, const Tensor& scores, int64_t count) {
+  const std::vector<double> row = scores.to_doubles();
+  require(std::all_of(row.begin(), row.end(), [](double s) { return std::isfinite(s); }), ErrorKind::usage,
+          "the network's scores for this picture are not finite: {}", why_not_finite(model));
+  return best_guesses(scores, model.meaning, count);
+}
 
-static Inspection inspect(const Context& context, const Model& model, const Image& picture,
-                          const InspectOptions& options) {
-  int64_t done = 0;
-  const auto tell = [&](std::string_view detail) {
-    if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-    context.report({"inspecting", done++, 7, detail});
-  };
-  Inspection result;
-  const Value input = picture_input(model), scores = scores_output(model);
-  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
-          "it is not known how pictures become this network's input");
-  result.picture = fit_picture(picture, *model.meaning.preprocess);
-  const Tensor pixels = normalise(result.picture, *model.meaning.preprocess);
-  const int64_t height = result.picture.height(), width = result.picture.width();
-  const Engine engine(options.engine);
-
-  tell("feature maps");
-  result.statistics = statistics_of(model);
-  std::vector<Stage> stages = find_stages(model);
-  add_layers(model, options.layers, stages);
-  std::vector<Value> wants = {scores};
-  for (const Stage& stage : stages) wants.push_back({stage.node, 0});
-  {
-    Program program = engine.compile(model, wants);
-    const std::vector<Tensor> values = program.run({{model.graph.node(input).name, pixels}});
-    result.guesses = best_guesses(values[0], model.meaning, options.top);
-    for (size_t k = 0; k < stages.size(); ++k) {
-      StageView view{stages[k], strongest_maps(stages[k], values[k + 1], options.maps, height, width), {}};
-      if (stages[k].classes)
-        for (const FeatureMap& map : view.maps) view.names.push_back(class_name(model.meaning.classes, map.unit));
-      result.stages.push_back(std::move(view));
-    }
-  }
-  tell("first layer");
-  result.first = first_layer(model);
-  if (result.first) result.filters = filter_images(*result.first, model.meaning.preprocess->colour);
-
-  tell("saliency");
+// Which pixels and places speak for the best guess.
+void add_saliency(const Context& context, const Model& model, const Engine& engine, const Tensor& pixels,
+                  Inspection& result) {
   AttributionNetwork network(model, *engine.backend, engine.compile_options);
   try {
     result.saliency = gradient_map(network, pixels, result.guesses[0].index, context).values;
@@ -149,12 +123,57 @@ static Inspection inspect(const Context& context, const Model& model, const Imag
     if (e.kind() != ErrorKind::unsupported && e.kind() != ErrorKind::usage) throw;
     if (context.cancelled()) throw;
   }
+}
+
+}  // namespace
+
+static Inspection inspect(const Context& context, const Model& model, const Image& picture,
+                          const InspectOptions& options) {
+  int64_t done = 0;
+  const auto tell = [&](std::string_view detail) {
+    if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
+    context.report({"inspecting", done++, 7, detail});
+  };
+  Inspection result;
+  const Value input = picture_input(model), output = last_output(model);
+  const bool scored = !model.meaning.scores.empty();
+  require(model.meaning.preprocess.has_value(), ErrorKind::usage,
+          "it is not known how pictures become this network's input");
+  result.picture = fit_picture(picture, *model.meaning.preprocess);
+  const Tensor pixels = normalise(result.picture, *model.meaning.preprocess);
+  const int64_t height = result.picture.height(), width = result.picture.width();
+  const Engine engine(options.engine);
+
+  tell("feature maps");
+  result.statistics = statistics_of(model);
+  std::vector<Stage> stages = stages_of(model, 8);
+  add_layers(model, options.layers, stages);
+  std::vector<Value> wants = {output};
+  for (const Stage& stage : stages) wants.push_back({stage.node, 0});
+  {
+    Program program = engine.compile(model, wants);
+    const std::vector<Tensor> values = program.run({{model.graph.node(input).name, pixels}});
+    if (scored) result.guesses = guesses_of(model, values[0], options.top);
+    for (size_t k = 0; k < stages.size(); ++k) {
+      StageView view{stages[k], strongest_maps(stages[k], values[k + 1], options.maps, height, width), {}};
+      if (stages[k].classes && static_cast<int64_t>(model.meaning.classes.size()) == stages[k].channels)
+        for (const FeatureMap& map : view.maps) view.names.push_back(class_name(model.meaning.classes, map.unit));
+      result.stages.push_back(std::move(view));
+    }
+  }
+  tell("first layer");
+  result.first = first_layer(model);
+  if (result.first) result.filters = filter_images(*result.first, model.meaning.preprocess->colour);
+
+  tell("saliency");
+  if (scored) add_saliency(context, model, engine, pixels, result);
+  else result.no_saliency = "the network scores no classes";
   tell("dead units");
   result.activity = unit_activity(model, probes(pixels, context.seed), *engine.backend, engine.compile_options);
   tell("weights");
   result.weights = weights_in_order(model);
   tell("timing");
-  Program plain = engine.compile(model, std::vector<Value>{scores});
+  Program plain = engine.compile(model, std::vector<Value>{output});
   Tensor place = plain.input(model.graph.node(input).name);
   std::memcpy(place.raw(), pixels.raw(), pixels.bytes());
   plain.execute();
@@ -181,12 +200,14 @@ Report inspect_to_folder(const Context& context, const Model& model, const Image
   Report report;
   const nlohmann::ordered_json json = inspection_json(model, result, picture_name);
   writing([&] { report.files = write_whole(model, result, picture_name, options.output, json_text(json)); });
-  const Guess& best = result.guesses[0];
   double seconds = 0;
   for (const StepInfo& s : result.steps) seconds += s.seconds;
-  report.text = fmt::format("{}: {} ({:.1f} %), {} a run on {} threads\n", printable(picture_name),
-                            coloured(printable(best.name), Ink::bold), best.probability * 100, short_time(seconds),
-                            thread_count());
+  const std::string guess = result.guesses.empty()
+                                ? "no classes to guess"
+                                : fmt::format("{} ({:.1f} %)", coloured(printable(result.guesses[0].name), Ink::bold),
+                                              result.guesses[0].probability * 100);
+  report.text = fmt::format("{}: {}, {} a run on {}\n", printable(picture_name), guess, short_time(seconds),
+                            counted(thread_count(), "thread"));
   report.text += fmt::format("the page: {}\n",
                              coloured((std::filesystem::path(options.output) / "index.html").string(), Ink::cyan));
   nlohmann::ordered_json shown = json;
@@ -203,7 +224,9 @@ Command inspect_command() {
       "filters, for every stage the strongest feature maps with the part of the picture that they see, saliency maps "
       "and Grad-CAM, "
       "dead units, weight "
-      "statistics, and the time and memory of every layer.",
+      "statistics, and the time and memory of every layer. A network that scores no classes gets the page without "
+      "guesses "
+      "and saliency.",
       {{"fovea inspect model.onnx cat.jpg -o cat", "then open cat/index.html"},
        {"fovea inspect model.onnx cat.jpg -o cat --layer fire5/concat --maps 24", "more maps, and one more layer"}},
       run);

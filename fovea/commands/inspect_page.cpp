@@ -7,13 +7,16 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/doctor.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/colour.h"
+#include "fovea/insight/layer_activity.h"
 #include "fovea/model/conventions.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/stated_test.h"
+#include "fovea/report/caption.h"
 #include "fovea/report/figure.h"
 #include "fovea/report/network_drawing.h"
 #include "fovea/report/page.h"
@@ -107,7 +110,7 @@ std::string network_html(const Model& model) {
   std::string legend;
   for (const auto& [kind, name] : kKinds)
     legend += fmt::format("<span><i style=\"background:var(--{})\"></i>{}</span>", kind, name);
-  return "<div class=\"card viewer\">" + draw_network(drawn_nodes(model.graph, scores_output(model))) +
+  return "<div class=\"card viewer\">" + draw_network(drawn_nodes(model.graph, last_output(model))) +
          "</div><div class=\"legend\">" + legend + "</div>";
 }
 
@@ -124,9 +127,9 @@ std::string filters_html(const Inspection& r) {
   return "<div class=\"card\"><div class=\"filters\"><figure>" +
          image_tag(filter_grid(r), "the first layer's filters", "pixels") +
          fmt::format(
-             "<figcaption>{} filters of {} × {} on {} channel{}, numbered along the rows from "
+             "<figcaption>{} of {} × {} on {}, numbered along the rows from "
              "0</figcaption></figure></div></div>",
-             w.size(0), w.size(3), w.size(2), w.size(1), w.size(1) == 1 ? "" : "s");
+             counted(w.size(0), "filter"), w.size(3), w.size(2), counted(w.size(1), "channel"));
 }
 
 std::string stage_html(const Inspection& r, const StageView& view) {
@@ -145,14 +148,17 @@ std::string stage_html(const Inspection& r, const StageView& view) {
     maps += fmt::format("<figure class=\"map{}\" data-unit=\"{}\" tabindex=\"0\">",
                         k < kColoured ? fmt::format(" c{}", k) : "", m.unit) +
             image_tag(map_image(m, stage), fmt::format("map of unit {}", m.unit), "pixels") +
-            fmt::format("<figcaption><b>{}</b>{} · peak {:.3g}</figcaption></figure>", m.unit,
-                        name.empty() ? "" : " " + html_text(name), m.peak);
+            fmt::format("<figcaption><b>{}</b>{} · peak {}</figcaption></figure>", m.unit,
+                        name.empty() ? "" : " " + html_text(name), short_value(m.peak));
   }
   return fmt::format(
-             "<div class=\"card stage\"><div class=\"stage-head\"><h3>{}</h3><p>{} {} of {} × {}; {}</p></div><div "
+             "<div class=\"card stage\"><div class=\"stage-head\"><h3>{}</h3><p>{}{} of {} × {}; {}</p></div><div "
              "class=\"looks\">",
-             html_text(stage.name), stage.channels, stage.classes ? "maps, one a class," : "units", stage.height,
-             stage.width, field_sentence(stage)) +
+             html_text(stage.name), counted(stage.channels, stage.classes ? "map" : "unit"),
+             !stage.classes       ? ""
+             : view.names.empty() ? ", one a score,"
+                                  : ", one a class,",
+             stage.height, stage.width, field_sentence(stage)) +
          image_tag(r.picture, "the picture with the fields of the strongest units") +
          fmt::format(
              "<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\">{}</svg></div><div class=\"maps\">{}</div></div>",
@@ -218,9 +224,9 @@ std::string time_html(const Inspection& r) {
          html_table({"step", "computed by", "output", ">time", ">share", ">GFLOP/s", ">output memory"}, rows) +
          "</div>" +
          fmt::format(
-             "<p class=\"note\">{} in all on {} threads; {} for activations together (they share memory), {} of "
+             "<p class=\"note\">{} in all on {}; {} for activations together (they share memory), {} of "
              "prepared weights.</p>",
-             short_time(total), thread_count(), short_bytes(static_cast<double>(r.memory.arena)),
+             short_time(total), counted(thread_count(), "thread"), short_bytes(static_cast<double>(r.memory.arena)),
              short_bytes(static_cast<double>(r.memory.weights)));
 }
 
@@ -228,18 +234,20 @@ std::string page_html(const Model& model, const Inspection& r, const std::string
   double seconds = 0;
   for (const StepInfo& s : r.steps) seconds += s.seconds;
   Page page(model.meaning.name, fmt::format("What this network sees in {}, and what is inside it.", picture_name));
-  page.add_fact(r.guesses[0].name, "its best guess");
+  if (!r.guesses.empty()) page.add_fact(r.guesses[0].name, "its best guess");
   if (const auto test = stated_test(model.meaning))
     page.add_fact(fmt::format("{:.2f} %", 100 * test->accuracy()), "right on its test set");
   page.add_fact(short_number(static_cast<double>(r.statistics.parameters)), "parameters");
   page.add_fact(short_number(r.statistics.macs), "multiply-adds a picture");
   page.add_fact(fmt::format("{}", r.statistics.layers.size()), "layers");
   page.add_fact(short_time(seconds), "a run, here");
-  page.add_section("guesses", "Guesses", "", guesses_html(r));
-  page.add_section(
-      "saliency", "Where it looks",
-      fmt::format("How much each pixel would change the score of “{}” if it changed a little.", r.guesses[0].name),
-      saliency_html(r));
+  page.add_section("guesses", r.guesses.empty() ? "The picture" : "Guesses",
+                   r.guesses.empty() ? "The network scores no classes, so it guesses nothing." : "", guesses_html(r));
+  if (!r.guesses.empty())
+    page.add_section(
+        "saliency", "Where it looks",
+        fmt::format("How much each pixel would change the score of “{}” if it changed a little.", r.guesses[0].name),
+        saliency_html(r));
   page.add_section("network", "The network",
                    "From left to right, then on in the next row. Activations are drawn with their layer. Drag to move, "
                    "Ctrl and the wheel to zoom.",

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/features/approximate.h"
 #include "fovea/features/map_file.h"
 #include "fovea/image/codec.h"
@@ -63,8 +65,15 @@ OptionList describe(MapOptions& o) {
        &o.grid,
        false,
        {"snap", "fill"}},
-      {"--cells", "N", "cells along the plate's longer side, for snap", &o.cells, false, {}, 2, 1000},
-      {"--cell", "N", "a cell's side in pixels", &o.cell, false, {}, 4, 512},
+      {"--cells",
+       "N",
+       "cells along the plate's longer side, for snap; 0: as suits the number of pictures, at most 64",
+       &o.cells,
+       false,
+       {},
+       0,
+       1000},
+      {"--cell", "N", "a cell's side in pixels; 0: as suits the plate, 32 to 64", &o.cell, false, {}, 0, 512},
       {"--seed", "N", "of the random start, and of what is sampled", &o.seed, false, {}, 0, 9e15}};
 }
 
@@ -241,6 +250,19 @@ void check_outputs(const MapOptions& o) {
   ends(o.keep, {".npz"}, "the map");
 }
 
+// A small set on a fine grid is small dots on white: about six cells a picture, and larger ones where there are few.
+MapPlate plate_of(const MapOptions& o, const MapView& view) {
+  const bool fill = o.grid == "fill";
+  const double root = std::sqrt(static_cast<double>(view.x.size()));
+  const auto suits = [](double wanted, int least, int most) {
+    return static_cast<int>(std::lround(std::clamp<double>(wanted, least, most)));
+  };
+  const int cells = o.cells > 0 ? static_cast<int>(o.cells) : suits(2.4 * root, 8, 64);
+  const double along = fill ? root : cells;  // the plate's longer side, in cells
+  const int cell = o.cell > 0 ? static_cast<int>(o.cell) : suits(2048 / std::max(along, 1.0), 32, 64);
+  return map_plate(view, fill ? GridWay::fill : GridWay::snap, cells, cell);
+}
+
 }  // namespace
 
 Report run(const Context& given, const MapOptions& o) {
@@ -255,7 +277,7 @@ Report run(const Context& given, const MapOptions& o) {
   MapView view = view_of(map, o.codes);
   Report report;
   Json json = {{"codes", o.codes}, {"pictures", map.codes.count()}, {"method", map.method}};
-  report.text = fmt::format("{} pictures", map.codes.count());
+  report.text = counted(map.codes.count(), "picture");
   if (map.method == "tsne") {
     report.text += fmt::format(": KL {} after {} iterations, perplexity {:g}, repulsion {}, start {}",
                                coloured(fmt::format("{:.4f}", map.divergence), Ink::bold), map.iterations,
@@ -269,9 +291,9 @@ Report run(const Context& given, const MapOptions& o) {
   }
   if (map.pca.count() > 0) {
     const double share = explained(map.pca, static_cast<size_t>(map.pca.count()));
-    report.text += fmt::format("{}{} principal components of {} hold {:.1f} % of the variance ({})",
-                               map.method == "tsne" ? "\n" : ": ", map.pca.count(), map.pca.dimensions(), 100 * share,
-                               map.pca.method);
+    report.text +=
+        fmt::format("{}{} of {} hold {:.1f} % of the variance ({})", map.method == "tsne" ? "\n" : ": ",
+                    counted(map.pca.count(), "principal component"), map.pca.dimensions(), 100 * share, map.pca.method);
     json["components"] = map.pca.count();
     json["variance"] = share;
   }
@@ -284,7 +306,7 @@ Report run(const Context& given, const MapOptions& o) {
   }
   if (!o.place.empty()) {
     const int64_t placed = add_placed(context, map, o.place, view);
-    report.text += fmt::format("{} new pictures are placed on it\n", placed);
+    report.text += fmt::format("placed on it: {}\n", counted(placed, "new picture"));
     json["placed"] = placed;
     Json at = Json::array();
     for (size_t i = view.x.size() - static_cast<size_t>(placed); i < view.x.size(); ++i)
@@ -298,12 +320,11 @@ Report run(const Context& given, const MapOptions& o) {
     report.text += fmt::format("the page: {}\n", coloured(o.output, Ink::cyan));
   }
   if (!o.png.empty()) {
-    const MapPlate plate = map_plate(view, o.grid == "fill" ? GridWay::fill : GridWay::snap, static_cast<int>(o.cells),
-                                     static_cast<int>(o.cell));
+    const MapPlate plate = plate_of(o, view);
     writing([&] { write_image(o.png, plate.image); });
     report.files.push_back(o.png);
-    report.text += fmt::format("the plate: {}, {} of {} pictures have a cell\n", coloured(o.png, Ink::cyan),
-                               plate.shown, view.x.size());
+    report.text += fmt::format("the plate: {}, with cells for {} of {}\n", coloured(o.png, Ink::cyan), plate.shown,
+                               counted(view.x.size(), "picture"));
     json["shown"] = plate.shown;
   }
   report.set_json(json);

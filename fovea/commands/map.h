@@ -16,7 +16,7 @@ struct MapOptions {
   double exaggeration = 12, learning_rate = 0, theta = 0.5;
   std::string repulsion = "auto", start = "pca", grid = "snap";
   int64_t components = 50, seed = 0;
-  int64_t cells = 64, cell = 32;
+  int64_t cells = 0, cell = 0;
   bool approximate = false;
 };
 OptionList describe(MapOptions& options);

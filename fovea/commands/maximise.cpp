@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/picture_record.h"
 #include "fovea/commands/step_profile.h"
@@ -269,11 +270,10 @@ std::unique_ptr<Maximisation> fitting(const Context& context, const Model& model
     }
     const size_t estimate = made->memory_estimate();
     if (budget == 0 || estimate <= budget) return made;
-    require(
-        batch > 1 && job.together == 1, ErrorKind::usage,
-        "{} picture{} at once {} about {} of memory, {} may be used: make smaller ones (--side), fewer that have to "
-        "differ (--pictures), or allow more (--memory)",
-        batch, batch > 1 ? "s" : "", batch > 1 ? "need" : "needs", mebibytes(estimate), mebibytes(budget));
+    require(batch > 1 && job.together == 1, ErrorKind::usage,
+            "{} at once {} about {} of memory, {} may be used: make smaller ones (--side), fewer that have to "
+            "differ (--pictures), or allow more (--memory)",
+            counted(batch, "picture"), batch > 1 ? "need" : "needs", mebibytes(estimate), mebibytes(budget));
   }
 }
 

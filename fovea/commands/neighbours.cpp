@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/code_origin.h"
 #include "fovea/features/approximate.h"
 #include "fovea/features/codes.h"
@@ -155,8 +156,8 @@ struct Found {
 Found search(const Context& context, const Space& space, const std::vector<Query>& queries,
              const NeighboursOptions& o) {
   const bool own = std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.row.has_value(); });
-  require(o.k + own <= space.set.count, ErrorKind::usage,
-          "{} neighbours were asked for, the file has {} pictures: ask for fewer (--count)", o.k, space.set.count);
+  require(o.k + own <= space.set.count, ErrorKind::usage, "{} asked for, the file has {}: ask for fewer (--count)",
+          counted(o.k, "neighbour"), counted(space.set.count, "picture"));
   Found found;
   Neighbours all;
   if (o.approximate) {
@@ -195,6 +196,7 @@ NeighbourRow sheet_row(const Codes& codes, const Space& space, const Found& foun
     const int64_t other = found.neighbours.index[at];
     NeighbourPicture picture{codes.thumbnail(other), caption_of(codes, other),
                              fmt::format("{:.4g}", found.neighbours.distance[at])};
+    picture.is_file = codes.class_of(other).empty();
     if (query.row && codes.labels[static_cast<size_t>(*query.row)] >= 0 &&
         codes.labels[static_cast<size_t>(other)] >= 0)
       picture.agrees = codes.labels[static_cast<size_t>(*query.row)] == codes.labels[static_cast<size_t>(other)]
@@ -249,7 +251,7 @@ void answer(const Context& context, const Codes& codes, const NeighboursOptions&
     if (o.output.empty()) continue;
     NeighbourPanel panel{queries[q].picture,
                          queries[q].row ? caption_of(codes, *queries[q].row) : queries[q].name,
-                         queries[q].row ? short_name(queries[q].name) : "",
+                         queries[q].row && !codes.class_of(*queries[q].row).empty() ? short_name(queries[q].name) : "",
                          {}};
     for (size_t s = 0; s < spaces.size(); ++s)
       panel.rows.push_back(sheet_row(codes, spaces[s], found[s], q, queries[q]));
@@ -262,10 +264,10 @@ void answer(const Context& context, const Codes& codes, const NeighboursOptions&
       json["recall"][spaces[s].json] = found[s].recall;
     }
   if (o.output.empty()) return;
-  const std::string heading =
-      fmt::format("{} of {}, {} pictures of {}", codes.origin.layer.empty() ? "codes" : codes.origin.layer,
-                  codes.origin.network.empty() ? short_name(o.codes) : codes.origin.network, codes.count(),
-                  codes.origin.data.empty() ? short_name(o.codes) : short_name(codes.origin.data));
+  const std::string heading = fmt::format(
+      "{} of {}, {} of {}", codes.origin.layer.empty() ? "codes" : codes.origin.layer,
+      codes.origin.network.empty() ? short_name(o.codes) : codes.origin.network, counted(codes.count(), "picture"),
+      codes.origin.data.empty() ? short_name(o.codes) : short_name(codes.origin.data));
   const Image sheet = neighbour_sheet(heading, panels);
   writing([&] { write_image(o.output, sheet); });
   report.files.push_back(o.output);
@@ -276,8 +278,8 @@ void answer(const Context& context, const Codes& codes, const NeighboursOptions&
 void report_agreement(const Context& context, const Codes& codes, const NeighboursOptions& o, Report& report,
                       Json& json) {
   require(codes.has_labels(), ErrorKind::usage, "{}: has no labels, so there are no classes to agree on", o.codes);
-  require(o.k < codes.count(), ErrorKind::usage,
-          "{} neighbours were asked for, there are {} other pictures: ask for fewer (--count)", o.k, codes.count() - 1);
+  require(o.k < codes.count(), ErrorKind::usage, "{} asked for, the file has only {} more: ask for fewer (--count)",
+          counted(o.k, "neighbour"), counted(codes.count() - 1, "picture"));
   std::vector<int64_t> per_class;
   int64_t known = 0;
   for (const int64_t label : codes.labels) {
@@ -290,8 +292,8 @@ void report_agreement(const Context& context, const Codes& codes, const Neighbou
   for (const int64_t n : per_class)
     chance += static_cast<double>(n) / static_cast<double>(known) * static_cast<double>(std::max<int64_t>(0, n - 1)) /
               static_cast<double>(std::max<int64_t>(1, codes.count() - 1));
-  report.text += fmt::format("of the {} nearest of each of {} pictures, leaving out itself ({}):\n", o.k, known,
-                             o.metric == "cosine" ? "cosine" : "L2");
+  report.text += fmt::format("of the {} nearest of each of {}, leaving out itself ({}):\n", o.k,
+                             counted(known, "picture"), o.metric == "cosine" ? "cosine" : "L2");
   Table table({{""}, {"are of its class", true}, {"its class wins", true}});
   json["agreement"] = {{"k", o.k}, {"rows", known}, {"chance", chance}};
   for (const Space& space : spaces_of(codes, {}, o.metric)) {

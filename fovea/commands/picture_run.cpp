@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/report/table.h"
 #include "fovea/train/checkpoint.h"
@@ -200,7 +201,7 @@ void PictureRun::write_state(PictureSynthesis& synthesis) {
 }
 
 void PictureRun::write_unfinished(const std::string& file, PictureSynthesis& synthesis) {
-  const std::string how = fmt::format("after {} of {} steps", synthesis.done(), synthesis.total());
+  const std::string how = fmt::format("after {} of {}", synthesis.done(), counted(synthesis.total(), "step"));
   writing([&] { write_(file, synthesis.shown(), all_plans(), how); });
 }
 
@@ -208,11 +209,12 @@ void PictureRun::begun(const Context& context, size_t stage, const PictureLoss& 
                        const PictureSynthesis& synthesis) {
   const LossEstimate& e = loss.estimate();
   const SynthesisStage& s = synthesis.stages()[stage];
-  context.note(fmt::format("{}x{}: {} steps, about {} an evaluation, {} of memory{}", s.width, s.height, s.steps,
-                           duration_text(e.seconds), short_bytes(static_cast<double>(e.bytes)),
-                           e.tiling.tiled ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(),
-                                                        e.tiling.columns.length, e.tiling.rows.length)
-                                          : ""));
+  context.note(fmt::format(
+      "{}x{}: {}, about {} an evaluation, {} of memory{}", s.width, s.height, counted(s.steps, "step"),
+      duration_text(e.seconds), short_bytes(static_cast<double>(e.bytes)),
+      e.tiling.tiled
+          ? fmt::format(", in {} tiles of {}x{}", e.tiling.count(), e.tiling.columns.length, e.tiling.rows.length)
+          : ""));
   result_.estimates.resize(synthesis.stages().size());
   result_.estimates[stage] = e;
   times_.clear();

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/commands/command.h"
 #include "fovea/commands/doctor.h"
@@ -280,12 +281,12 @@ void add_facts(Page& page, const RunContents& run) {
   for (const EpochRecord& e : h.epochs)
     if (e.test) last = &*e.test;
   if (run.evaluation) {
-    page.add_fact(
-        fmt::format("{}", run.evaluation->result.errors),
-        fmt::format("errors in {} pictures{}", run.evaluation->result.count, views_note(run.evaluation->views)));
+    page.add_fact(fmt::format("{}", run.evaluation->result.errors),
+                  fmt::format("errors in {}{}", counted(run.evaluation->result.count, "picture"),
+                              views_note(run.evaluation->views)));
     page.add_fact(percent(run.evaluation->result.top1), "right");
   } else if (last != nullptr) {
-    page.add_fact(fmt::format("{}", last->errors), fmt::format("errors in {} pictures", last->count));
+    page.add_fact(fmt::format("{}", last->errors), fmt::format("errors in {}", counted(last->count, "picture")));
     page.add_fact(percent(last->top1), "right");
   }
   const int64_t now = run.evaluation ? run.evaluation->result.errors : last != nullptr ? last->errors : -1;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/feed_forward.h"
 #include "fovea/commands/johnson_flags.h"
 #include "fovea/commands/picture_file.h"
@@ -245,8 +246,8 @@ std::vector<StyleInput> style_inputs(const Context& context, const StyleOptions&
       "which style? Give one or more pictures after the content: fovea style CONTENT STYLE -o OUT.png, or a network "
       "that was trained to paint one: fovea style CONTENT --network FILE.onnx -o OUT.png");
   const std::vector<double> shares = parse_numbers(o.style_weights, "--style-weights");
-  require(shares.empty() || shares.size() == o.styles.size(), ErrorKind::usage,
-          "--style-weights {}: {} numbers for {} style pictures", o.style_weights, shares.size(), o.styles.size());
+  require(shares.empty() || shares.size() == o.styles.size(), ErrorKind::usage, "--style-weights {}: {} for {}",
+          o.style_weights, counted(shares.size(), "number"), counted(o.styles.size(), "style picture"));
   require(o.masks.empty() || o.masks.size() == o.styles.size(), ErrorKind::usage,
           "{} masks for {} style pictures: expected one each, or none", o.masks.size(), o.styles.size());
   std::vector<StyleInput> inputs;
@@ -299,8 +300,8 @@ Report report_of(const StyleOptions& o, const StyleTransfer& transfer, const Pic
   for (const std::string& file : result.files) report.files.emplace_back(file);
   const auto& losses = result.totals.empty() ? std::vector<double>() : result.totals.back();
   report.text =
-      fmt::format("wrote {} ({} x {} pixels): {} steps in {}{}\n", coloured(printable(o.output), Ink::cyan), s.width,
-                  s.height, synthesis.done(), duration_text(result.seconds),
+      fmt::format("wrote {} ({} x {} pixels): {} in {}{}\n", coloured(printable(o.output), Ink::cyan), s.width,
+                  s.height, counted(synthesis.done(), "step"), duration_text(result.seconds),
                   losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
   Json json = {{"output", o.output},
                {"model", printable(model.meaning.name)},

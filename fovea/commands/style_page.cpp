@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_report.h"
 #include "fovea/image/resize.h"
 #include "fovea/insight/picture_levels.h"
@@ -30,7 +31,7 @@ std::string layers_text(const std::vector<std::string>& layers, const std::vecto
 std::string rule_text(const PictureRule& rule) {
   std::string text = fmt::format("{}, rate {}", rule.update, setting(rule.rate));
   if (rule.update == "lbfgs")
-    text += fmt::format(", {} steps remembered{}", rule.history, rule.line_search ? ", lines searched" : "");
+    text += fmt::format(", {} remembered{}", counted(rule.history, "step"), rule.line_search ? ", lines searched" : "");
   if (rule.average > 0) text += fmt::format(", mean of the pictures that forgets by {}", setting(rule.average));
   return text;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/stated_test.h"
 #include "fovea/model/statistics.h"
@@ -40,7 +41,7 @@ Json field_json(const std::vector<ReceptiveField>& fields) {
 
 std::string totals(const Model& model, const ModelStatistics& s) {
   std::string text =
-      fmt::format("{} layers, {} parameters ({}), {} multiply-adds\n", s.layers.size(),
+      fmt::format("{}, {} parameters ({}), {} multiply-adds\n", counted(s.layers.size(), "layer"),
                   coloured(short_number(static_cast<double>(s.parameters)), Ink::bold),
                   short_bytes(static_cast<double>(s.weight_bytes)), coloured(short_number(s.macs), Ink::bold));
   text += fmt::format("memory of a run: {} weights + {} activations at once\n",
@@ -66,7 +67,7 @@ std::string said_of(const Meaning& meaning) {
   say("source", meaning.source);
   say("trained on", metadata_of(meaning, "trained_on"));
   if (const auto test = stated_test(meaning))
-    text += fmt::format("test: {} errors of {}, {} right\n", test->errors, test->count,
+    text += fmt::format("test: {} of {}, {} right\n", counted(test->errors, "error"), test->count,
                         coloured(fmt::format("{:.2f} %", 100 * test->accuracy()), Ink::bold));
   say("licence", meaning.licence);
   return text.empty() ? "" : text + "\n";
@@ -136,7 +137,8 @@ Report summarise(const Model& model, bool all) {
   report.text = coloured(printable(model.meaning.name), Ink::bold) + "\n" + said_of(model.meaning) + table.text() +
                 "\n" + totals(model, s);
   if (left_out)
-    report.text += fmt::format("{} nodes that only move elements are left out (--all shows them)\n", left_out);
+    report.text +=
+        fmt::format("left out: {} for mere moves of elements (--all shows all)\n", counted(left_out, "node"));
   Json inputs = Json::array(), outputs = Json::array();
   for (const Value v : model.graph.inputs())
     inputs.push_back(

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
 #include "fovea/commands/picture_report.h"
 #include "fovea/commands/style_model.h"
@@ -174,10 +175,10 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
   report.files.emplace_back(o.output);
   for (const std::string& file : result.files) report.files.emplace_back(file);
   const auto losses = result.totals.empty() ? std::vector<double>() : result.totals.back();
-  report.text =
-      fmt::format("wrote {} ({} x {} pixels): {} steps in {}{}\n", coloured(printable(o.output), Ink::cyan),
-                  texture.settings().width, texture.settings().height, synthesis.done(), duration_text(result.seconds),
-                  losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
+  report.text = fmt::format(
+      "wrote {} ({} x {} pixels): {} in {}{}\n", coloured(printable(o.output), Ink::cyan), texture.settings().width,
+      texture.settings().height, counted(synthesis.done(), "step"), duration_text(result.seconds),
+      losses.empty() ? "" : fmt::format(", loss {:.4g} to {:.4g}", losses.front(), losses.back()));
   Json json = {{"output", o.output},
                {"image", o.image},
                {"model", printable(work.model.meaning.name)},

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_report.h"
 #include "fovea/image/draw.h"
 #include "fovea/report/table.h"
@@ -30,7 +31,7 @@ std::vector<std::pair<std::string, std::string>> settings_rows(const TextureOpti
     layers += fmt::format("{}{}{}", k ? ", " : "", s.layers[k],
                           k < s.layer_weights.size() ? fmt::format(" × {}", setting(s.layer_weights[k])) : "");
   std::string rule = fmt::format("{}, rate {}", s.rule.update, setting(s.rule.rate));
-  if (s.rule.update == "lbfgs") rule += fmt::format(", {} steps remembered", s.rule.history);
+  if (s.rule.update == "lbfgs") rule += fmt::format(", {} remembered", counted(s.rule.history, "step"));
   return {{"source", fmt::format("{}, looked at with a longer side of {} pixels", name_of(o.image), s.source_size)},
           {"layers", layers},
           {"compared by", s.form},
@@ -48,8 +49,8 @@ std::string texture_page(const TextureOptions& o, const TextureSettings& setting
                          const PictureSynthesis& synthesis) {
   PicturePage page;
   page.title = "More of " + name_of(o.image);
-  page.subtitle =
-      fmt::format("From noise to the same statistics of {} layers of {}", settings.layers.size(), record.model);
+  page.subtitle = fmt::format("From noise to the same statistics of {} of {}", counted(settings.layers.size(), "layer"),
+                              record.model);
   page.layout = PictureLayout::beside;
   page.before = source;
   page.before_name = name_of(o.image) + ", as the network saw it";
@@ -86,8 +87,8 @@ std::string ladder_page(const TextureOptions& o, const TextureSettings& settings
     losses.curves.push_back(std::move(curve));
   }
   if (!finished || rungs.size() < settings.layers.size())
-    page.notice = fmt::format("Stopped after {} steps of {}. The command below makes it whole, from the beginning.",
-                              steps, settings.layers.size() * static_cast<size_t>(settings.steps));
+    page.notice = fmt::format("Stopped after {} of {}. The command below makes it whole, from the beginning.",
+                              counted(steps, "step"), settings.layers.size() * static_cast<size_t>(settings.steps));
   page.facts = {{fmt::format("{} × {}", settings.width, settings.height), "pixels a rung"},
                 {fmt::format("{}", steps), "steps"},
                 {duration_text(seconds), "of work"}};

@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/commands/picture_file.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/commands/unit_list.h"
 #include "fovea/data/loose_pictures.h"
 #include "fovea/image/draw.h"
@@ -26,7 +28,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kShownUnits = 64;  // where nothing is said
-constexpr size_t kShownRows = 16, kShownSkipped = 5;
+constexpr size_t kShownRows = 16;
 
 std::string short_name(const Dataset& data, int64_t sample) {
   const std::string name = data.name(sample);
@@ -51,7 +53,7 @@ std::string units_text(const TopPatches& found, const Dataset& data, bool all) {
   }
   std::string text = table.text();
   if (shown < found.units.size())
-    text += coloured(fmt::format("{} more units are not listed (--all)\n", found.units.size() - shown), Ink::dim);
+    text += coloured(fmt::format("not listed: {} more (--all)\n", found.units.size() - shown), Ink::dim);
   return text;
 }
 
@@ -60,19 +62,9 @@ std::string silent_text(const TopPatches& found) {
   for (const UnitPatches& u : found.units)
     if (u.active == 0) silent.push_back(u.unit);
   if (silent.empty()) return {};
-  return coloured(fmt::format("never above 0 in {} pictures: {} of {} units ({})\n", found.samples, silent.size(),
-                              found.units.size(), unit_text(silent)),
+  return coloured(fmt::format("never above 0 in {}: {} of {} ({})\n", counted(found.samples, "picture"), silent.size(),
+                              counted(found.units.size(), "unit"), unit_text(silent)),
                   Ink::yellow);
-}
-
-std::string skipped_text(const TopPatches& found, bool all) {
-  if (found.skipped.empty()) return {};
-  std::string text =
-      coloured(fmt::format("{} pictures could not be read and are not counted:\n", found.skipped.size()), Ink::yellow);
-  const size_t shown = all ? found.skipped.size() : std::min(kShownSkipped, found.skipped.size());
-  for (size_t i = 0; i < shown; ++i) text += "  " + printable(found.skipped[i]) + "\n";
-  if (shown < found.skipped.size()) text += fmt::format("  and {} more (--all)\n", found.skipped.size() - shown);
-  return text;
 }
 
 // A path by its last part, other names as they are.
@@ -84,10 +76,10 @@ std::string data_name(const std::string& data) {
 
 std::string head_text(const TopPatches& found, const TopOptions& options, const Dataset& data) {
   const int64_t units = static_cast<int64_t>(found.units.size());
-  std::string text = fmt::format("{}: {} of {} units", printable(found.layer), units, found.channels);
+  std::string text = fmt::format("{}: {} of {}", printable(found.layer), units, counted(found.channels, "unit"));
   if (found.height * found.width > 1) text += fmt::format(" with maps of {} x {}", found.height, found.width);
-  text += fmt::format(", which see up to {} x {} pixels; {} pictures of {}", found.field_height, found.field_width,
-                      found.samples, data_name(options.data));
+  text += fmt::format(", which see up to {} x {} pixels; {} of {}", found.field_height, found.field_width,
+                      counted(found.samples, "picture"), data_name(options.data));
   if (!data.description().empty()) text += fmt::format(" ({})", printable(data.description()));
   return text;
 }
@@ -125,8 +117,9 @@ Json result_json(const std::vector<TopPatches>& found, const TopOptions& options
 std::string layer_text(const TopPatches& found) {
   std::string text;
   if (found.not_finite > 0)
-    text = coloured(fmt::format("in {} pictures a unit gave NaN, which is never taken for a peak\n", found.not_finite),
-                    Ink::yellow);
+    text = coloured(
+        fmt::format("in {} a unit gave NaN, which is never taken for a peak\n", counted(found.not_finite, "picture")),
+        Ink::yellow);
   return silent_text(found) + text;
 }
 
@@ -233,7 +226,7 @@ Report run(const Context& context, const TopOptions& options) {
         fmt::format("{}, {}. Below each unit its number and its greatest value.", printable(model.meaning.name), head));
   }
   if (report.text.ends_with("\n\n")) report.text.pop_back();
-  report.text += skipped_text(found[0], options.all);
+  report.text += skipped_text(found[0].skipped, options.all);
   Json json = result_json(found, options, *data);
   json["seconds"] = seconds;
   if (!options.output.empty())

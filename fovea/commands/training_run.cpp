@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
 #include "fovea/commands/fused_models.h"
 #include "fovea/formats/onnx_write.h"
@@ -77,7 +78,7 @@ std::unique_ptr<Trainer> trainer_for(const Context& context, const TrainingTask&
   if (options.plan.empty()) return made();
   std::string why;
   if (before && before->threads != thread_count()) {
-    why = fmt::format("it had {} threads, now there are {}", before->threads, thread_count());
+    why = fmt::format("it had {}, now it would have {}", counted(before->threads, "thread"), thread_count());
   } else {
     try {
       return made();
@@ -219,8 +220,8 @@ void TrainingRun::on_look(const Trainer::Look& look) {
     record.test = as_test_result(*last_);
     best = best_errors_ < 0 || static_cast<double>(last_->errors) < best_errors_;
     if (best) best_errors_ = static_cast<double>(last_->errors), best_step_ = static_cast<double>(look.step);
-    test = fmt::format(", test {:.4f}, {:.2f} % right ({} errors of {})", last_->loss, 100 * last_->top1, last_->errors,
-                       last_->count);
+    test = fmt::format(", test {:.4f}, {:.2f} % right ({} of {})", last_->loss, 100 * last_->top1,
+                       counted(last_->errors, "error"), last_->count);
   }
   last_look_ = look;
   record.seconds = seconds();
@@ -307,8 +308,8 @@ Report TrainingRun::report() const {
                {"epochs", task_.recipe.epochs},
                {"seconds", seconds()},
                {"train_loss", last_look_.loss}};
-  report.text = fmt::format("{}: {} steps in {}\n", coloured(printable(task_.model.meaning.name), Ink::bold),
-                            trainer_->step(), short_time(seconds()));
+  report.text = fmt::format("{}: {} in {}\n", coloured(printable(task_.model.meaning.name), Ink::bold),
+                            counted(trainer_->step(), "step"), short_time(seconds()));
   if (last_) {
     json.update({{"count", last_->count},
                  {"errors", last_->errors},
@@ -316,7 +317,7 @@ Report TrainingRun::report() const {
                  {"top5", last_->top5},
                  {"loss", last_->loss}});
     json["views"] = task_.recipe.evaluation;
-    report.text += fmt::format("{} errors of {} on the test set{}: {} right\n", last_->errors, last_->count,
+    report.text += fmt::format("{} of {} on the test set{}: {} right\n", counted(last_->errors, "error"), last_->count,
                                views_note(task_.recipe.evaluation),
                                coloured(fmt::format("{:.2f} %", 100 * last_->top1), Ink::bold));
   }

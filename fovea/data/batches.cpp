@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "fovea/base/background.h"
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/parallel_tasks.h"
 #include "fovea/data/subset.h"
@@ -173,7 +174,7 @@ void BatchReader::State::fill_slot(int64_t epoch, const std::vector<int64_t>& or
     }
   }
   if (options.broken == Broken::replace)
-    fail(ErrorKind::format, "none of the set's {} pictures can be read; the last one: {}", count, slot.skipped.back());
+    fail(ErrorKind::format, "0 of {} can be read; the last: {}", counted(count, "picture"), slot.skipped.back());
 }
 
 Batch BatchReader::State::make(int64_t number, bool parallel) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
 #include "fovea/data/arrays.h"
@@ -74,13 +75,13 @@ bool has_file(const std::vector<std::string>& names, const std::string& name) {
   return std::binary_search(names.begin(), names.end(), name);
 }
 
-// "3 files (a.txt, b.txt, …) and 1 folders".
+// "3 files (a.txt, b.txt, …) and 1 folder".
 std::string contents_of(const std::vector<std::string>& files, size_t folders) {
   const std::vector<std::string> some(files.begin(),
                                       files.begin() + static_cast<int64_t>(std::min<size_t>(3, files.size())));
-  return fmt::format("{} files{} and {} folders", files.size(),
+  return fmt::format("{}{} and {}", counted(files.size(), "file"),
                      files.empty() ? "" : fmt::format(" ({}{})", fmt::join(some, ", "), files.size() > 3 ? ", …" : ""),
-                     folders);
+                     counted(folders, "folder"));
 }
 
 // A folder of one split; `description` names the set.

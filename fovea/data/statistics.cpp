@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/parallel_tasks.h"
 
@@ -188,7 +189,7 @@ SetStatistics set_statistics(const Dataset& set, int64_t limit, bool skip_broken
       ++result.count;
     }
   }
-  require(sums.pixels > 0, ErrorKind::format, "none of the {} pictures can be read; the first: {}", count,
+  require(sums.pixels > 0, ErrorKind::format, "0 of {} can be read; the first: {}", counted(count, "picture"),
           result.skipped.empty() ? "an empty picture" : result.skipped[0]);
   finish_pictures(sums, result);
   return result;
@@ -292,7 +293,7 @@ void require_every_class(const Dataset& set, std::string_view split) {
       if (set.label(i) > set.label(largest)) largest = i;
     why = fmt::format("; the largest label, {}, is that of {}", set.label(largest), set.name(largest));
   }
-  fail(ErrorKind::usage, "{} of the {} classes have no samples in the {} split: {}{}{}", missing.size(),
+  fail(ErrorKind::usage, "{} of the {} classes without samples in the {} split: {}{}{}", missing.size(),
        set.classes().size(), split, fmt::join(names, ", "), missing.size() > names.size() ? ", …" : "", why);
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/formats/npy_write.h"
 #include "fovea/formats/zip_stream.h"
@@ -175,8 +176,8 @@ void CodesWriter::finish(const CodesOrigin& origin, const std::vector<std::strin
   Codes head;  // everything but the codes and the pictures
   const std::vector<Row> good = rows(false);
   const auto count = static_cast<int64_t>(good.size());
-  require(count > 0, ErrorKind::format, "none of the {} pictures can be read, so there is nothing to write to {}",
-          done_, path_.string());
+  require(count > 0, ErrorKind::format, "0 of {} can be read, so there is nothing to write to {}",
+          counted(done_, "picture"), path_.string());
   for (const Row& row : good) {
     head.labels.push_back(row.label);
     head.indices.push_back(row.index);

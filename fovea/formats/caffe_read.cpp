@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/formats/caffe_inputs.h"
 #include "fovea/formats/caffe_layer.h"
@@ -275,8 +276,8 @@ class Reader {
               to_string(found->second.shape()), to_string(shape), file_.label());
       model_.weights.emplace(name, found->second.reshaped(shape));
     }
-    require(missing.empty(), ErrorKind::format, "the weights of {} layer{} of {} are not there: {}", missing.size(),
-            missing.size() == 1 ? "" : "s", file_.label(), fmt::join(missing, ", "));
+    require(missing.empty(), ErrorKind::format, "the weights of {} of {} are not there: {}",
+            counted(missing.size(), "layer"), file_.label(), fmt::join(missing, ", "));
     std::set<std::string> surplus;
     for (const auto& [name, tensor] : given)
       if (!used.contains(layer_of(name))) surplus.insert(layer_of(name));

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "fovea/base/rng.h"
+#include "fovea/insight/layer_activity.h"
 #include "fovea/model/conventions.h"
 
 namespace fovea {
@@ -47,7 +48,7 @@ std::vector<Tensor> probes(const Tensor& input, uint64_t seed) {
 std::vector<UnitActivity> unit_activity(const Model& model, const std::vector<Tensor>& inputs, Backend& backend,
                                         const CompileOptions& options) {
   const Graph& graph = model.graph;
-  const std::vector<bool> needed = reachable(graph, std::vector<Value>{scores_output(model)});
+  const std::vector<bool> needed = reachable(graph, std::vector<Value>{last_output(model)});
   std::vector<Value> wants;
   std::vector<UnitActivity> result;
   for (int i = 0; i < graph.size(); ++i) {

@@ -9,6 +9,7 @@
 #include "fovea/base/error.h"
 #include "fovea/base/rng.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/unit_fields.h"
 #include "fovea/ops/input.h"
 #include "fovea/transform/gradient.h"
@@ -163,9 +164,8 @@ EffectiveField effective_field(const Context& context, const Model& model, Value
                                : options.pictures[static_cast<size_t>(run) % options.pictures.size()];
     const Tensor g = program.run({{name, picture}, {kSeed, one}})[0];
     const double energy = energy_of(g, plane);
-    require(std::isfinite(energy), ErrorKind::format,
-            "layer \"{}\": the gradient of unit {} is not finite; look for NaN or infinite weights (`fovea inspect`)",
-            own.name, unit);
+    require(std::isfinite(energy), ErrorKind::format, "layer \"{}\": the gradient of unit {} is not finite: {}",
+            own.name, unit, why_not_finite(model));
     if (!(energy > 0)) {
       ++f.silent;
       continue;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/parallel_tasks.h"
 
@@ -112,7 +113,7 @@ Evaluation evaluate(const Context& context, const Dataset& data, BatchClassifier
     }
   }
   context.report({"evaluating", total, total, ""});
-  require(result.count > 0, ErrorKind::format, "none of the {} pictures can be read; the first: {}", total,
+  require(result.count > 0, ErrorKind::format, "0 of {} can be read; the first: {}", counted(total, "picture"),
           result.skipped.empty() ? "" : result.skipped[0]);
   const auto count = static_cast<double>(result.count);
   result.top1 = static_cast<double>(sums.right1) / count;

@@ -61,9 +61,15 @@ Stage stage_of(const Model& model, Value layer) {
           false};
 }
 
+Value last_output(const Model& model) {
+  if (!model.meaning.scores.empty()) return scores_output(model);
+  require(!model.graph.outputs.empty(), ErrorKind::usage, "the network has no output");
+  return model.graph.outputs[0].value;
+}
+
 std::vector<Stage> stages_of(const Model& model, size_t most) {
   if (!model.meaning.scores.empty()) return find_stages(model, most);
-  require(!model.graph.outputs.empty(), ErrorKind::usage, "the network has no output");
+  last_output(model);
   Model scored = model;
   scored.meaning.scores = model.graph.outputs[0].name;
   std::vector<Stage> stages = find_stages(scored, most);

@@ -27,6 +27,9 @@ double share_active(const FeatureMap& map);
 // and for one that does not depend on the picture.
 Stage stage_of(const Model& model, Value layer);
 
+// The scores; of a network that scores no classes, its first output. Throws Error{usage} when it has none.
+Value last_output(const Model& model);
+
 // The stages of find_stages, also for a network that scores no classes: then those before its first output.
 std::vector<Stage> stages_of(const Model& model, size_t most = 8);
 

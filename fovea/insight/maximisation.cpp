@@ -14,6 +14,7 @@
 #include "fovea/base/error.h"
 #include "fovea/base/nearest.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/receptive_field.h"
 #include "fovea/ops/input.h"
@@ -212,6 +213,9 @@ std::vector<MadePicture> Maximisation::operator()(const Context& context, const 
     const Tensor after = plain_program_->run(feeds)[0];
     for (int64_t n = 0; n < batch_ && first + static_cast<size_t>(n) < wishes.size(); ++n) {
       const auto at = static_cast<size_t>(n);
+      // Where a NaN goes depends on the kernels: one that takes it for 0 hides it in the steps.
+      require(std::isfinite(after.at(n)), ErrorKind::usage, "the answer to the picture that was made is not finite: {}",
+              why_not_finite(model_));
       result.push_back({std::move(images[at]), after.at(n), made.values[at]});
     }
   }

@@ -9,6 +9,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/not_finite.h"
 #include "fovea/ops/add.h"
 #include "fovea/ops/div.h"
 #include "fovea/ops/input.h"
@@ -374,15 +375,9 @@ void Preimage::not_finite(int64_t step, double rate, const Tensor& parameter, st
       where = names[i];
       break;
     }
-  for (const auto& [name, weight] : model_.weights) {
-    if (weight.dtype() != DType::f32) continue;
-    const auto data = weight.data<float>();
-    if (std::all_of(data.begin(), data.end(), [](float v) { return std::isfinite(v); })) continue;
-    fail(ErrorKind::usage,
-         "step {}: the objective is not finite: {} is the first value that is not, and the weight \"{}\" holds NaN or "
-         "infinity; the file is damaged or its training diverged",
-         step, where, name);
-  }
+  if (!not_finite_weight(model_).empty())
+    fail(ErrorKind::usage, "step {}: the objective is not finite: {} is the first value that is not, and {}", step,
+         where, why_not_finite(model_));
   fail(
       ErrorKind::usage,
       "step {}: the objective is not finite; the first value that is not is {}. Try a smaller rate than {:g} (--rate), "

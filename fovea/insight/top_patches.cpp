@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/parallel.h"
 #include "fovea/base/parallel_tasks.h"
@@ -303,8 +304,8 @@ std::vector<TopPatches> top_patches(const Context& context, const Model& model, 
     if (also) also(reader.pictures(), static_cast<int64_t>(samples.size()));
   }
   context.report({"looking", total, total, ""});
-  require(static_cast<int64_t>(skipped.size()) < total, ErrorKind::format,
-          "none of the {} pictures can be read; the first: {}", total, skipped.empty() ? "" : skipped[0]);
+  require(static_cast<int64_t>(skipped.size()) < total, ErrorKind::format, "0 of {} can be read; the first: {}",
+          counted(total, "picture"), skipped.empty() ? "" : skipped[0]);
   std::vector<TopPatches> results;
   for (size_t i = 0; i < searches.size(); ++i)
     results.push_back(std::move(searches[i]).finish(fields, layers[i].node, skipped));

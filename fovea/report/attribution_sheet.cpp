@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/base/counted.h"
 #include "fovea/image/draw.h"
 #include "fovea/image/resize.h"
 #include "fovea/insight/projection.h"
@@ -106,8 +107,8 @@ std::vector<Line> lines_of(const AttributionCell& cell) {
     const std::string text = fmt::format("rank correlation with the last {} layers' weights random:{}", layers, values);
     add(text, paper::faint);
     if (cell.sanity->insensitive)
-      add(fmt::format("still alike with {} layers random: much of it is the picture, not what was learned",
-                      cell.sanity->alike_layers),
+      add(fmt::format("still alike with {} random: much of it is the picture, not what was learned",
+                      counted(cell.sanity->alike_layers, "layer")),
           kWarning);
   }
   return lines;

@@ -35,6 +35,7 @@ std::string wrapped_text(const std::string& text, int width, int scale) {
 }
 
 std::string short_value(double value) {
+  if (std::isnan(value)) return "NaN";
   return std::abs(value) >= 1000 && std::abs(value) < 1e6 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
 }
 

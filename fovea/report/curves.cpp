@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/base/counted.h"
 #include "fovea/report/page.h"
 
 namespace fovea {
@@ -297,8 +298,7 @@ std::string draw_chart(const Chart& chart) {
   if (curves.empty()) return {};
   std::string note = chart.note;
   if (const size_t outside = cut_off(chart, plane.y); outside > 0)
-    note += fmt::format("{}{} point{} outside of the drawing", note.empty() ? "" : "; ", outside,
-                        outside == 1 ? " lies" : "s lie");
+    note += fmt::format("{}{} outside of the drawing", note.empty() ? "" : "; ", counted(outside, "point"));
   return fmt::format(
              "<figure class=\"card chart\"><h3>{}{}</h3><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
              html_text(chart.title), chart.logarithmic ? " <small>logarithmic</small>" : "", kWidth, kHeight,

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/parallel_tasks.h"
 #include "fovea/image/codec.h"
@@ -137,7 +138,7 @@ void draw_wrong(Image& canvas, const Wrong& w, const Measures& m, int x, int y) 
 }
 
 std::string caption_of(size_t scored, int64_t errors, int64_t shown, ErrorOrder order) {
-  std::string text = fmt::format("{} error{} in {} pictures ({:.2f} %)", errors, errors == 1 ? "" : "s", scored,
+  std::string text = fmt::format("{} in {} ({:.2f} %)", counted(errors, "error"), counted(scored, "picture"),
                                  scored > 0 ? 100.0 * static_cast<double>(errors) / static_cast<double>(scored) : 0.0);
   if (shown < errors) text += fmt::format("; shown are the {} that the network was surest of", shown);
   if (errors > 1)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/image/draw.h"
 #include "fovea/report/page.h"
@@ -147,10 +148,10 @@ std::string reliability_html(const Calibration& calibration) {
                  high = std::clamp(std::max(bin.accuracy, bin.confidence), 0.0, 1.0),
                  tall = kLow * static_cast<double>(bin.count) / static_cast<double>(most);
     bars += fmt::format(
-        "<g class=\"s0\"><title>confidence {:.1f} to {:.1f} %: {} pictures, {:.2f} % right, mean confidence {:.2f} "
+        "<g class=\"s0\"><title>confidence {:.1f} to {:.1f} %: {}, {:.2f} % right, mean confidence {:.2f} "
         "%</title><rect class=\"share-bar\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/><rect "
         "class=\"gap\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
-        100 * bin.low, 100 * bin.high, bin.count, 100 * bin.accuracy, 100 * bin.confidence, x,
+        100 * bin.low, 100 * bin.high, counted(bin.count, "picture"), 100 * bin.accuracy, 100 * bin.confidence, x,
         y(std::clamp(bin.accuracy, 0.0, 1.0)), width, kSide * std::clamp(bin.accuracy, 0.0, 1.0), x, y(high), width,
         kSide * (high - low));
     bars += fmt::format("<rect class=\"share-bar\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/></g>",

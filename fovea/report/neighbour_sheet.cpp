@@ -58,6 +58,21 @@ Measures measure(const std::vector<NeighbourPanel>& panels) {
   return m;
 }
 
+// A file's name without what follows its last dot and, where that is too wide, without its beginning:
+// "n02066245_grey_whale.JPEG", "...grey_whale".
+std::string shorten_file(std::string_view name, int max_width) {
+  if (text_width(name) <= max_width) return std::string(name);
+  if (const size_t dot = name.rfind('.'); dot != name.npos && dot > 0) name = name.substr(0, dot);
+  if (text_width(name) <= max_width) return std::string(name);
+  while (!name.empty()) {
+    name.remove_prefix(1);
+    while (!name.empty() && (static_cast<unsigned char>(name[0]) & 0xC0) == 0x80) name.remove_prefix(1);
+    const std::string tried = "..." + std::string(name);
+    if (text_width(tried) <= max_width) return tried;
+  }
+  return {};
+}
+
 void draw_row(Image& canvas, const NeighbourRow& row, const Measures& m, int x, int y) {
   draw_text(canvas, x, y, row.title, paper::ink);
   const int after = x + text_width(row.title) + 10;
@@ -69,7 +84,8 @@ void draw_row(Image& canvas, const NeighbourRow& row, const Measures& m, int x, 
                     : p.agrees == NeighbourPicture::Agrees::no ? kWrong
                                                                : kUnknown;
     fill_rectangle(canvas, x, y + m.box + 2, m.box, kBar, bar);
-    draw_text(canvas, x, y + m.box + kBar + 6, shorten_text(p.caption, m.box), paper::ink);
+    draw_text(canvas, x, y + m.box + kBar + 6,
+              p.is_file ? shorten_file(p.caption, m.box) : shorten_text(p.caption, m.box), paper::ink);
     draw_text(canvas, x, y + m.box + kBar + 6 + kLine, shorten_text(p.detail, m.box), paper::faint);
     x += m.box + kGap;
   }

@@ -14,6 +14,7 @@ struct NeighbourPicture {
   std::string caption;              // its class, or its name
   std::string detail;               // the distance
   Agrees agrees = Agrees::unknown;  // whether it has the query's class
+  bool is_file = false;             // the caption is a file's name, whose end says more than its beginning
 };
 
 struct NeighbourRow {

@@ -24,12 +24,12 @@ constexpr Rgb kOutside{0xe4, 0xe6, 0xea};  // beyond the picture's edge
 constexpr Rgb kSilent{0xb0, 0x4a, 0x3c};
 
 struct Measures {
-  int side = 1;  // patches along a block's side
+  int side = 1, down = 1;  // patches along a block's rows and columns
   int tile_width = 1, tile_height = 1;
   double scale = 1;  // sheet pixels a pixel of the network's input
   int columns = 1, rows = 1;
   int block_width() const { return side * (tile_width + kGap) - kGap; }
-  int block_height() const { return side * (tile_height + kGap) - kGap; }
+  int block_height() const { return down * (tile_height + kGap) - kGap; }
 };
 
 Measures measure(const TopPatches& found, const TopPatchSheetOptions& options) {
@@ -37,6 +37,7 @@ Measures measure(const TopPatches& found, const TopPatchSheetOptions& options) {
   size_t most = 1;
   for (const UnitPatches& u : found.units) most = std::max(most, u.patches.size());
   m.side = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(most))));
+  m.down = (static_cast<int>(most) + m.side - 1) / m.side;
   const auto longest = static_cast<double>(std::max<int64_t>(1, std::max(found.field_height, found.field_width)));
   const double wanted = options.tile > 0 ? options.tile : longest <= 48 ? 48 : 72;
   m.scale = longest <= wanted ? std::floor(wanted / longest) : wanted / longest;

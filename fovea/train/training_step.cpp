@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 #include "fovea/base/rng.h"
 #include "fovea/model/heads.h"
@@ -188,7 +189,7 @@ std::vector<std::string> TrainingStep::notes() const {
         "drop-path: {}, {} joins of up to {} columns{}", recipe.drop_path.kind, paths->joins.size(), paths->deepest,
         recipe.drop_path.kind == "global" ? std::string()
                                           : fmt::format(", rate {} where local", recipe.drop_path.rate)));
-  if (frozen > 0) lines.push_back(fmt::format("frozen: {} parameters; {} are trained", frozen, trained.size()));
+  if (frozen > 0) lines.push_back(fmt::format("frozen: {}; trained: {}", counted(frozen, "parameter"), trained.size()));
   if (recipe.lookahead.every > 0)
     lines.push_back(
         fmt::format("lookahead: weights return to their slow copies every {} updates; at the end {:g} of those stays",

@@ -200,7 +200,7 @@ TEST_F(Train, SaysWhenItCannotBeComputedAsBefore) {
   EXPECT_EQ(std::system(line.c_str()), 0);
   const std::string said = read(folder_ / "err");
   EXPECT_NE(said.find("the last bits may differ"), std::string::npos) << said;
-  EXPECT_NE(said.find("it had 1 threads, now there are 2"), std::string::npos) << said;
+  EXPECT_NE(said.find("it had 1 thread, now it would have 2"), std::string::npos) << said;
 }
 
 TEST_F(Train, AnUnfinishedRunIsAModel) {
@@ -352,7 +352,7 @@ TEST_F(TrainData, LabelsOutOfRange) {
   labels[8 + 33] = 77;
   write_mnist(idx_pictures(80), labels);
   // IDX files name no classes: there are as many as the largest label says, most of them without a sample.
-  expect_refused("mnist", 2, "67 of the 78 classes have no samples in the train split");
+  expect_refused("mnist", 2, "67 of the 78 classes without samples in the train split");
   expect_one_message("the largest label, 77, is that of sample 33");
 }
 
@@ -361,7 +361,7 @@ TEST_F(TrainData, AClassThatIsMissing) {
   for (size_t i = 8; i < labels.size(); ++i)
     if (labels[i] == 4) labels[i] = 5;
   write_mnist(idx_pictures(80), labels);
-  expect_refused("mnist", 2, "1 of the 10 classes have no samples in the train split: 4");
+  expect_refused("mnist", 2, "1 of the 10 classes without samples in the train split: 4");
   write_mnist(idx_pictures(80), idx_labels(80, 9));
   expect_refused("mnist", 3, "the test split, sample 9: its label is 9");
 }

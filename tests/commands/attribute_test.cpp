@@ -140,9 +140,34 @@ TEST_F(Attribute, DeconvOfAFolderPassesOverBrokenPictures) {
       EXPECT_GE(unit["places"][0]["activation"], unit["places"][1]["activation"]);
       EXPECT_NE(unit["places"][0]["file"], unit["places"][1]["file"]);
     }
-  EXPECT_NE(report.text.find("1 of 5 pictures"), std::string::npos);
+  EXPECT_NE(report.text.find("1 picture could not be read and had to be left out:"), std::string::npos) << report.text;
+  EXPECT_NE(report.text.find("broken.png"), std::string::npos) << report.text;
   o.images = {(folder_ / "pictures" / "broken.png").string()};
   EXPECT_THROW(run({}, o), Error);
+}
+
+TEST_F(Attribute, DeconvSaysWhereLessIsShownThanAskedFor) {
+  DeconvOptions o = deconv();
+  o.layer = "conv3.relu";
+  o.units = 3;
+  const Report few = run({}, o);
+  const int64_t units = (*few.json)["layers"][0]["units_in_layer"];
+  EXPECT_NE(few.text.find(fmt::format("3 of {} units;", units)), std::string::npos) << few.text;
+  o.units = 5000;
+  const Report all = run({}, o);
+  EXPECT_NE(all.text.find(fmt::format("{0} of {0} units, not 5000: it has no more", units)), std::string::npos)
+      << all.text;
+  EXPECT_EQ((*all.json)["layers"][0]["units"].size(), static_cast<size_t>(units));
+  o.layer = "";
+  o.layers = "100";
+  o.units = 1;
+  std::string notes;
+  Context context;
+  context.log = [&](std::string_view text) { notes += text; };
+  const Report plate = run(context, o);
+  const size_t layers = (*plate.json)["layers"].size();
+  EXPECT_LT(layers, 100u);
+  EXPECT_NE(notes.find(fmt::format("--layers 100: the network has {} layers", layers)), std::string::npos) << notes;
 }
 
 TEST_F(Attribute, DeconvNamesWhatIsNotThere) {

@@ -226,6 +226,17 @@ TEST_F(CodesCommands, NeighboursSayWhatIsWrong) {
   expect_error(ErrorKind::usage, {"no thumbnails"}, [&] { run({}, o); });
 }
 
+TEST_F(CodesCommands, APlateOfFewPicturesShowsThemLarge) {
+  made("c.npz");
+  MapOptions o;
+  o.codes = at("c.npz");
+  o.method = "pca";
+  o.png = at("a.png");
+  run({}, o);
+  const Image plate = read_image(o.png);  // 40 pictures: 2.4 times their root is 15 cells, of 64 pixels
+  EXPECT_EQ(std::max(plate.width(), plate.height()), 15 * 64 + 2 * 16);
+}
+
 TEST_F(CodesCommands, MapsArePagesAndPlatesAndKept) {
   made("c.npz");
   MapOptions o;

@@ -49,7 +49,7 @@ TEST_F(DataCommand, CountsAndMeasures) {
   EXPECT_EQ(json["classes"][0]["count"], 2);
   EXPECT_EQ(json["classes"][2]["name"], "c");
   EXPECT_EQ(json["classes"][2]["count"], 0);
-  EXPECT_NE(report.text.find("1 classes have no samples"), std::string::npos);
+  EXPECT_NE(report.text.find("without samples in this split: 1 class\n"), std::string::npos);
   EXPECT_DOUBLE_EQ(json["mean"][0].get<double>(), 32.0 / 80);  // of 24 + 48 + 8 pixels
   EXPECT_EQ(json["mean"][1], 0);
   EXPECT_NEAR(json["covariance"][0].get<double>(), 0.4 * 0.6, 1e-12);
@@ -187,7 +187,7 @@ TEST_F(EvaluateData, AClassMissingFromASplit) {
   EXPECT_EQ(json["classes"].size(), 2u);
   EXPECT_EQ(json["classes"][1]["index"], 2);
   EXPECT_EQ(json["unseen"], Json{"b"});
-  EXPECT_NE(report.text.find("1 classes have no samples here"), std::string::npos);
+  EXPECT_NE(report.text.find("1 class without samples here"), std::string::npos);
   EXPECT_NE(report.text.find(": b"), std::string::npos);
   paint("set/test/d/1.png", 4, 4, 200);
   expect_error(ErrorKind::format, {"class \"d\"", "training set does not have"},

@@ -234,7 +234,7 @@ TEST(StyleCommand, SeveralStylesAreBlendedByTheirWeights) {
   o.style_weights = "";
   EXPECT_LE(distance(twice, made(o)).greatest, 1);
   o.style_weights = "1,2";
-  EXPECT_NE(message_of([&] { run({}, o); }).find("2 numbers for 1 style pictures"), std::string::npos);
+  EXPECT_NE(message_of([&] { run({}, o); }).find("2 numbers for 1 style picture"), std::string::npos);
   o.style_weights = "-1";
   EXPECT_NE(message_of([&] { run({}, o); }).find("weight is -1, expected above 0"), std::string::npos);
   o.style_weights = "much";

@@ -137,7 +137,7 @@ TEST_F(Views, TopPatchesOfAFolderWithABrokenPicture) {
   EXPECT_EQ(json["samples"], 5);
   ASSERT_EQ(json["skipped"].size(), 1u);
   EXPECT_NE(json["skipped"][0].get<std::string>().find("broken.png"), std::string::npos);
-  EXPECT_NE(report.text.find("1 pictures could not be read"), std::string::npos);
+  EXPECT_NE(report.text.find("1 picture could not be read and had to be left out:"), std::string::npos);
   ASSERT_EQ(json["layers"].size(), 1u);
   const Json& layer = json["layers"][0];
   ASSERT_EQ(layer["units"].size(), 5u);
@@ -229,7 +229,7 @@ TEST_F(Views, FieldOfALayerAndOfAll) {
   ASSERT_EQ(mixed["skipped"].size(), 1u);
   EXPECT_NE(mixed["skipped"][0].get<std::string>().find("broken.png"), std::string::npos);
   o.images = {path("mixed/broken.png")};
-  expect_error(ErrorKind::format, {"none of the 1 pictures", "broken.png"}, [&] { run({}, o); });
+  expect_error(ErrorKind::format, {"0 of 1 picture can be read", "broken.png"}, [&] { run({}, o); });
   o.images.clear();
   o.at = "5";
   expect_error(ErrorKind::usage, {"--at 5", "such as 7,12"}, [&] { run({}, o); });

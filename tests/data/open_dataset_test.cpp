@@ -216,7 +216,7 @@ TEST_F(OpenDataset, WhatIsNoSetIsTold) {
   expect_error(ErrorKind::format, {"no data set", "0 files", "expected IDX"}, [&] { opened(); });
   write("notes.md", "# nothing\n");
   fs::create_directories(folder_ / "empty");
-  expect_error(ErrorKind::format, {"1 files (notes.md)", "1 folders"}, [&] { opened(); });
+  expect_error(ErrorKind::format, {"1 file (notes.md) and 1 folder"}, [&] { opened(); });
   expect_error(ErrorKind::format, {"notes.md"}, [&] { opened("notes.md"); });
   write("data.bin", std::string(100, '\xff'));
   expect_error(ErrorKind::format, {"data.bin", "100 bytes", "ff ff ff ff"}, [&] { opened("data.bin"); });

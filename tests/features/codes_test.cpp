@@ -118,7 +118,7 @@ TEST_F(CodesFile, AnotherRunBeginsAnew) {
   std::vector<float> codes;
   auto broken = records(4, 1, codes);
   nonsense.append(broken);
-  expect_error(ErrorKind::format, {"none of the 1 pictures"}, [&] { finish(nonsense); });
+  expect_error(ErrorKind::format, {"0 of 1 picture can be read"}, [&] { finish(nonsense); });
 }
 
 TEST_F(CodesFile, ForeignMatricesAreTaken) {

@@ -116,7 +116,7 @@ TEST(Evaluation, BrokenPicturesAreFatalOrCounted) {
   EXPECT_EQ(result.errors, 1);
   ASSERT_EQ(result.skipped.size(), 1u);
   EXPECT_NEAR(result.loss, -(std::log(0.5) + std::log(0.03) + std::log(0.4)) / 3, 1e-12);
-  expect_error(ErrorKind::format, {"none of the 1 pictures", "picture 0"}, [&] {
+  expect_error(ErrorKind::format, {"0 of 1 picture can be read", "picture 0"}, [&] {
     data.broken = 0;
     evaluate({}, data, network, {.limit = 1, .skip_broken = true});
   });

@@ -314,7 +314,7 @@ TEST(TopPatches, BrokenPicturesAreNamedAndCounted) {
     FAIL() << "nothing could be read";
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::format);
-    EXPECT_NE(e.message().find("none of the 4 pictures"), std::string::npos) << e.message();
+    EXPECT_NE(e.message().find("0 of 4 pictures can be read"), std::string::npos) << e.message();
   }
 }
 
@@ -359,6 +359,7 @@ TEST(TopPatches, TheSheetShowsThePixelsOfThePatch) {
   EXPECT_EQ(patch.width(), 1);
   EXPECT_EQ(patch.at(0, 0, 0), 100);
   const Image sheet = top_patch_sheet(found, data, *model.meaning.preprocess, {.tile = 10, .plain = true});
+  EXPECT_EQ(sheet.height(), 14 + 10 + 14);           // one row of two
   EXPECT_EQ(sheet.at(14 + 5, 14 + 5, 0), 255);       // the strongest, at the top left
   EXPECT_EQ(sheet.at(14 + 12 + 5, 14 + 5, 0), 100);  // the second, two pixels of gap further
 }

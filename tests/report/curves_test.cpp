@@ -84,7 +84,7 @@ TEST(Curves, SayWhatLiesOutsideAndFoldLongLegends) {
               {},
               ""};
   const std::string svg = draw_chart(chart);
-  EXPECT_NE(svg.find("1 point lies outside of the drawing"), std::string::npos);
+  EXPECT_NE(svg.find("1 point outside of the drawing"), std::string::npos);
   EXPECT_NE(svg.find("&lt;b&gt;"), std::string::npos);
   EXPECT_NE(svg.find(" %</text>"), std::string::npos);
   EXPECT_EQ(svg.find("<details>"), std::string::npos);

@@ -83,7 +83,7 @@ TEST(ErrorSheet, TakesPicturesOfAnySizeAndLongNames) {
   EXPECT_EQ(area(error_sheet(Plain(2, 28, 28), samples, names, {.columns = 1}).image, 1), 84 * 84);
   EXPECT_GT(area(error_sheet(Plain(2, 5000, 3), samples, names, {.confidence = true}).image, 0), 0);
   const ErrorSheet none = error_sheet(Plain(2, 8, 8), std::vector<SampleResult>{result(0, true, 1)}, names);
-  EXPECT_EQ(none.caption, "0 errors in 1 pictures (0.00 %)");
+  EXPECT_EQ(none.caption, "0 errors in 1 picture (0.00 %)");
   EXPECT_GT(none.image.height(), 10);
   EXPECT_THROW(error_sheet(Plain(2, 8, 8), std::vector<SampleResult>{result(2, false, 1)}, {}), Error);
   EXPECT_THROW(error_sheet(Plain(2, 8, 8), samples, {}, {.most = 0}), Error);

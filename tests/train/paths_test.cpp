@@ -460,7 +460,7 @@ TEST(Freezing, FrozenLayersStayAsTheyAre) {
   EXPECT_TRUE(is_carried("layer3.1.bn1.running_mean"));  // its shift is still trained
   ASSERT_EQ(run.step.notes().size(), 1u);
   EXPECT_EQ(run.step.notes()[0],
-            fmt::format("frozen: {} parameters; {} are trained", run.step.frozen, run.step.trained.size()));
+            fmt::format("frozen: {} parameters; trained: {}", run.step.frozen, run.step.trained.size()));
   // Nothing below the lowest trained layer is differentiated: its convolutions once forward, the others thrice.
   int gradients = 0, norms = 0;
   for (const Node& node : run.step.graph.nodes()) {

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "fovea/base/counted.h"
 #include "fovea/base/error.h"
 
 namespace fovea {
@@ -131,9 +132,6 @@ LayerDescription parse_layer(std::string_view layer, std::string_view input) {
 }
 
 std::string describe(const LayerDescription& l) {
-  const auto counted = [](int64_t n, std::string_view what) {
-    return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
-  };
   const std::string input = fmt::format(" on {}x{}x{}", l.channels, l.height, l.width);
   if (l.kind == CountedKind::full) return fmt::format("fully connected, {}{}", counted(l.out, "unit"), input);
   std::string text =
@@ -141,7 +139,7 @@ std::string describe(const LayerDescription& l) {
                   counted(l.out, "map"), l.kernel_height, l.kernel_width, input);
   if (l.stride != 1) text += fmt::format(", stride {}", l.stride);
   text += l.pad < 0 ? ", around every place" : fmt::format(", padding {}", l.pad);
-  if (l.connections > 0) text += fmt::format(", {} pairs of maps connected", l.connections);
+  if (l.connections > 0) text += fmt::format(", {} of maps connected", counted(l.connections, "pair"));
   return text;
 }
 
