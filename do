@@ -99,7 +99,9 @@ case "${1:-help}" in
     # shellcheck disable=SC2086
     install_missing $build_packages $fuzz_packages
     configure_and_build fuzz
-    tools/fuzz build/fuzz "${2:-60}"
+    shift
+    [ $# -gt 0 ] || set -- 60
+    tools/fuzz build/fuzz "$@"
     ;;
   *)
     cat >&2 <<'HELP'
@@ -110,7 +112,7 @@ usage: ./do COMMAND
   test    build and run all tests
   check   format, floors, warnings as errors, generated docs, tests, and tests under sanitizers; `check fast`: without the tests
   bench   measure against PyTorch and onnxruntime on this machine; `bench --help` lists options
-  fuzz    feed damaged files to every parser for a minute each; `fuzz SECONDS`
+  fuzz    feed damaged files to every parser for a minute each; `fuzz SECONDS TARGET…`: of some, as "onnx image"
 
 Packages are installed with apt-get (Debian 12 or newer, Ubuntu 24.04 or newer).
 HELP
