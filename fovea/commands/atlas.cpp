@@ -256,8 +256,9 @@ Atlas atlas_of(const AtlasSource& source, std::vector<AtlasLayer> layers) {
     atlas.facts.push_back(fact(layers.empty() ? 0 : static_cast<size_t>(layers[0].pictures), "picture"));
     atlas.facts.back().second += " shown";
     const std::string what = source.pictures->description();
-    atlas.subtitle = fmt::format("What every unit of the network answers to, on {}.",
-                                 what.empty() ? printable(fs::path(source.options.data).filename().string()) : what);
+    const std::string folder = printable((fs::path(source.options.data) / "").parent_path().filename().string());
+    const std::string shown = what.empty() ? folder : what == "pictures" ? "the pictures of " + folder : what;
+    atlas.subtitle = fmt::format("What every unit of the network answers to, on {}.", shown);
   }
   atlas.layers = std::move(layers);
   return atlas;

@@ -11,6 +11,7 @@
 
 #include "fovea/base/counted.h"
 #include "fovea/commands/code_origin.h"
+#include "fovea/commands/skipped_pictures.h"
 #include "fovea/features/approximate.h"
 #include "fovea/features/codes.h"
 #include "fovea/features/layer_codes.h"
@@ -98,8 +99,10 @@ Query query_of_picture(const Codes& codes, LayerCodes& network, const fs::path& 
   return query;
 }
 
-// In the order in which they were named.
-std::vector<Query> queries_of(const Context& context, const Codes& codes, const NeighboursOptions& o) {
+// In the order in which they were named. Pictures of folders that cannot be read are left out, with a message in
+// `skipped`.
+std::vector<Query> queries_of(const Context& context, const Codes& codes, const NeighboursOptions& o,
+                              std::vector<std::string>& skipped) {
   std::vector<Query> queries;
   const Engine engine(o.engine);
   std::unique_ptr<LayerCodes> network;  // opened for the first picture
@@ -117,9 +120,16 @@ std::vector<Query> queries_of(const Context& context, const Codes& codes, const 
     }
     for (const fs::path& path : paths) {
       if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
-      queries.push_back(query_of_picture(codes, *network, path));
+      try {
+        queries.push_back(query_of_picture(codes, *network, path));
+      } catch (const Error& e) {
+        if (!fs::is_directory(argument) || (e.kind() != ErrorKind::io && e.kind() != ErrorKind::format)) throw;
+        skipped.push_back(e.message());
+      }
     }
   }
+  require(!queries.empty(), ErrorKind::format, "0 of {} can be read; the first: {}", counted(skipped.size(), "picture"),
+          skipped.empty() ? "" : skipped[0]);
   for (Query& query : queries)
     if (!query.picture.empty()) query.pixels.assign(query.picture.samples().begin(), query.picture.samples().end());
   return queries;
@@ -221,7 +231,9 @@ Json neighbours_json(const Codes& codes, const Found& found, size_t q) {
 }
 
 void answer(const Context& context, const Codes& codes, const NeighboursOptions& o, Report& report, Json& json) {
-  const std::vector<Query> queries = queries_of(context, codes, o);
+  std::vector<std::string> skipped;
+  const std::vector<Query> queries = queries_of(context, codes, o, skipped);
+  json["skipped"] = skipped;
   const std::vector<Space> spaces = spaces_of(codes, queries, o.metric);
   if (spaces.size() == 1) context.note(fmt::format("{}: keeps no thumbnails, so pixels are not compared", o.codes));
   std::vector<Found> found;
@@ -257,6 +269,7 @@ void answer(const Context& context, const Codes& codes, const NeighboursOptions&
       panel.rows.push_back(sheet_row(codes, spaces[s], found[s], q, queries[q]));
     panels.push_back(std::move(panel));
   }
+  report.text += skipped_text(skipped, false, "--json lists all");
   if (o.approximate)
     for (size_t s = 0; s < spaces.size(); ++s) {
       report.text += fmt::format("by {}: the graph found {:.1f} % of the true neighbours\n", spaces[s].json,

@@ -137,8 +137,7 @@ Report summarise(const Model& model, bool all) {
   report.text = coloured(printable(model.meaning.name), Ink::bold) + "\n" + said_of(model.meaning) + table.text() +
                 "\n" + totals(model, s);
   if (left_out)
-    report.text +=
-        fmt::format("left out: {} for mere moves of elements (--all shows all)\n", counted(left_out, "node"));
+    report.text += fmt::format("left out, for only moving elements: {} (--all shows all)\n", counted(left_out, "node"));
   Json inputs = Json::array(), outputs = Json::array();
   for (const Value v : model.graph.inputs())
     inputs.push_back(

@@ -378,11 +378,11 @@ void Preimage::not_finite(int64_t step, double rate, const Tensor& parameter, st
   if (!not_finite_weight(model_).empty())
     fail(ErrorKind::usage, "step {}: the objective is not finite: {} is the first value that is not, and {}", step,
          where, why_not_finite(model_));
-  fail(
-      ErrorKind::usage,
-      "step {}: the objective is not finite; the first value that is not is {}. Try a smaller rate than {:g} (--rate), "
-      "weaker penalties, or another start (--seed); an objective that multiplies answers can overflow",
-      step, where, rate);
+  fail(ErrorKind::usage,
+       "step {}: the objective is not finite; the first value that is not is {}. Try a smaller rate than {:g} (--rate "
+       "of maximise), "
+       "weaker penalties, or another start (--seed); an objective that multiplies answers can overflow",
+       step, where, rate);
 }
 
 }  // namespace fovea

@@ -105,7 +105,9 @@ Value data_input(const Model& model) {
 Value scores_output(const Model& model) {
   for (const NamedValue& output : model.graph.outputs)
     if (output.name == model.meaning.scores && !output.name.empty()) return output.value;
-  fail(ErrorKind::usage, "the network has no output that scores classes (one row of numbers)");
+  fail(ErrorKind::usage,
+       "the network has no output that scores classes (one row of numbers); `fovea inspect`, `activations`, `top` and "
+       "`invert` need none");
 }
 
 std::vector<std::string> complete_meaning(Model& model, const MeaningOverrides& overrides) {

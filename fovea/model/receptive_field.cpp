@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string_view>
 
 #include "fovea/model/node_window.h"
 #include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fused_conv.h"
+#include "fovea/ops/pad.h"
+#include "fovea/ops/slice.h"
 
 // A window of K elements, D apart, moving by S and beginning P before the first position, on a value whose units have
 // the field (size r, stride s, offset o): size r + (K-1) D s, stride s S, offset o - P s. Source: Araujo, Norris, Sim,
 // "Computing receptive fields of convolutional neural networks", Distill 2019, equations 2 to 5, with the offset of the
-// field's first pixel.
+// field's first pixel. Of slices, position i reads start + i step; of padded values, i less what was added before.
 
 namespace fovea {
 
@@ -127,6 +130,40 @@ std::vector<WindowAxis> window_of(const Walk& walk, const Node& node) {
   return axes;
 }
 
+// The numbers of an input that is known when the graph is built, none where it is missing; nothing where it is not
+// known.
+std::optional<std::vector<int64_t>> known_numbers(const Graph& graph, const Node& node, size_t input) {
+  if (input >= node.inputs.size() || !node.inputs[input]) return std::vector<int64_t>();
+  const Tensor* known = graph.known(node.inputs[input]);
+  if (known == nullptr) return {};
+  const std::vector<double> values = known->to_doubles();
+  return std::vector<int64_t>(values.begin(), values.end());
+}
+
+// Slices that go forwards, and padding of any kind: as everywhere here, positions beyond the border count as there.
+std::optional<Fields> shifted(const Walk& walk, const Node& node) {
+  const bool sliced = node.op == &ops::slice;
+  if ((!sliced && node.op != &ops::pad) || !walk.is_map(node.inputs[0]) || walk.of(node.inputs[0]).empty()) return {};
+  const auto numbers = known_numbers(walk.graph, node, 1), axes = known_numbers(walk.graph, node, 3),
+             steps = sliced ? known_numbers(walk.graph, node, 4) : std::vector<int64_t>();
+  if (!numbers || !axes || !steps) return {};
+  const Shape& shape = walk.graph.shape(node.inputs[0]);
+  Fields result = walk.of(node.inputs[0]);
+  for (size_t i = 0; i < (sliced ? numbers->size() : numbers->size() / 2); ++i) {
+    const int64_t named = axes->empty() ? static_cast<int64_t>(i) : (*axes)[i],
+                  axis = named < 0 ? named + static_cast<int64_t>(shape.rank()) : named;
+    if (axis < 2 || result[static_cast<size_t>(axis) - 2].whole) continue;
+    ReceptiveField& f = result[static_cast<size_t>(axis) - 2];
+    const int64_t size = shape[static_cast<size_t>(axis)], number = (*numbers)[i];
+    const int64_t step = steps->empty() ? 1 : (*steps)[i];
+    if (step < 1) return {};
+    f.offset += f.stride * static_cast<double>(
+                               sliced ? std::clamp<int64_t>(number < 0 ? number + size : number, 0, size) : -number);
+    f.stride *= static_cast<double>(step);
+  }
+  return result;
+}
+
 // Operators that keep or move positions, told by their result: same spatial sizes and not mixing them, or resized.
 Fields fields_of(const Walk& walk, const Node& node) {
   const Value x = node.inputs.empty() ? Value{} : node.inputs[0];
@@ -144,6 +181,7 @@ Fields fields_of(const Walk& walk, const Node& node) {
     return result;
   }
   if (keeps_positions(node)) return walk.joined(node);
+  if (const auto fields = shifted(walk, node)) return *fields;
   const std::string_view op = node.op->name;
   if ((op == "resize" || op == "upsample") && walk.is_map(x) && !walk.of(x).empty()) {
     const std::string text = node.attributes.text(true);

@@ -196,6 +196,27 @@ TEST_F(CodesCommands, NeighboursOfAPictureAndOfARow) {
   EXPECT_GT((*run({}, o).json)["agreement"]["features"]["recall"], 0.7);
 }
 
+TEST_F(CodesCommands, NeighboursOfAFolderWithABrokenPicture) {
+  made("c.npz");
+  paint("new/a.png", {130, 31, 9});
+  write("new/broken.png", "no picture");
+  NeighboursOptions o;
+  o.codes = at("c.npz");
+  o.engine.tune = "off";
+  o.images = {at("new")};
+  o.k = 3;
+  const Report report = run({}, o);
+  EXPECT_EQ((*report.json)["queries"].size(), 1u);
+  ASSERT_EQ((*report.json)["skipped"].size(), 1u);
+  EXPECT_NE(report.text.find("1 picture could not be read and had to be left out:"), std::string::npos) << report.text;
+  EXPECT_NE(report.text.find("broken.png"), std::string::npos) << report.text;
+  o.images = {at("new/broken.png")};
+  expect_error(ErrorKind::format, {"broken.png", "not a picture"}, [&] { run({}, o); });
+  fs::remove(at("new/a.png"));
+  o.images = {at("new")};
+  expect_error(ErrorKind::format, {"0 of 1 picture can be read", "broken.png"}, [&] { run({}, o); });
+}
+
 TEST_F(CodesCommands, NeighboursSayWhatIsWrong) {
   made("c.npz");
   NeighboursOptions o;

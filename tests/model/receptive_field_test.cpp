@@ -9,8 +9,10 @@
 #include "fovea/ops/global_pool.h"
 #include "fovea/ops/input.h"
 #include "fovea/ops/max_pool.h"
+#include "fovea/ops/pad.h"
 #include "fovea/ops/relu.h"
 #include "fovea/ops/resize.h"
+#include "fovea/ops/slice.h"
 
 namespace fovea {
 namespace {
@@ -66,6 +68,20 @@ TEST(ReceptiveField, TransposedConvolutionAndUpsampling) {
   const Value nearest = resize_to(net.graph, down, {32, 32}, {.mode = "nearest"});
   EXPECT_EQ(net.field(nearest).stride, 1);
   EXPECT_GE(net.field(nearest).size, 2);
+}
+
+// The shortcut of option A in ResNets for CIFAR: every second position, and channels of zeros.
+TEST(ReceptiveField, SlicesAndPaddingMoveTheField) {
+  Net net;
+  const Value a = net.conv_of(net.x, 3, 1, 1);
+  const Value rows = slice(net.graph, a, 2, 0, 32, 2), both = slice(net.graph, rows, 3, 0, 32, 2);
+  EXPECT_EQ(net.field(both), (ReceptiveField{3, 2, -1}));
+  EXPECT_EQ(net.field(pad(net.graph, both, {0, 1, 0, 0}, {0, 1, 0, 0})), (ReceptiveField{3, 2, -1}));
+  EXPECT_EQ(net.field(pad(net.graph, both, {0, 0, 2, 0}, {0, 0, 0, 0})), (ReceptiveField{3, 2, -5}));
+  EXPECT_EQ(net.field(slice(net.graph, a, 2, -30, 32)), (ReceptiveField{3, 1, 1}));
+  EXPECT_EQ(net.field(slice(net.graph, a, -2, 4, 32, 3)), (ReceptiveField{3, 3, 3}));
+  EXPECT_EQ(net.field(slice(net.graph, a, 1, 0, 1)), (ReceptiveField{3, 1, -1})) << "channels";
+  EXPECT_TRUE(net.field(slice(net.graph, a, 2, 31, -33, -1)).whole) << "backwards: no field of this kind";
 }
 
 TEST(ReceptiveField, SeenByIsCutOffAtTheEdges) {
