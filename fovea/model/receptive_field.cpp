@@ -8,6 +8,7 @@
 #include "fovea/ops/adaptive_average_pool.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fused_conv.h"
+#include "fovea/ops/pad.h"
 
 // A window of K elements, D apart, moving by S and beginning P before the first position, on a value whose units have
 // the field (size r, stride s, offset o): size r + (K-1) D s, stride s S, offset o - P s. Source: Araujo, Norris, Sim,
@@ -127,6 +128,28 @@ std::vector<WindowAxis> window_of(const Walk& walk, const Node& node) {
   return axes;
 }
 
+// Positions added before the first: what stands there, zeros or repeated pixels, lies where the picture does not reach
+// or is seen already, so the field only moves. Empty: pads that are not known, or that repeat the opposite edge.
+Fields padded(const Walk& walk, const Node& node) {
+  const Tensor* pads = walk.graph.known(node.inputs[1]);
+  const Tensor* axes = node.inputs.size() > 3 && node.inputs[3] ? walk.graph.known(node.inputs[3]) : nullptr;
+  if (!pads || (node.inputs.size() > 3 && node.inputs[3] && !axes)) return {};
+  if (node.attributes.as<PadAttributes>().mode == "wrap") return {};
+  const auto values = pads->to_ints();
+  const auto named = axes ? axes->to_ints() : std::vector<int64_t>{};
+  Fields result = walk.of(node.inputs[0]);
+  for (size_t i = 0; i < values.size() / 2; ++i) {
+    const auto axis = axes ? normal_axis(named[i], node.outputs[0].shape.rank(), "pad") : static_cast<int64_t>(i);
+    if (axis < 2) {
+      if (values[i] != 0 || values[values.size() / 2 + i] != 0) return {};  // more pictures, or channels of nothing
+      continue;
+    }
+    ReceptiveField& field = result[static_cast<size_t>(axis - 2)];
+    field.offset -= static_cast<double>(values[i]) * field.stride;
+  }
+  return result;
+}
+
 // Operators that keep or move positions, told by their result: same spatial sizes and not mixing them, or resized.
 Fields fields_of(const Walk& walk, const Node& node) {
   const Value x = node.inputs.empty() ? Value{} : node.inputs[0];
@@ -142,6 +165,9 @@ Fields fields_of(const Walk& walk, const Node& node) {
     Fields result;
     for (size_t k = 0; k < axes.size(); ++k) result.push_back(through_adjoint(walk.of(x)[k], axes[k]));
     return result;
+  }
+  if (node.op == &ops::pad && walk.is_map(x) && !walk.of(x).empty()) {
+    if (const Fields moved = padded(walk, node); !moved.empty()) return moved;
   }
   if (keeps_positions(node)) return walk.joined(node);
   const std::string_view op = node.op->name;
