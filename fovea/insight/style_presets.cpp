@@ -19,7 +19,6 @@ StyleSettings style_preset(const std::string& name) {
   StyleSettings s;
   s.preset = name;
   if (name == "gatys") {
-    s.as_vgg = true;
     s.content_weight = 1e-3;
     s.start = "noise";
     s.noise_uniform = 128;

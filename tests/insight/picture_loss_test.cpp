@@ -11,6 +11,7 @@
 #include "fovea/insight/layer_network.h"
 #include "fovea/insight/preimage.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/random_filters.h"
 #include "tests/data_folder.h"
 #include "tests/insight/small_loss_networks.h"
 
@@ -122,6 +123,12 @@ TEST_P(Tiled, CapturesTheWhole) {
 
 INSTANTIATE_TEST_SUITE_P(Networks, Tiled,
                          ::testing::Values(Subject{"vgg", small_vgg, {"a", "b", "c", "d"}, 71, 84, 36},
+                                           Subject{"random_filters",
+                                                   [] { return random_filters(3); },
+                                                   {"style1", "style2", "style3", "content"},
+                                                   170,
+                                                   163,
+                                                   112},
                                            Subject{"vgg_odd", small_vgg, {"d"}, 93, 75, 41},
                                            Subject{"inception", small_inception, {"a", "b", "c", "d"}, 203, 190, 120},
                                            Subject{"inception_odd", small_inception, {"c", "one"}, 170, 157, 97},
