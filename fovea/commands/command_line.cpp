@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <string_view>
 
 namespace fovea {
@@ -93,7 +94,11 @@ const Option* find_option(const OptionList& options, const std::string& name) {
   return nullptr;
 }
 
-std::vector<std::string> arguments_of(const OptionList& options, const OptionList& defaults) {
+namespace {
+
+// The options that differ from their defaults and that `wanted` names, as arguments.
+std::vector<std::string> changed_arguments(const OptionList& options, const OptionList& defaults,
+                                           const std::function<bool(const Option&)>& wanted) {
   require(options.size() == defaults.size(), ErrorKind::internal, "{} options and {} defaults", options.size(),
           defaults.size());
   std::vector<std::string> arguments;
@@ -101,7 +106,7 @@ std::vector<std::string> arguments_of(const OptionList& options, const OptionLis
     for (size_t i = 0; i < options.size(); ++i) {
       const Option& option = options[i];
       const std::vector<std::string> values = values_of(option);
-      if (option.positional() != positional || is_placement(option) || values == values_of(defaults[i])) continue;
+      if (option.positional() != positional || !wanted(option) || values == values_of(defaults[i])) continue;
       const bool is_switch = std::holds_alternative<bool*>(option.target);
       if (is_switch) arguments.push_back(long_name(option));
       else
@@ -111,6 +116,19 @@ std::vector<std::string> arguments_of(const OptionList& options, const OptionLis
         }
     }
   return arguments;
+}
+
+}  // namespace
+
+std::vector<std::string> arguments_of(const OptionList& options, const OptionList& defaults) {
+  return changed_arguments(options, defaults, [](const Option& option) { return !is_placement(option); });
+}
+
+std::vector<std::string> placements_of(const OptionList& options, const OptionList& defaults) {
+  return changed_arguments(options, defaults, [](const Option& option) {
+    const std::string name = long_name(option);
+    return is_placement(option) && name != "--resume" && name != "--plan";
+  });
 }
 
 void set_option(const OptionList& options, const std::string& name, const std::string& value) {

@@ -14,6 +14,10 @@ namespace fovea {
 // that only say where results go and how they are shown (is_placement) are left out.
 std::vector<std::string> arguments_of(const OptionList& options, const OptionList& defaults);
 
+// The arguments that arguments_of leaves out, of those that differ from their defaults: where results go and what is
+// shown on the way. Neither --resume nor --plan: the line that goes on with a stopped run says its own state.
+std::vector<std::string> placements_of(const OptionList& options, const OptionList& defaults);
+
 // The first of an option's names that is not a letter: "--output" of "-o,--output".
 std::string long_name(const Option& option);
 

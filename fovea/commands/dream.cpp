@@ -170,7 +170,7 @@ Model opened(const Context& context, const DreamOptions& o) {
       context.note(
           "dreams with builtin:cifar10, a small network of ten things. GoogLeNet, which has seen a thousand, dreams "
           "far "
-          "richer ones: `fovea fetch googlenet`, or name a network with --model");
+          "richer ones: `fovea fetch googlenet_bvlc` (51 MiB, once), or name a network with --model");
     }
   }
   Model model = open(context, named);
@@ -341,6 +341,16 @@ void begin(Work& work, DreamState state, const PictureRecord& record, const Drea
   work.state.tile = work.o.tile;
 }
 
+// The line that goes on with a run that was stopped.
+std::string resume_line(const DreamOptions& given) {
+  DreamOptions typed = given, defaults;
+  std::vector<std::string> words = {"fovea", "dream"};
+  for (std::string& word : arguments_of(describe(typed), describe(defaults))) words.push_back(std::move(word));
+  for (std::string& word : placements_of(describe(typed), describe(defaults))) words.push_back(std::move(word));
+  words.insert(words.end(), {"--resume", state_file(given.output)});
+  return shell_line(words);
+}
+
 // Says what became of a run that did not end, and keeps what it needs to go on; of one that did, throws that away.
 void end(Work& work, const DreamResult& result, const DreamOptions& given, Report& report) {
   const DreamOptions& o = work.o;
@@ -350,17 +360,10 @@ void end(Work& work, const DreamResult& result, const DreamOptions& given, Repor
     work.context.note(fmt::format("{}; {} holds the last good picture", result.trouble, o.output));
   } else if (!result.finished) {
     work.write_state(result.point);
-    DreamOptions typed = given, defaults;
-    std::vector<std::string> words = {"fovea", "dream"};
-    for (std::string& word : arguments_of(describe(typed), describe(defaults))) words.push_back(std::move(word));
-    words.insert(words.end(), {"-o", o.output});
-    if (!o.save.empty()) words.insert(words.end(), {"--save", o.save});
-    if (!o.report.empty()) words.insert(words.end(), {"--report", o.report});
-    words.insert(words.end(), {"--resume", state});
     const DreamOctave& last = result.octaves.back();
     work.context.note(
         fmt::format("interrupted: {} holds the picture as it stood, {} steps into the octave of {} x {}; to go on: {}",
-                    o.output, result.point.step, last.width, last.height, shell_line(words)));
+                    o.output, result.point.step, last.width, last.height, resume_line(given)));
   } else if (work.state_written || o.resume == state) {
     std::error_code error;
     fs::remove(state, error);  // nothing is left to go on with
@@ -392,6 +395,7 @@ Report run(const Context& outer, const DreamOptions& given) {
     state = read_dream_state(o.resume);
     o.tile = state.tile;
   }
+  const ResumedThreads threads(context, o.resume);
   const PlanBook book(o.resume.empty() ? plans_to_follow(o.plan) : state.plans);
   const Model model = opened(context, o);
   const Preprocess& how = *model.meaning.preprocess;
@@ -406,7 +410,14 @@ Report run(const Context& outer, const DreamOptions& given) {
   Dream dream(model, objective, settings_of(o), *engine.backend, engine.compile_options);
   if (!o.mask.empty()) dream.set_mask(mask_of(read_image(o.mask)));
   if (o.zoom_frames > 0) dream.keep_programs();
-  if (o.resume.empty() && o.tile == 0) {
+  if (o.resume.empty() && o.tile == 0 && !o.plan.empty() && o.memory == 0) {
+    // Made in one piece, or its record would say the tile.
+    require(
+        dream.fitting_tile(start.size(2), start.size(3), available_memory()) == 0, ErrorKind::usage,
+        "the dream was made in one piece: at {}x{} that takes more than the {} of memory that is free now. In tiles "
+        "it would be another one; close other programs, or run its command with --memory",
+        start.size(3), start.size(2), short_bytes(static_cast<double>(available_memory())));
+  } else if (o.resume.empty() && o.tile == 0) {
     o.tile = dream.settings().tile = dream.fitting_tile(start.size(2), start.size(3), budget);
     if (o.tile > 0) context.note(fmt::format("in tiles of {} pixels, to stay within memory", o.tile));
   }
@@ -420,6 +431,7 @@ Report run(const Context& outer, const DreamOptions& given) {
   PictureRecord record = picture_record("dream", o, model, {o.image, o.guide, o.mask});
   const Image picture = work.image(result.levels);
   DreamSummary summary{model, o, dream.settings(), objective.description(), result, seconds, record, {}, {}};
+  if (!result.finished) summary.resume = resume_line(given);
   summary.before = work.image(start);
   summary.after = picture;
   summary.memory = dream.program().memory();

@@ -117,7 +117,7 @@ std::string dream_page(const DreamSummary& s) {
     page.notice = fmt::format("Stopped: {}. This is the last good picture.", s.result.trouble);
   } else if (!s.result.finished) {
     page.notice = "Interrupted: this is the picture as it stood. It goes on with";
-    page.notice_command = page.command + " --resume " + state_file(s.options.output);
+    page.notice_command = s.resume;
   }
   return picture_page(page);
 }

@@ -18,7 +18,8 @@ struct DreamSummary {
   double seconds = 0;
   const PictureRecord& record;
   Image before, after;
-  MemoryInfo memory = {};  // of the last program
+  MemoryInfo memory = {};   // of the last program
+  std::string resume = {};  // the line that goes on with it where it was stopped
 };
 
 Report dream_report(const DreamSummary& summary);

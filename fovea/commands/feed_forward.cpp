@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "fovea/commands/picture_file.h"
@@ -31,22 +30,38 @@ Image without_rounding(Image made, const Image& picture) {
   return crop(made, 0, 0, picture.width(), picture.height());
 }
 
+// What computes is asked for its plan before any memory is taken: layouts in blocks and what algorithms need beside are
+// known then. Its choices may change when they are measured, by little.
+size_t planned_bytes(const Model& model, const Engine& engine) {
+  const PlanBook aside;  // this plan is none of the picture's record
+  CompileOptions options = engine.compile_options;
+  options.tune = false;
+  options.plan.clear();
+  const MemoryInfo m =
+      compile(model.graph, std::vector{model.graph.outputs[0].value}, model.weights, *engine.backend, options).memory();
+  const size_t planned = m.arena + m.weights + m.states;
+  return planned + planned / 4;  // what some steps allocate for themselves, as measured
+}
+
+}  // namespace
+
+size_t painting_bytes(const Model& model, const Engine& engine, int64_t height, int64_t width, size_t most) {
+  const auto pixels = static_cast<size_t>(height) * static_cast<size_t>(width);
+  // The numbers fed and made, and the pictures of 8 or 16 bits that they come from and become.
+  const Shape& made = model.graph.shape(model.graph.outputs[0].value);
+  const size_t pictures = (3 * pixels + static_cast<size_t>(made.count())) * (sizeof(float) + 4);
+  const ProgramCost least = cost_of({model.graph, {model.graph.outputs[0].value}, {}, {}, {}}, model.weights);
+  if (least.arena + pictures > most) return least.arena + least.weights + pictures;
+  return planned_bytes(model, engine) + pictures;
+}
+
+namespace {
+
 // Says how much memory it will take, and refuses what there is not. There are no tiles here: instance norm looks at the
 // whole picture.
-void check_memory(const Context& context, const Model& model, const PictureSize& size, const StyleOptions& o) {
-  const ProgramCost cost = cost_of({model.graph, {model.graph.outputs[0].value}, {}, {}, {}}, model.weights);
-  // Layouts in blocks round channels up to 16, which counts for narrow networks; the picture itself is held four times.
-  double plain = 1, blocked = 1;
-  for (const Node& node : model.graph.nodes())
-    for (const Type& type : node.outputs)
-      if (type.shape.rank() == 4 && type.shape[1] > 3) {
-        const auto count = static_cast<double>(type.shape.count()), channels = static_cast<double>(type.shape[1]);
-        plain += count;
-        blocked += count / channels * std::ceil(channels / 16) * 16;
-      }
-  const double pictures = 4.0 * 3 * 4 * static_cast<double>(size.width) * static_cast<double>(size.height);
-  const size_t need = static_cast<size_t>(static_cast<double>(cost.arena) * blocked / plain + pictures) + cost.weights,
-               most = memory_limit(o.memory);
+void check_memory(const Context& context, const Model& model, const Engine& engine, const PictureSize& size,
+                  const StyleOptions& o) {
+  const size_t most = memory_limit(o.memory), need = painting_bytes(model, engine, size.height, size.width, most);
   const std::string needs =
       fmt::format("{}x{}: about {} of memory", size.width, size.height, short_bytes(static_cast<double>(need)));
   require(need <= most, ErrorKind::usage, "{}, and {} may be used: a smaller --size, or more --memory, would do", needs,
@@ -74,8 +89,8 @@ Report run_feed_forward(const Context& context, const StyleOptions& o) {
   const Image content = read_picture(context, o.content, "a picture");
   const PictureSize size = fitted_size(content, o.size);
   const Model model = painting_network(open(context, named), size.height, size.width);
-  check_memory(context, model, size, o);
   const Engine engine(o.engine);
+  check_memory(context, model, engine, size, o);
   const Image picture = fitted(content, size);
   Image made = without_rounding(
       paint(model, picture, *engine.backend, engine.compile_options, static_cast<int>(o.depth)), picture);

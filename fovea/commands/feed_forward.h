@@ -10,4 +10,8 @@ namespace fovea {
 // --preprocess says otherwise. Throws Error{usage} when the network does not make pictures of pictures.
 Report run_feed_forward(const Context& context, const StyleOptions& options);
 
+// Bytes that painting a picture of height x width takes at most, by the plan of the program that will do it; where that
+// is surely more than `most`, a lower bound instead, without planning. `model`: painting_network's of that size.
+size_t painting_bytes(const Model& model, const Engine& engine, int64_t height, int64_t width, size_t most);
+
 }  // namespace fovea

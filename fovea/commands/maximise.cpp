@@ -249,11 +249,20 @@ Image seen_part(const Model& model, const std::string& node, const Image& image)
               static_cast<int>(y.end - y.begin));
 }
 
-// As many pictures at once as the user wants, memory allows and the network takes.
+// What memory may be used, whole MiB. All that is free for pictures that are made again by their plan and do not say
+// it: they were made without regard to it.
+size_t memory_budget(const MaximiseOptions& o) {
+  if (o.memory > 0) return static_cast<size_t>(o.memory) << 20;
+  const size_t free = available_memory();
+  return (o.plan.empty() ? free / 10 * 7 : free) >> 20 << 20;
+}
+
+// As many pictures at once as the user wants, memory allows and the network takes; `by_memory` becomes true where it
+// was memory that said how many.
 std::unique_ptr<Maximisation> fitting(const Context& context, const Model& model, const Job& job,
-                                      const MaximisationSettings& settings, const MaximiseOptions& o) {
+                                      const MaximisationSettings& settings, const MaximiseOptions& o, size_t budget,
+                                      bool& by_memory) {
   const auto count = static_cast<int64_t>(job.wishes.size());
-  const size_t budget = o.memory > 0 ? static_cast<size_t>(o.memory) << 20 : available_memory() / 10 * 7;
   int64_t batch = std::max<int64_t>(job.together, o.batch > 0 ? o.batch : 8 / job.together * job.together);
   if (job.together > 1) batch = job.together;
   batch = std::min(batch, count);
@@ -270,6 +279,11 @@ std::unique_ptr<Maximisation> fitting(const Context& context, const Model& model
     }
     const size_t estimate = made->memory_estimate();
     if (budget == 0 || estimate <= budget) return made;
+    by_memory = true;
+    require(o.plan.empty() || o.memory > 0, ErrorKind::usage,
+            "{} were made at once, which takes about {} of memory, and {} are free now; fewer at once would "
+            "differ in their last bits, so they are not made again",
+            counted(batch, "picture"), mebibytes(estimate), mebibytes(budget));
     require(batch > 1 && job.together == 1, ErrorKind::usage,
             "{} at once {} about {} of memory, {} may be used: make smaller ones (--side), fewer that have to "
             "differ (--pictures), or allow more (--memory)",
@@ -384,10 +398,12 @@ Report run(const Context& outer, const MaximiseOptions& o) {
   std::string profiles;
   Json pictures = Json::array(), steps = Json::array();
   std::vector<size_t> job_of_picture;
+  const size_t budget = memory_budget(o);
+  bool by_memory = false;
   for (size_t k = 0; k < jobs.size(); ++k) {
     Job& job = jobs[k];
     const MaximisationSettings settings = complete_settings(context, model, o, engine, job);
-    const auto maximisation = fitting(context, model, job, settings, o);
+    const auto maximisation = fitting(context, model, job, settings, o, budget, by_memory);
     maximisation->prepare(*engine.backend, engine.compile_options);
     std::vector<MadePicture> made = (*maximisation)(context, job.wishes);
     if (context.cancelled()) fail(ErrorKind::usage, "interrupted");
@@ -404,7 +420,9 @@ Report run(const Context& outer, const MaximiseOptions& o) {
     Judge judge(model, engine);
     for (Shown& s : all) judge(s);
   }
-  const PictureRecord record = picture_record("maximise", o, model);
+  MaximiseOptions recorded = o;
+  if (by_memory) recorded.memory = static_cast<int64_t>(budget >> 20);
+  const PictureRecord record = picture_record("maximise", recorded, model);
   const std::string caption = fmt::format("activation maximisation of {}: preset {}, seed {}",
                                           printable(model.meaning.name), o.settings.preset, o.seed);
   Report report;

@@ -11,6 +11,7 @@
 
 #include "fovea/base/counted.h"
 #include "fovea/base/parallel.h"
+#include "fovea/commands/model_options.h"
 #include "fovea/report/table.h"
 #include "fovea/train/checkpoint.h"
 
@@ -140,6 +141,18 @@ ResumedPlans plans_of_state(const std::string& file) {
                        saved.plans.end());
   return result;
 }
+
+ResumedThreads::ResumedThreads(const Context& context, const std::string& state) : before_(thread_count()) {
+  if (state.empty()) return;
+  require_file(state, "the state of a stopped run, OUT.state");
+  const int then = read_checkpoint(state).threads;
+  require(then >= 1 && then <= 1024, ErrorKind::format, "{}: is damaged: it was made with {} threads", state, then);
+  if (then == before_) return;
+  context.note(fmt::format("with {} thread{}, as it was begun", then, then > 1 ? "s" : ""));
+  set_thread_count(then);
+}
+
+ResumedThreads::~ResumedThreads() { set_thread_count(before_); }
 
 PictureRun::PictureRun(PictureRunSettings settings, PlanBook& book, Write write)
     : settings_(std::move(settings)),

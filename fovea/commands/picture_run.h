@@ -54,6 +54,20 @@ struct ResumedPlans {
 };
 ResumedPlans plans_of_state(const std::string& file);
 
+// While it lives, work is done by as many threads as a state was made with (see Checkpoint::threads), which is noted
+// where that is another number: plans hold for their number of threads. Nothing for an empty name. Throws as
+// read_checkpoint.
+class ResumedThreads {
+ public:
+  ResumedThreads(const Context& context, const std::string& state);
+  ~ResumedThreads();
+  ResumedThreads(const ResumedThreads&) = delete;
+  ResumedThreads& operator=(const ResumedThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 class PictureRun {
  public:
   using Write = std::function<void(const std::string& file, const Tensor& levels, const std::vector<std::string>& plans,

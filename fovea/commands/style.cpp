@@ -265,11 +265,21 @@ std::vector<StyleInput> style_inputs(const Context& context, const StyleOptions&
   return inputs;
 }
 
+// The command, without where its results go.
 std::vector<std::string> words(const StyleOptions& o) {
   StyleOptions given = o, defaults;
   std::vector<std::string> result = {"style"};
   for (std::string& word : arguments_of(describe(given), describe(defaults))) result.push_back(std::move(word));
   return result;
+}
+
+// The command as it is typed, but for --resume.
+std::string typed(const StyleOptions& o) {
+  StyleOptions given = o, defaults;
+  std::vector<std::string> result = {"fovea"};
+  for (std::string& word : words(o)) result.push_back(std::move(word));
+  for (std::string& word : placements_of(describe(given), describe(defaults))) result.push_back(std::move(word));
+  return shell_line(result);
 }
 
 std::vector<std::string> files_of(const StyleOptions& o) {
@@ -281,9 +291,10 @@ std::vector<std::string> files_of(const StyleOptions& o) {
 }
 
 // Whether the largest picture is worked on in tiles.
-bool note_estimate(const Context& context, const StyleTransfer& transfer) {
+bool note_estimate(const Context& context, const StyleTransfer& transfer, size_t limit) {
   const LossEstimate e = transfer.estimate();
   const SynthesisStage& last = transfer.stages().back();
+  require_room(limit, e.bytes, fmt::format("{}x{}", last.width, last.height));
   context.note(fmt::format(
       "up to {}x{}: about {} of memory{}", last.width, last.height, short_bytes(static_cast<double>(e.bytes)),
       e.tiling.tiled
@@ -333,6 +344,7 @@ Report run(const Context& outer, const StyleOptions& o) {
   Context context = outer;
   context.seed = static_cast<uint64_t>(o.seed);
   const StyleSettings settings = style_settings(o);
+  const ResumedThreads threads(context, o.resume);
   PlanBook book(plans_for(o.plan, o.resume));
   const Image content = read_picture(context, o.content, "a picture");
   std::optional<Image> start;
@@ -350,19 +362,15 @@ Report run(const Context& outer, const StyleOptions& o) {
   keep_weights_of(model, layers.style);
   const Engine engine(o.engine);
   auto sources = style_sources(o, inputs);
-  const size_t memory = memory_limit(o.memory, o.resume);
+  const size_t memory = memory_limit(o.memory, o.resume, o.plan);
   StyleTransfer transfer(context, model, settings, content, std::move(inputs),
                          {engine.backend, engine.compile_options, memory, o.tile});
-  const bool tiled = note_estimate(context, transfer);
+  const bool tiled = note_estimate(context, transfer, memory);
   StyleOptions recorded = o;
   if (tiled && o.memory.empty()) recorded.memory = memory_text(memory);
   const PictureRecord record = picture_record("style", recorded, model, files_of(o));
   const std::string caption = fmt::format("{} in the style of {}: preset {}, {}", o.content, fmt::join(o.styles, ", "),
                                           o.preset, printable(model.meaning.name));
-  std::vector<std::string> command = words(o), typed = {"fovea"};
-  typed.insert(typed.end(), command.begin(), command.end());
-  typed.insert(typed.end(), {"-o", o.output});
-  if (!o.report.empty()) typed.insert(typed.end(), {"--report", o.report});
   const StyleView view{o, &transfer.settings(), record, content, std::move(sources)};
   PictureSynthesis* running = nullptr;
   const auto made = [&](const Tensor& levels) {
@@ -371,11 +379,11 @@ Report run(const Context& outer, const StyleOptions& o) {
   PictureRun work(
       {.output = o.output,
        .resume = o.resume,
-       .settings = settings_text(command, files_of(o)),
+       .settings = settings_text(words(o), files_of(o)),
        .network = record.model_hash,
        .save_every = o.save_every,
        .memory = memory,
-       .again = shell_line(typed),
+       .again = typed(o),
        .page =
            [&](const PictureRunResult& result) {
              if (o.report.empty()) return;

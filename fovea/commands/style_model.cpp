@@ -70,11 +70,22 @@ Model style_model(const Context& context, const ModelOptions& options) {
   return open(quiet, o);
 }
 
-size_t memory_limit(const std::string& text, const std::string& resume) {
+size_t memory_limit(const std::string& text, const std::string& resume, const std::string& plan) {
   if (!text.empty()) return parse_memory(text);
+  if (!plan.empty()) return 0;
   if (!resume.empty())
     if (const size_t before = plans_of_state(resume).memory; before > 0) return before;
   return available_memory() / 10 * 7 >> 20 << 20;
+}
+
+void require_room(size_t limit, size_t need, const std::string& size) {
+  const size_t free = available_memory();
+  if (limit > 0 || free == 0 || need <= free) return;
+  fail(ErrorKind::usage,
+       "the picture was made in one piece: at {} that takes about {} of memory, and {} is free now. In tiles its last "
+       "bits would be others, so it is not made again; close other programs, or run its command with --memory for a "
+       "picture that looks the same",
+       size, short_bytes(static_cast<double>(need)), short_bytes(static_cast<double>(free)));
 }
 
 std::string memory_text(size_t limit) { return fmt::format("{}M", limit >> 20); }

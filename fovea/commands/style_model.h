@@ -15,8 +15,12 @@ OptionList describe_style_model(ModelOptions& options);
 Model style_model(const Context& context, const ModelOptions& options);
 
 // --memory as bytes, whole MiB; where nothing is said, what a state (--resume) was begun with, or else 70 % of what is
-// free.
-size_t memory_limit(const std::string& text, const std::string& resume = "");
+// free. 0, which is no limit, for a picture that is made again by its plan (--plan) and does not say it: such a picture
+// was made in one piece, and is to be so again whatever is free now.
+size_t memory_limit(const std::string& text, const std::string& resume = "", const std::string& plan = "");
+// Throws Error{usage} where a picture that is to be made again in one piece takes more than is free: `limit` 0 is
+// memory_limit's. `size`: of the picture, for the message.
+void require_room(size_t limit, size_t need, const std::string& size);
 // The same as --memory is typed: for the record of a picture whose tiles were chosen by what was free.
 std::string memory_text(size_t limit);
 

@@ -15,6 +15,7 @@
 #include "fovea/image/colour_transfer.h"
 #include "fovea/insight/layer_network.h"
 #include "fovea/insight/picture_levels.h"
+#include "fovea/model/random_filters.h"
 #include "fovea/report/picture_plate.h"
 #include "fovea/report/table.h"
 
@@ -34,9 +35,9 @@ OptionList describe(TextureOptions& o) {
               1,
               65536},
              {"--layers", "A,B",
-              "layers whose statistics are kept; else relu1_1, pool1, pool2, pool3, pool4 of VGG; all: a plate with "
-              "one, "
-              "two … all of these",
+              "layers whose statistics are kept; else relu1_1, pool1, pool2, pool3, pool4 of VGG (of random filters "
+              "those "
+              "that are not too large for the source); all: a plate with one, two … all of these",
               &o.layers},
              {"--layer-weights", "A,B", "weights of the layers; else equal", &o.layer_weights},
              {"--steps", "N", "steps of the descent", &o.steps, false, {}, 1, 1e6},
@@ -75,6 +76,12 @@ PictureSize parse_size(const std::string& text, const Image& source, int64_t sou
   return {number(std::string_view(text).substr(0, cross)), number(std::string_view(text).substr(cross + 1))};
 }
 
+// The longer side of the source as it is looked at.
+int64_t looked_at_side(const TextureOptions& o, const Image& source) {
+  const PictureSize size = fitted_size(source, o.source_size);
+  return std::max(size.width, size.height);
+}
+
 struct Work {
   const TextureOptions& options;
   const Model& model;
@@ -84,12 +91,15 @@ struct Work {
   size_t memory;
 };
 
-TextureSettings settings_of(const TextureOptions& o, const Image& source) {
+TextureSettings settings_of(const TextureOptions& o, const Model& model, const Image& source) {
   TextureSettings s;
   s.layer_weights = parse_numbers(o.layer_weights, "--layer-weights");
   s.form = o.statistics;
   s.pooling = o.pooling;
-  s.normalised_weights = !o.keep_weights;
+  // Random filters have one norm. Scaled to a mean answer of 1 those that find nothing in the source, which is noise to
+  // them, would count as much as those that know it.
+  s.normalised_weights = !o.keep_weights && !is_random_filters(model);
+  s.relative = !s.normalised_weights && !has_published_texture_layers(model);
   s.rule.update = o.optimiser;
   s.rule.rate = o.rate > 0 ? o.rate : o.optimiser == "adam" ? 10 : 1;
   s.rule.history = o.history;
@@ -103,7 +113,7 @@ TextureSettings settings_of(const TextureOptions& o, const Image& source) {
 }
 
 TextureSynthesis synthesis_of(const Context& context, const Work& work, std::vector<std::string> layers) {
-  TextureSettings settings = settings_of(work.options, work.source);
+  TextureSettings settings = settings_of(work.options, work.model, work.source);
   if (layers.size() < settings.layer_weights.size()) settings.layer_weights.resize(layers.size());
   settings.layers = std::move(layers);
   const int64_t width = settings.width, height = settings.height;
@@ -116,8 +126,9 @@ TextureSynthesis synthesis_of(const Context& context, const Work& work, std::vec
 }
 
 // Whether it is worked on in tiles.
-bool note_estimate(const Context& context, const TextureSynthesis& texture) {
+bool note_estimate(const Context& context, const TextureSynthesis& texture, size_t limit) {
   const LossEstimate e = texture.estimate();
+  require_room(limit, e.bytes, fmt::format("{}x{}", texture.settings().width, texture.settings().height));
   context.note(fmt::format("{}x{}: about {} of memory{}", texture.settings().width, texture.settings().height,
                            short_bytes(static_cast<double>(e.bytes)),
                            e.tiling.tiled ? fmt::format(" with {} tiles of {}x{}", e.tiling.count(),
@@ -140,12 +151,12 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
   const TextureOptions& o = work.options;
   TextureSynthesis texture = synthesis_of(context, work, layers);
   TextureOptions recorded = o;
-  if (note_estimate(context, texture) && o.memory.empty()) recorded.memory = memory_text(work.memory);
+  if (note_estimate(context, texture, work.memory) && o.memory.empty()) recorded.memory = memory_text(work.memory);
   const PictureRecord record = picture_record("texture", recorded, work.model, {o.image});
+  TextureOptions given = o, defaults;
   std::vector<std::string> typed = {"fovea"};
   typed.insert(typed.end(), record.command.begin(), record.command.end());
-  typed.insert(typed.end(), {"-o", o.output});
-  if (!o.report.empty()) typed.insert(typed.end(), {"--report", o.report});
+  for (std::string& word : placements_of(describe(given), describe(defaults))) typed.push_back(std::move(word));
   PictureSynthesis* running = nullptr;
   PictureRun run(
       {.output = o.output,
@@ -195,8 +206,11 @@ Report single(const Context& context, const Work& work, const std::vector<std::s
 }
 
 TextureRung rung(const Context& context, const Work& work, const std::vector<std::string>& layers, size_t index,
-                 size_t count) {
+                 size_t count, bool& tiled) {
   TextureSynthesis texture = synthesis_of(context, work, layers);
+  const LossEstimate e = texture.estimate();
+  require_room(work.memory, e.bytes, fmt::format("{}x{}", texture.settings().width, texture.settings().height));
+  tiled = tiled || e.tiling.tiled;
   PictureSynthesis synthesis = texture.synthesis(context);
   TextureRung result;
   result.name = index == 0 ? layers[0] : "+ " + layers.back();
@@ -224,10 +238,11 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
   std::vector<PlatePicture> pictures = {{fitted(work.source, looked_at), {"the texture"}}};
   Json rungs = Json::array();
   std::vector<TextureRung> done;
+  bool tiled = false;
   const auto began = std::chrono::steady_clock::now();
   for (size_t k = 0; k < layers.size() && !context.cancelled(); ++k) {
     const std::vector<std::string> some(layers.begin(), layers.begin() + static_cast<int64_t>(k) + 1);
-    const TextureRung& r = done.emplace_back(rung(context, work, some, k, layers.size()));
+    const TextureRung& r = done.emplace_back(rung(context, work, some, k, layers.size(), tiled));
     const double first = r.losses.empty() ? 0 : r.losses.front(), last = r.losses.empty() ? 0 : r.losses.back();
     const std::string faint = fmt::format("loss {:.3g} to {:.3g}{}", first, last, r.finished ? "" : ", stopped");
     pictures.push_back({r.picture, {r.name, faint}});
@@ -236,10 +251,12 @@ Report ladder(const Context& context, const Work& work, const std::vector<std::s
   plate.tile = std::max(160, std::max(pictures.back().image.width(), pictures.back().image.height()));
   plate.rows = in_rows(std::move(pictures), plate_columns(static_cast<int>(layers.size()) + 1));
   const Image picture = draw_plate(plate);
-  const PictureRecord record = picture_record("texture", o, work.model, {o.image});
+  TextureOptions recorded = o;
+  if (tiled && o.memory.empty()) recorded.memory = memory_text(work.memory);
+  const PictureRecord record = picture_record("texture", recorded, work.model, {o.image});
   write_recorded(o.output, picture, record, {}, caption_of(work, layers));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
-  TextureSettings settings = settings_of(o, work.source);
+  TextureSettings settings = settings_of(o, work.model, work.source);
   settings.layers = layers;
   if (!o.report.empty()) write_page(o.report, ladder_page(o, settings, record, picture, done, seconds.count()));
   Report report;
@@ -263,17 +280,21 @@ Report run(const Context& outer, const TextureOptions& o) {
   require(o.depth == 8 || o.depth == 16, ErrorKind::usage, "--depth {}: expected 8 or 16", o.depth);
   Context context = outer;
   context.seed = static_cast<uint64_t>(o.seed);
+  const ResumedThreads threads(context, o.resume);
   PlanBook book(plans_for(o.plan, o.resume));
   const Image source = read_picture(context, o.image, "a picture of a texture");
   Model model = style_model(context, o.model);
   const bool all = o.layers == "all";
-  const std::vector<std::string> layers = o.layers.empty() || all ? texture_layers_of(model) : parse_names(o.layers);
+  const std::vector<std::string> layers = all || (o.layers.empty() && !is_random_filters(model))
+                                              ? texture_layers_of(model)
+                                          : o.layers.empty() ? random_filter_layers(looked_at_side(o, source))
+                                                             : parse_names(o.layers);
   keep_weights_of(model, layers);
   const Engine engine(o.engine);
   require(all || o.layer_weights.empty() || parse_numbers(o.layer_weights, "--layer-weights").size() == layers.size(),
           ErrorKind::usage, "--layer-weights {}: expected one for each of {} layers ({})", o.layer_weights,
           layers.size(), fmt::join(layers, ", "));
-  const Work work{o, model, engine, source, book, memory_limit(o.memory, o.resume)};
+  const Work work{o, model, engine, source, book, memory_limit(o.memory, o.resume, o.plan)};
   return all ? ladder(context, work, layers) : single(context, work, layers);
 }
 

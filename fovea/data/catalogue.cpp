@@ -1,5 +1,6 @@
 // Weights: torchvision 0.14, torchvision/models/*.py; the eight digits in a file's name begin its SHA-256. VGG of
-// Oxford for PyTorch: J. Johnson, web.eecs.umich.edu/~justincj. Data sets: the MD5 sums that torchvision and the
+// Oxford for PyTorch: J. Johnson, web.eecs.umich.edu/~justincj. GoogLeNet of BVLC and its SHA-1:
+// github.com/BVLC/caffe, models/bvlc_googlenet/readme.md. Data sets: the MD5 sums that torchvision and the
 // publishers (yann.lecun.com/exdb/mnist, github.com/zalandoresearch/fashion-mnist, cs.toronto.edu/~kriz/cifar.html)
 // name.
 #include "fovea/data/catalogue.h"
@@ -33,6 +34,18 @@ CatalogueEntry weights(std::string name, std::string file, int64_t parameters, s
   return entry;
 }
 
+// DeepDream's network, with the two heads that it was trained with.
+CatalogueEntry googlenet_of_bvlc() {
+  CatalogueEntry entry{"googlenet_bvlc", Kind::weights, "weights", "GoogLeNet of BVLC (Caffe), DeepDream's", {}, {}};
+  entry.files.push_back({"bvlc_googlenet.caffemodel",
+                         {"http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel"},
+                         {Checksum::Kind::sha1, "405fc5acd08a3bb12de8ee5e23a96bec22f08204"},
+                         0,
+                         4 * 13378280,
+                         ""});
+  return entry;
+}
+
 std::vector<CatalogueEntry> weight_entries() {
   const std::string michigan = "https://web.eecs.umich.edu/~justincj/models/";
   return {
@@ -58,6 +71,7 @@ std::vector<CatalogueEntry> weight_entries() {
               "ResNet-101, torchvision, second weights (short side 232)"),
       weights("resnet152_v2", "resnet152-f82ba261.pth", 60192808,
               "ResNet-152, torchvision, second weights (short side 232)"),
+      googlenet_of_bvlc(),
       weights("googlenet", "googlenet-1378be20.pth", 13004888, "GoogLeNet with batch norm and heads, torchvision"),
       weights("squeezenet1_0", "squeezenet1_0-b66bff10.pth", 1248424, "SqueezeNet 1.0, torchvision"),
       weights("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", 1235496, "SqueezeNet 1.1, torchvision"),

@@ -42,18 +42,29 @@ std::string finished(const EVP_MD_CTX* running) {
 
 std::string to_string(const Checksum& checksum) {
   if (checksum.kind == Checksum::Kind::none) return "any";
-  const bool sha = checksum.kind == Checksum::Kind::sha256;
-  return fmt::format("{} {}{}", sha ? "SHA-256" : "MD5", checksum.hex,
-                     checksum.hex.size() < (sha ? 64 : 32) ? "…" : "");
+  const bool sha256 = checksum.kind == Checksum::Kind::sha256, sha1 = checksum.kind == Checksum::Kind::sha1;
+  return fmt::format("{} {}{}",
+                     sha256 ? "SHA-256"
+                     : sha1 ? "SHA-1"
+                            : "MD5",
+                     checksum.hex,
+                     checksum.hex.size() < (sha256 ? 64
+                                            : sha1 ? 40
+                                                   : 32)
+                         ? "…"
+                         : "");
 }
 
 struct Digest::State {
   Context sha256 = begun(EVP_sha256());
-  Context md5;
+  Checksum::Kind kind = Checksum::Kind::sha256;
+  Context other;  // the wanted sum of the others
 };
 
 Digest::Digest(Checksum::Kind wanted) : state_(std::make_unique<State>()) {
-  if (wanted == Checksum::Kind::md5) state_->md5 = begun(EVP_md5());
+  state_->kind = wanted;
+  if (wanted == Checksum::Kind::md5) state_->other = begun(EVP_md5());
+  if (wanted == Checksum::Kind::sha1) state_->other = begun(EVP_sha1());
 }
 Digest::~Digest() = default;
 Digest::Digest(Digest&&) noexcept = default;
@@ -61,24 +72,32 @@ Digest& Digest::operator=(Digest&&) noexcept = default;
 
 void Digest::add(std::span<const std::byte> bytes) {
   bool good = EVP_DigestUpdate(state_->sha256.get(), bytes.data(), bytes.size()) == 1;
-  if (state_->md5) good = EVP_DigestUpdate(state_->md5.get(), bytes.data(), bytes.size()) == 1 && good;
+  if (state_->other) good = EVP_DigestUpdate(state_->other.get(), bytes.data(), bytes.size()) == 1 && good;
   require(good, ErrorKind::internal, "libcrypto cannot compute a checksum");
 }
 
 std::string Digest::sha256() const { return finished(state_->sha256.get()); }
 std::string Digest::md5() const {
-  require(state_->md5 != nullptr, ErrorKind::internal, "this digest was not asked for MD5");
-  return finished(state_->md5.get());
+  require(state_->kind == Checksum::Kind::md5, ErrorKind::internal, "this digest was not asked for MD5");
+  return finished(state_->other.get());
+}
+std::string Digest::sha1() const {
+  require(state_->kind == Checksum::Kind::sha1, ErrorKind::internal, "this digest was not asked for SHA-1");
+  return finished(state_->other.get());
 }
 
 bool Digest::is(const Checksum& expected) const {
   if (expected.kind == Checksum::Kind::none) return true;
-  return (expected.kind == Checksum::Kind::sha256 ? sha256() : md5()).starts_with(expected.hex);
+  const std::string sum = expected.kind == Checksum::Kind::sha256 ? sha256()
+                          : expected.kind == Checksum::Kind::sha1 ? sha1()
+                                                                  : md5();
+  return sum.starts_with(expected.hex);
 }
 
 std::string Digest::describe(const Checksum& expected) const {
-  return to_string(expected.kind == Checksum::Kind::md5 ? Checksum{expected.kind, md5()}
-                                                        : Checksum{Checksum::Kind::sha256, sha256()});
+  if (expected.kind == Checksum::Kind::md5) return to_string(Checksum{expected.kind, md5()});
+  if (expected.kind == Checksum::Kind::sha1) return to_string(Checksum{expected.kind, sha1()});
+  return to_string(Checksum{Checksum::Kind::sha256, sha256()});
 }
 
 Digest digest_of(const std::filesystem::path& path, Checksum::Kind wanted, const std::function<void(int64_t)>& each) {

@@ -181,7 +181,7 @@ int64_t Dream::fitting_tile(int64_t height, int64_t width, size_t bytes) const {
   fail(ErrorKind::usage,
        "a picture of {}x{} needs more than the {} of memory that may be used, even in tiles of {} pixels: make it "
        "smaller (--size), or allow more (--memory)",
-       height, width, mebibytes(bytes), kLeastTile);
+       width, height, mebibytes(bytes), kLeastTile);
 }
 
 bool Dream::can_see(int64_t height, int64_t width, std::string& why) const {

@@ -1,5 +1,6 @@
 // Average pooling    max_pool → average_pool over the same windows, padding not counted
 // Replicated edges   conv(x, pad P) → conv(pad(x, edge, P), pad 0) for convolutions that see the picture itself
+// Folded batch norms w' = w · γ/√(σ² + ε), b' = (b − μ) · γ/√(σ² + ε) + β, by output channel
 // Normalised weights w'_ji = w_ji · s_i / s_j, b'_j = b_j / s_j, with s_j the mean answer of unit j over all positions
 // of the
 //                    pictures (s of the picture's own channels: 1). ReLU and pooling commute with positive factors, so
@@ -7,6 +8,7 @@
 #include "fovea/insight/feature_network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -17,7 +19,9 @@
 #include "fovea/model/conventions.h"
 #include "fovea/model/layers.h"
 #include "fovea/ops/average_pool.h"
+#include "fovea/ops/batch_norm.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/input.h"
 #include "fovea/ops/max_pool.h"
 #include "fovea/ops/mul.h"
 #include "fovea/ops/pad.h"
@@ -102,6 +106,89 @@ Model with_replicated_edges(const Model& model) {
 
 namespace {
 
+// A batch norm that becomes part of the convolution before it.
+struct Folded {
+  int conv = -1, norm = -1;
+};
+
+std::vector<Folded> foldable(const Model& model, std::span<const std::string> kept) {
+  const Graph& graph = model.graph;
+  std::set<int> stays;
+  for (const std::string& name : kept) stays.insert(find_layer(model, name).node);
+  for (const NamedValue& output : graph.outputs) stays.insert(output.value.node);
+  const auto every_use = uses(graph);
+  const auto is_weight = [&](Value v) {
+    return v && graph.node(v).op == &ops::parameter && model.weights.contains(graph.node(v).name) &&
+           every_use[static_cast<size_t>(v.node)][0].size() == 1;
+  };
+  std::vector<Folded> result;
+  for (int i = 0; i < graph.size(); ++i) {
+    const Node& norm = graph.node(i);
+    if (norm.op != &ops::batch_norm) continue;
+    const int before = norm.inputs[0].node;
+    const Node& conv = graph.node(before);
+    bool fits = conv.op == &ops::conv && every_use[static_cast<size_t>(before)][0].size() == 1 &&
+                !stays.contains(before) && is_weight(conv.inputs[1]) &&
+                (conv.inputs.size() < 3 || !conv.inputs[2] || is_weight(conv.inputs[2]));
+    for (size_t k = 1; k < 5; ++k) fits = fits && is_weight(norm.inputs[k]);
+    if (fits) result.push_back({before, i});
+  }
+  return result;
+}
+
+// w and b of the convolution that does both.
+std::pair<Tensor, Tensor> folded_weights(const Model& model, const Node& conv, const Node& norm) {
+  const auto values = [&](Value v) { return model.weights.at(model.graph.node(v).name).cast(DType::f64); };
+  const Tensor gamma = values(norm.inputs[1]), beta = values(norm.inputs[2]), mean = values(norm.inputs[3]),
+               variance = values(norm.inputs[4]);
+  const double epsilon = norm.attributes.as<BatchNormAttributes>().epsilon;
+  Tensor w = model.weights.at(model.graph.node(conv.inputs[1]).name).cast(DType::f32);
+  Tensor b(DType::f32, {w.size(0)});
+  const bool biased = conv.inputs.size() > 2 && conv.inputs[2];
+  const Tensor before = biased ? values(conv.inputs[2]) : Tensor(DType::f64, {w.size(0)});
+  const auto to = w.data<float>();
+  const int64_t each = w.count() / w.size(0);
+  for (int64_t o = 0; o < w.size(0); ++o) {
+    const double factor = gamma.at(o) / std::sqrt(variance.at(o) + epsilon);
+    for (int64_t k = o * each; k < (o + 1) * each; ++k) {
+      float& value = to[static_cast<size_t>(k)];
+      value = static_cast<float>(static_cast<double>(value) * factor);
+    }
+    b.set(o, (before.at(o) - mean.at(o)) * factor + beta.at(o));
+  }
+  return {w, b};
+}
+
+}  // namespace
+
+Model with_folded_batch_norms(const Model& model, std::span<const std::string> kept) {
+  const std::vector<Folded> all = foldable(model, kept);
+  if (all.empty()) return model;
+  std::map<int, const Folded*> by_conv, by_norm;
+  for (const Folded& f : all) by_conv[f.conv] = by_norm[f.norm] = &f;
+  Model result{{}, model.weights, model.meaning};
+  const Mapping mapping = copy(model.graph, result.graph, [&](int index, std::span<const Value> inputs) {
+    if (by_norm.contains(index)) return std::vector<Value>{inputs[0]};
+    const auto found = by_conv.find(index);
+    if (found == by_conv.end()) return std::vector<Value>{};
+    const Node& conv = model.graph.node(index);
+    const Node& norm = model.graph.node(found->second->norm);
+    auto [w, b] = folded_weights(model, conv, norm);
+    const std::string bias = conv.name + ".folded_bias";
+    result.weights[model.graph.node(conv.inputs[1]).name] = std::move(w);
+    const Value more = parameter(result.graph, bias, {DType::f32, b.shape()});
+    result.weights[result.graph.node(more).name] = std::move(b);
+    result.meaning.aliases.emplace_back(norm.name, conv.name);
+    return std::vector<Value>{
+        result.graph.add(ops::conv, {inputs[0], inputs[1], more}, conv.attributes, conv.name, conv.origin)};
+  });
+  for (const NamedValue& output : model.graph.outputs)
+    result.graph.outputs.push_back({output.name, mapping(output.value)});
+  return result;
+}
+
+namespace {
+
 // A convolution and the layer whose mean answers it is scaled by: its ReLU where one follows.
 struct Scaled {
   int conv = -1, answers = -1;
@@ -114,9 +201,10 @@ bool is_positive_factor(const Graph& graph, const Node& node) {
   return factor && factor->count() == 1 && factor->at(0) > 0;
 }
 
-// The convolutions of a chain from the picture to a layer.
-std::vector<Scaled> chain_to(const Model& model, Value layer) {
-  const std::vector<Value> wants = {layer};
+// The convolutions of the chains from the picture to the layers.
+std::vector<Scaled> chains_to(const Model& model, std::span<const std::string> layers) {
+  std::vector<Value> wants;
+  for (const std::string& name : layers) wants.push_back(find_layer(model, name));
   const std::vector<bool> needed = reachable(model.graph, wants);
   const Value picture = picture_input(model);
   std::vector<Scaled> chain;
@@ -204,10 +292,10 @@ std::vector<Image> varied_pictures() {
   return pictures;
 }
 
-Model with_normalised_weights(const Context& context, const Model& model, std::string_view layer,
+Model with_normalised_weights(const Context& context, const Model& model, std::span<const std::string> layers,
                               std::span<const Tensor> pictures, Backend& backend, const CompileOptions& options) {
   require(!pictures.empty(), ErrorKind::usage, "weights are normalised by the answers to pictures: there are none");
-  const std::vector<Scaled> chain = chain_to(model, find_layer(model, layer));
+  const std::vector<Scaled> chain = chains_to(model, layers);
   const auto means = mean_answers(context, model, chain, pictures, backend, options);
   Model result = model;
   std::set<std::string> scaled;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -129,6 +130,13 @@ int64_t PreimageSettings::steps() const {
 }
 
 size_t available_memory() {
+  if (const char* given = std::getenv("FOVEA_MEMORY"); given && *given) {
+    char* end = nullptr;
+    const unsigned long long mebibytes = std::strtoull(given, &end, 10);
+    require(*end == 0 && mebibytes > 0 && mebibytes < (1ull << 40), ErrorKind::usage,
+            "FOVEA_MEMORY is \"{}\", expected a number of MiB", given);
+    return static_cast<size_t>(mebibytes) << 20;
+  }
   std::ifstream file("/proc/meminfo");
   std::string line;
   while (std::getline(file, line)) {

@@ -63,7 +63,8 @@ struct Preimages {
   double step_seconds = 0;                  // median time of a step: forward, backward and update
 };
 
-// Bytes that the free memory of this machine holds now; 0 where that is not known.
+// Bytes that the free memory of this machine holds now; 0 where that is not known. FOVEA_MEMORY, a number of MiB, is
+// taken for it where it is set: in a container the system tells of the whole machine's.
 size_t available_memory();
 
 class Preimage {

@@ -144,10 +144,13 @@ constexpr double kVggContent = 5.5e5;
 double StyleTransfer::Parts::style_scale(size_t layer, const MapSums& target) const {
   const double square = settings.relative || scaled ? mean_square(target) : 0;
   if (!(square > 0)) return 1;
-  if (settings.relative) return 1 / square;
-  // Gram matrices over N · M grow as square / N where units answer alike; the distances of w2 as square.
+  // The distances of w2 grow as square, those of Gram matrices as its square; johnson divides these by N² besides.
+  const bool johnson = settings.style_form == "johnson";
+  const auto channels = static_cast<double>(target.channels);
+  if (settings.relative)
+    return settings.style_form == "w2" ? 1 / square : (johnson ? channels * channels : 1) / (square * square);
   const size_t k = std::min(layer, kVggSquares.size() - 1);
-  const double ratio = kVggSquares[k] / square, width = static_cast<double>(target.channels) / kVggChannels[k];
+  const double ratio = kVggSquares[k] / square, width = johnson ? channels / kVggChannels[k] : 1;
   return settings.style_form == "w2" ? ratio : ratio * ratio * width * width;
 }
 
@@ -323,8 +326,10 @@ StyleTransfer::StyleTransfer(const Context& context, const Model& model, StyleSe
     for (const StyleInput& s : p.styles)
       pictures.push_back(picture_levels(fitted(s.picture, fitted_size(s.picture, 256)), p.how()));
     for (const Image& picture : varied_pictures()) pictures.push_back(picture_levels(picture, p.how()));
-    p.model = with_normalised_weights(whole, p.model, p.settings.style_layers.back(), pictures, *p.engine.backend,
-                                      p.capture_options());
+    std::vector<std::string> looked_at = p.settings.style_layers;
+    looked_at.insert(looked_at.end(), p.settings.content_layers.begin(), p.settings.content_layers.end());
+    p.model = with_normalised_weights(whole, with_folded_batch_norms(p.model, looked_at), looked_at, pictures,
+                                      *p.engine.backend, p.capture_options());
   }
   if (p.settings.pooling == "average") p.model = with_average_pooling(p.model);
   if (p.settings.replicated_edges) p.model = with_replicated_edges(p.model);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -41,6 +42,8 @@ struct TextureSynthesis::Parts {
 
 namespace {
 
+constexpr std::array kPublished = {"relu1_1", "pool1", "pool2", "pool3", "pool4"};
+
 // The reach of the layers beyond a position's own pixels, as whole strides of the deepest.
 void measure_reach(const Model& model, const std::vector<std::string>& layers, int64_t& wrap, int64_t& stride) {
   const auto fields = receptive_fields(model.graph, picture_input(model));
@@ -65,10 +68,12 @@ bool named(const Model& model, std::string_view name) {
 
 }  // namespace
 
+bool has_published_texture_layers(const Model& model) {
+  return std::all_of(kPublished.begin(), kPublished.end(), [&](const char* name) { return named(model, name); });
+}
+
 std::vector<std::string> texture_layers_of(const Model& model) {
-  const std::vector<std::string> published = {"relu1_1", "pool1", "pool2", "pool3", "pool4"};
-  if (std::all_of(published.begin(), published.end(), [&](const std::string& n) { return named(model, n); }))
-    return published;
+  if (has_published_texture_layers(model)) return {kPublished.begin(), kPublished.end()};
   return style_layers_of(model).style;
 }
 
@@ -156,7 +161,8 @@ TextureSynthesis::TextureSynthesis(const Context& context, const Model& model, T
     options.exact = p.engine.options.exact;
     std::vector<Tensor> pictures = {picture_levels(p.source, p.how())};
     for (const Image& picture : varied_pictures()) pictures.push_back(picture_levels(picture, p.how()));
-    p.model = with_normalised_weights(whole, p.model, p.settings.layers.back(), pictures, *p.engine.backend, options);
+    p.model = with_normalised_weights(whole, with_folded_batch_norms(p.model, p.settings.layers), p.settings.layers,
+                                      pictures, *p.engine.backend, options);
   }
   if (p.settings.pooling == "average") p.model = with_average_pooling(p.model);
   if (p.settings.tileable) {

@@ -26,7 +26,9 @@ struct TextureSettings {
   double noise_uniform = 128;
 };
 
-// relu1_1, pool1, pool2, pool3, pool4 where the network has layers of these names, else style_layers_of.
+// Whether the network has the paper's layers: relu1_1, pool1, pool2, pool3, pool4 of VGG.
+bool has_published_texture_layers(const Model& model);
+// These where it has them, else style_layers_of.
 std::vector<std::string> texture_layers_of(const Model& model);
 
 class TextureSynthesis {

@@ -7,11 +7,13 @@
 #include "fovea/base/rng.h"
 #include "fovea/model/preprocess.h"
 #include "fovea/model/zoo/network_builder.h"
+#include "fovea/ops/pad.h"
 
 namespace fovea {
 
 namespace {
 
+constexpr const char* kName = "random filters";
 constexpr int kScales = 5;
 constexpr int64_t kFilters = 64, kFirst = 7, kSecond = 3, kInput = 256;
 
@@ -43,6 +45,15 @@ Tensor thresholds(const Rng& rng) {
 
 }  // namespace
 
+bool is_random_filters(const Model& model) { return !model.meaning.trained && model.meaning.name == kName; }
+
+std::vector<std::string> random_filter_layers(int64_t side) {
+  std::vector<std::string> layers = {"style1"};
+  for (int scale = 2; scale <= kScales && 3 * (kFirst << (scale - 1)) <= side; ++scale)
+    layers.push_back(fmt::format("style{}", scale));
+  return layers;
+}
+
 Model random_filters(uint64_t seed) {
   const Rng rng = Rng(seed).fork("random filters");
   Model model;
@@ -51,16 +62,21 @@ Model random_filters(uint64_t seed) {
   const auto layer = [&](const std::string& name, Value in, int64_t kernel) {
     model.weights[name + ".weight"] = filters({kFilters, net.channels(in), kernel, kernel}, rng.fork(name + ".weight"));
     model.weights[name + ".bias"] = thresholds(rng.fork(name + ".bias"));
-    return net.conv(name, in, kFilters, {kernel}, {.pad = {kernel / 2}});
+    const int64_t around = kernel / 2;
+    const Value mirrored = pad(net.graph, in, {0, 0, around, around}, {0, 0, around, around}, {.mode = "symmetric"});
+    return net.conv(name, net.named(name + " mirrored", mirrored), kFilters, {kernel});
   };
   for (int scale = 1; scale <= kScales; ++scale) {
-    if (scale > 1) x = net.average_pool(fmt::format("half{}", scale), x, {.kernel = {2}, .stride = {2}});
+    if (scale > 1) {
+      x = net.average_pool(fmt::format("smooth{}", scale), x, {.kernel = {3}, .pad = {1}});
+      x = net.average_pool(fmt::format("half{}", scale), x, {.kernel = {2}, .stride = {2}});
+    }
     const Value first = net.relu(fmt::format("style{}", scale), layer(fmt::format("filters{}_1", scale), x, kFirst));
     const std::string name = scale == 2 ? "content" : fmt::format("pairs{}", scale);
     net.output(name + " maps", net.relu(name, layer(fmt::format("filters{}_2", scale), first, kSecond)));
   }
   model.graph = std::move(net.graph);
-  model.meaning.name = "random filters";
+  model.meaning.name = kName;
   model.meaning.description = "Random filters at five scales";
   model.meaning.trained = false;
   model.meaning.input = "input";

@@ -140,10 +140,12 @@ std::optional<std::vector<int64_t>> known_numbers(const Graph& graph, const Node
   return std::vector<int64_t>(values.begin(), values.end());
 }
 
-// Slices that go forwards, and padding of any kind: as everywhere here, positions beyond the border count as there.
+// Slices that go forwards, and padding but by the opposite edge: as everywhere here, positions beyond the border count
+// as there.
 std::optional<Fields> shifted(const Walk& walk, const Node& node) {
   const bool sliced = node.op == &ops::slice;
-  if ((!sliced && node.op != &ops::pad) || !walk.is_map(node.inputs[0]) || walk.of(node.inputs[0]).empty()) return {};
+  if (!sliced && (node.op != &ops::pad || node.attributes.as<PadAttributes>().mode == "wrap")) return {};
+  if (!walk.is_map(node.inputs[0]) || walk.of(node.inputs[0]).empty()) return {};
   const auto numbers = known_numbers(walk.graph, node, 1), axes = known_numbers(walk.graph, node, 3),
              steps = sliced ? known_numbers(walk.graph, node, 4) : std::vector<int64_t>();
   if (!numbers || !axes || !steps) return {};

@@ -1,5 +1,6 @@
 // pad: positions added before and after each axis; negative pads crop. constant: one value; reflect: … 2 1 [0 1 2] 1 0
-// …, repeated as often as needed; edge: 0 0 [0 1 2] 2 2; wrap: 1 2 [0 1 2] 0 1. The gradient of constant padding is
+// …, repeated as often as needed; symmetric: … 1 0 [0 1 2] 2 1 …, so that a window that moves over it touches every
+// element equally often; edge: 0 0 [0 1 2] 2 2; wrap: 1 2 [0 1 2] 0 1. The gradient of constant padding is
 // cropped; that of the other modes adds what stands at the added positions to the elements they repeat. Source: ONNX
 // Pad-19; numpy.pad.
 #include "fovea/ops/pad.h"
@@ -43,15 +44,16 @@ int64_t source(const std::string& mode, int64_t at, int64_t size) {
   if (at >= 0 && at < size) return at;
   if (mode == "constant") return kOutside;
   if (mode == "edge") return std::clamp<int64_t>(at, 0, size - 1);
-  const int64_t period = mode == "wrap" ? size : std::max<int64_t>(1, 2 * (size - 1));
+  const int64_t period = mode == "wrap" ? size : mode == "symmetric" ? 2 * size : std::max<int64_t>(1, 2 * (size - 1));
   const int64_t rest = ((at % period) + period) % period;
-  return rest < size ? rest : period - rest;
+  if (rest < size) return rest;
+  return mode == "symmetric" ? period - 1 - rest : period - rest;
 }
 
 Inferred infer(const Inference& in) {
   const std::string& mode = in.as<PadAttributes>().mode;
-  require(mode == "constant" || mode == "reflect" || mode == "edge" || mode == "wrap", ErrorKind::usage,
-          "mode is '{}', expected constant, reflect, edge or wrap", mode);
+  require(mode == "constant" || mode == "reflect" || mode == "symmetric" || mode == "edge" || mode == "wrap",
+          ErrorKind::usage, "mode is '{}', expected constant, reflect, symmetric, edge or wrap", mode);
   const Shape& from = in.shape(0);
   const std::vector<int64_t> axes = in.has(3) ? in.ints(3, "the axes to pad") : std::vector<int64_t>{};
   const Pads pads = spread(from, in.ints(1, "the padding"), in.has(3) ? &axes : nullptr);
@@ -121,7 +123,7 @@ void reference(const Call& call) {
 std::vector<Case> cases() {
   const Case::Input x{.type = {DType::f32, {2, 3, 4, 5}}}, value{.type = {DType::f32, {}}}, none{.given = false};
   std::vector<Case> result;
-  for (const std::string mode : {"constant", "reflect", "edge", "wrap"}) {
+  for (const std::string mode : {"constant", "reflect", "symmetric", "edge", "wrap"}) {
     const PadAttributes a{mode};
     result.push_back({.name = mode, .inputs = {x, known_ints({0, 0, 1, 2, 0, 1, 0, 3})}, .attributes = a});
     result.push_back({.name = mode + "_crop", .inputs = {x, known_ints({0, 1, -1, 2, 0, 0, 1, -2})}, .attributes = a});

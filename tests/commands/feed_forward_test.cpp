@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "fovea/backend/cpu/cpu.h"
@@ -152,6 +153,35 @@ TEST(FeedForward, ItsOptions) {
   run({}, o);
   const Image grey = read_image(o.output);
   for (int x = 0; x < grey.width(); ++x) EXPECT_LE(std::abs(grey.at(x, 7, 0) - grey.at(x, 7, 2)), 1);
+}
+
+// Bytes of memory that the process has now ("VmRSS:") or has had at most ("VmHWM:").
+double process_bytes(const std::string& what) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(what)) return 1024 * std::stod(line.substr(what.size()));
+  return 0;
+}
+
+TEST(FeedForward, TheMemoryThatIsToldIsTheMemoryThatIsTaken) {
+  const Folder folder;
+  for (const Painter& painter : {kPainters[0], kPainters[1]}) {
+    StyleOptions o = options(folder, painter);
+    o.size = 1000;
+    run({}, o);  // what is allocated once only
+    ModelOptions named;
+    named.model = golden(painter.file);
+    named.preprocess = painter.colours;
+    const Model model = painting_network(open({}, named), 900, 1000);
+    const auto told = static_cast<double>(painting_bytes(model, Engine(o.engine), 900, 1000, size_t{1} << 40));
+    std::ofstream("/proc/self/clear_refs") << "5";  // the most so far is forgotten
+    const double before = process_bytes("VmRSS:");
+    run({}, o);
+    const double taken = process_bytes("VmHWM:") - before;
+    ASSERT_GT(taken, 50e6) << painter.file;
+    EXPECT_GE(told, 0.95 * taken) << painter.file;
+    EXPECT_LE(told, 1.5 * taken) << painter.file;
+  }
 }
 
 TEST(FeedForward, WhatIsRefused) {

@@ -5,9 +5,12 @@
 #include <atomic>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "fovea/base/bytes.h"
+#include "fovea/base/parallel.h"
 #include "fovea/commands/again.h"
+#include "fovea/commands/command_line.h"
 #include "fovea/commands/dream.h"
 #include "fovea/commands/style.h"
 #include "fovea/commands/texture.h"
@@ -224,6 +227,79 @@ TEST(Resume, PicturesOnTheWay) {
   const TextPairs texts = png_text(Bytes::map(folder("out_2.png")));
   ASSERT_EQ(texts.size(), 1u);
   EXPECT_NE(texts[0].second.find("after 2 of 5 steps"), std::string::npos) << texts[0].second;
+}
+
+// The command that a stopped run says to go on with, as words.
+std::vector<std::string> resume_words(const std::string& notes, const std::string& after) {
+  const size_t at = notes.find(after);
+  EXPECT_NE(at, std::string::npos) << notes;
+  std::istringstream line(notes.substr(at + after.size(), notes.find('\n', at) - at - after.size()));
+  std::vector<std::string> words;
+  for (std::string word; line >> word;) words.push_back(word);
+  return words;
+}
+
+// Its line sets every option as the run had it: those that change the picture, and those that say which files come.
+template <class Options>
+void line_says_all(Options o, const std::string& command) {
+  Stopped first(1);
+  run(first.context, o);
+  const std::vector<std::string> words = resume_words(first.notes, "to go on: ");
+  ASSERT_GT(words.size(), 2u) << first.notes;
+  EXPECT_EQ(words[0], "fovea");
+  EXPECT_EQ(words[1], command);
+  Options typed, defaults;
+  set_options(describe(typed), std::span(words).subspan(2));
+  EXPECT_EQ(typed.resume, o.output + ".state");
+  EXPECT_EQ(arguments_of(describe(typed), describe(defaults)), arguments_of(describe(o), describe(defaults)));
+  EXPECT_EQ(placements_of(describe(typed), describe(defaults)), placements_of(describe(o), describe(defaults)));
+  run({}, typed);
+  EXPECT_FALSE(fs::exists(o.output + ".state"));
+}
+
+TEST(Resume, TheLineThatGoesOnSaysEveryOption) {
+  const Folder folder;
+  StyleOptions s = small_style(folder);
+  s.save_every = 3;
+  s.report = folder("out.html");
+  s.colours = "luminance";
+  line_says_all(s, "style");
+  EXPECT_TRUE(fs::exists(folder("out_3.png")));
+  EXPECT_TRUE(fs::exists(s.report));
+  TextureOptions t = small_texture(folder);
+  t.save_every = 2;
+  t.report = folder("texture.html");
+  t.keep_weights = true;
+  line_says_all(t, "texture");
+  EXPECT_TRUE(fs::exists(folder("out_4.png")));
+  DreamOptions d = small_dream(folder);
+  d.preview_every = 1000;
+  d.profile = true;
+  d.report = folder("dream.html");
+  line_says_all(d, "dream");
+}
+
+TEST(Resume, TheThreadsAreThoseItWasBegunWith) {
+  const Folder folder;
+  const auto with = [&](auto o) {
+    const int before = thread_count();
+    set_thread_count(1);
+    run({}, o);
+    const std::string whole = bytes_of(o.output);
+    Stopped first(2);
+    run(first.context, o);
+    set_thread_count(2);
+    o.resume = o.output + ".state";
+    Stopped never(100000);
+    run(never.context, o);
+    EXPECT_EQ(thread_count(), 2);
+    set_thread_count(before);
+    EXPECT_NE(never.notes.find("with 1 thread, as it was begun"), std::string::npos) << never.notes;
+    EXPECT_EQ(bytes_of(o.output), whole);
+  };
+  with(small_style(folder));
+  with(small_texture(folder));
+  with(small_dream(folder));
 }
 
 TEST(Resume, APictureOnTheWayThatCannotBeWrittenStopsNothing) {

@@ -103,14 +103,33 @@ TEST(StyleCommand, JohnsonsWeightsWorkForOtherNetworksToo) {
     StyleOptions o = small(folder);
     o.preset = "johnson";
     o.model.model = network;
-    o.steps = 40;
+    o.steps = 120;
     const Report report = run({}, o);
     const auto& stage = report.json->at("stages")[0];
     const double first = stage.at("loss").front(), last = stage.at("loss").back();
-    EXPECT_LT(last, 0.6 * first) << network;
+    EXPECT_LT(last, 0.75 * first) << network;
     EXPECT_LT(stage.at("terms_at_end").at("total variation").get<double>(), 0.5 * last) << network;
     const Image picture = read_image(o.output);
     EXPECT_GT(distance(picture, Image::own(48, 36, 3, std::vector<uint8_t>(48 * 36 * 3, 127))).mean, 5) << network;
+  }
+}
+
+// Each layer is counted relative to its answers, whatever form its statistics have: the style neither swamps the
+// content nor is lost, as both were where only w2 was divided rightly.
+TEST(StyleCommand, ModernsWeightsAreForEveryForm) {
+  const Folder folder;
+  for (const std::string& form : style_forms()) {
+    StyleOptions o = small(folder);
+    o.statistics = form;
+    o.first_size = 0;
+    o.steps = 2;
+    const auto json = *run({}, o).json;
+    double style = 0;
+    for (const auto& [name, value] : json.at("stages")[0].at("terms_at_end").items())
+      if (name.starts_with("style ")) style += value.get<double>();
+    // The distance of two pictures' statistics in parts of their size, weights adding up to 1.
+    EXPECT_GT(style, 0.002) << form;
+    EXPECT_LT(style, 3) << form;
   }
 }
 

@@ -10,11 +10,13 @@
 #include "fovea/base/bytes.h"
 #include "fovea/commands/again.h"
 #include "fovea/commands/picture_record.h"
+#include "fovea/data/drawn_painting.h"
 #include "fovea/data/drawn_scenes.h"
 #include "fovea/image/codec.h"
 #include "fovea/image/colour_transfer.h"
 #include "fovea/image/geometry.h"
 #include "fovea/insight/picture_levels.h"
+#include "fovea/model/random_filters.h"
 #include "tests/commands/picture_folder.h"
 #include "tests/thrown_message.h"
 
@@ -82,6 +84,7 @@ TEST(TextureCommand, ATileableOneHasNoSeam) {
   const Folder folder;
   TextureOptions o = small(folder);
   o.tileable = true;
+  o.layers = "style1,style2,style3,style4,style5";
   o.size = "50x40";
   o.steps = 30;
   std::string notes;
@@ -118,6 +121,107 @@ TEST(TextureCommand, HistogramsAreTheSources) {
     EXPECT_LT(std::abs(mean_of(matched, c) - mean_of(source, c)), std::abs(mean_of(plain, c) - mean_of(source, c)))
         << c;
   }
+}
+
+// How much steeper the steps between columns and rows are at multiples of `side` than elsewhere.
+double blockiness(const Image& picture, int side) {
+  double at = 0, elsewhere = 0;
+  int64_t many = 0, others = 0;
+  const auto look = [&](int i, int difference) {
+    (i % side == 0 ? at : elsewhere) += difference;
+    ++(i % side == 0 ? many : others);
+  };
+  for (int y = 1; y < picture.height(); ++y)
+    for (int x = 1; x < picture.width(); ++x)
+      for (int c = 0; c < 3; ++c) {
+        look(x, std::abs(picture.at(x, y, c) - picture.at(x - 1, y, c)));
+        look(y, std::abs(picture.at(x, y, c) - picture.at(x, y - 1, c)));
+      }
+  return at / static_cast<double>(many) / (elsewhere / static_cast<double>(others));
+}
+
+// What made issue of it: the blocks of 16x16 pixels that a large scale's positions are, and a palette that is the
+// source's own.
+TEST(TextureCommand, RandomFiltersMakeNoBlocks) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  write_image(folder("painting.png"), draw_painting(160, Rng(5)));
+  o.image = folder("painting.png");
+  o.source_size = 160;
+  o.layers = "style1,style2,style3,style4,style5";
+  o.steps = 40;
+  const Report report = run({}, o);
+  const Image picture = read_image(o.output), source = read_image(o.image);
+  for (const int side : {8, 16}) EXPECT_LT(blockiness(picture, side), 1.1) << side;
+  for (int c = 0; c < 3; ++c) EXPECT_NEAR(mean_of(picture, c), mean_of(source, c), 8) << c;
+  // Every scale counts: none holds nearly all of the loss at the end of the descent's beginning.
+  const auto& terms = report.json->at("stages")[0].at("terms_at_end");
+  const double all = report.json->at("stages")[0].at("loss").back();
+  for (const auto& [name, value] : terms.items()) EXPECT_LT(value.get<double>(), 0.8 * all) << name;
+}
+
+TEST(TextureCommand, RandomFiltersAreNoLargerThanAThirdOfTheSource) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  EXPECT_EQ(run({}, o).json->at("layers"), (std::vector<std::string>{"style1", "style2"}));
+  o.source_size = 90;
+  o.steps = 1;
+  EXPECT_EQ(run({}, o).json->at("layers"), (std::vector<std::string>{"style1", "style2", "style3"}));
+  o.layers = "style5";
+  EXPECT_EQ(run({}, o).json->at("layers"), (std::vector<std::string>{"style5"}));
+  EXPECT_EQ(random_filter_layers(1).size(), 1u);
+  EXPECT_EQ(random_filter_layers(256).size(), 4u);
+  EXPECT_EQ(random_filter_layers(5000).size(), 5u);
+}
+
+// Batch norms are folded, so its weights can be normalised.
+TEST(TextureCommand, ANetworkWithBatchNormsNeedsNoOption) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  o.model.model = "builtin:cifar10";
+  o.steps = 15;
+  const Report report = run({}, o);
+  const auto& losses = report.json->at("stages")[0].at("loss");
+  EXPECT_LT(losses.back().get<double>(), 0.8 * losses.front().get<double>());
+  const Image normalised = read_image(o.output);
+  o.keep_weights = true;
+  run({}, o);
+  EXPECT_NE(read_image(o.output), normalised);
+}
+
+// Pictures that were made whole are made whole again, whatever memory is free by then; or it is said that it is not.
+TEST(TextureCommand, AgainWithLittleMemoryLeft) {
+  const Folder folder;
+  TextureOptions o = small(folder);
+  o.size = "400";
+  o.layers = "style1";
+  o.steps = 2;
+  run({}, o);
+  const auto again = [&](const char* mebibytes) {
+    ::setenv("FOVEA_MEMORY", mebibytes, 1);
+    const std::string said = message_of([&] {
+      EXPECT_FALSE(run({}, AgainOptions{o.output, folder("again.png")}).failed);
+      EXPECT_EQ(bytes_of(o.output), bytes_of(folder("again.png")));
+    });
+    ::unsetenv("FOVEA_MEMORY");
+    return said;
+  };
+  // 70 % of it would ask for tiles.
+  const TextureOptions limited = [&] {
+    TextureOptions l = o;
+    l.output = folder("limited.png");
+    l.memory = "140M";
+    return l;
+  }();
+  std::string notes;
+  Context context;
+  context.log = [&](std::string_view note) { notes += std::string(note) + "\n"; };
+  run(context, limited);
+  ASSERT_NE(notes.find("tiles of"), std::string::npos) << notes;
+  EXPECT_EQ(again("200"), "nothing was thrown");
+  const std::string said = again("20");
+  EXPECT_NE(said.find("the picture was made in one piece: at 400x400 that takes about "), std::string::npos) << said;
+  EXPECT_NE(said.find("20.0 MiB is free now"), std::string::npos) << said;
 }
 
 TEST(TextureCommand, TheLadderIsAPlate) {

@@ -112,6 +112,13 @@ TEST(ChecksumTest, KnownSums) {
   digest.add(std::as_bytes(std::span(abc).subspan(1)));
   EXPECT_EQ(digest.sha256(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-4
   EXPECT_EQ(digest.md5(), "900150983cd24fb0d6963f7d28e17f72");                                     // RFC 1321
+  Digest other(Checksum::Kind::sha1);
+  other.add(std::as_bytes(std::span(abc)));
+  EXPECT_EQ(other.sha1(), "a9993e364706816aba3e25717850c26c9cd0d89d");  // FIPS 180-4
+  EXPECT_TRUE(other.is({Checksum::Kind::sha1, "a9993e36"}));
+  EXPECT_FALSE(other.is({Checksum::Kind::sha1, "a9993e37"}));
+  EXPECT_EQ(other.describe({Checksum::Kind::sha1, ""}), "SHA-1 a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_THROW(other.md5(), Error);
   EXPECT_TRUE(digest.is({Checksum::Kind::sha256, "ba7816bf"}));
   EXPECT_FALSE(digest.is({Checksum::Kind::sha256, "ba7816be"}));
 }
@@ -468,13 +475,15 @@ TEST(CatalogueTest, EveryEntryIsComplete) {
     for (const CatalogueFile& file : entry.files) {
       EXPECT_FALSE(file.addresses.empty()) << file.name;
       for (const std::string& address : file.addresses) EXPECT_TRUE(address.ends_with("/" + file.name)) << address;
-      const size_t digits = file.checksum.kind == Checksum::Kind::sha256 ? 8 : 32;
+      const Checksum::Kind kind = file.checksum.kind;
+      const size_t digits = kind == Checksum::Kind::sha256 ? 8 : kind == Checksum::Kind::sha1 ? 40 : 32;
       EXPECT_EQ(file.checksum.hex.size(), digits) << file.name;
     }
   }
   EXPECT_EQ(find_entry("resnet50-0676ba61.pth"), find_entry("resnet50"));
   EXPECT_EQ(find_entry("vgg19-dcbb9e9d"), find_entry("vgg19"));
   EXPECT_EQ(find_entry("alexnet")->files[0].checksum.hex, "7be5be79");
+  EXPECT_EQ(find_entry("bvlc_googlenet.caffemodel"), find_entry("googlenet_bvlc"));
   EXPECT_FALSE(entry_of_file_name("plain.pth"));
   EXPECT_FALSE(entry_of_file_name("a/b-12345678.pth"));
 }

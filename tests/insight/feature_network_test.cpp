@@ -4,15 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "fovea/base/error.h"
 #include "fovea/insight/picture_loss.h"
+#include "fovea/insight/style.h"
+#include "fovea/model/random_filters.h"
+#include "fovea/model/zoo/network_builder.h"
 #include "tests/insight/small_loss_networks.h"
 
 namespace fovea {
 namespace {
 
 const Context kQuiet;
+const std::vector<std::string> kDeepest = {"d"};
 
 Tensor maps_of(const Model& model, const std::string& layer, const Tensor& levels) {
   return capture(kQuiet, model, levels, {{.layer = layer, .maps = true, .sums = false}}, reference_backend(),
@@ -61,7 +66,7 @@ TEST(FeatureNetwork, NormalisedUnitsAnswerOneOnAverage) {
   const Model model = with_average_pooling(small_vgg());
   const Tensor pictures[] = {formula_levels("one", 18, 20), formula_levels("two", 24, 16)};
   const Model now =
-      with_normalised_weights(kQuiet, model, "d", pictures, reference_backend(), {.exact = true, .tune = false});
+      with_normalised_weights(kQuiet, model, kDeepest, pictures, reference_backend(), {.exact = true, .tune = false});
   for (const char* layer : {"a", "b", "c", "d"}) {
     std::vector<double> before, after;
     double positions = 0;
@@ -85,11 +90,80 @@ TEST(FeatureNetwork, NormalisedUnitsAnswerOneOnAverage) {
     }
     EXPECT_GT(alive, 4) << layer;
   }
-  EXPECT_THROW(with_normalised_weights(kQuiet, model, "d", {}, reference_backend()), Error);
+  EXPECT_THROW(with_normalised_weights(kQuiet, model, kDeepest, {}, reference_backend()), Error);
   try {
-    with_normalised_weights(kQuiet, small_inception(), "d", pictures, reference_backend());
+    with_normalised_weights(kQuiet, small_inception(), kDeepest, pictures, reference_backend());
     FAIL();
   } catch (const Error& e) { EXPECT_NE(e.message().find("chains"), std::string::npos) << e.message(); }
+}
+
+// Layers of several branches are scaled together.
+TEST(FeatureNetwork, EveryBranchIsNormalised) {
+  const Model model = random_filters(3);
+  const std::vector<std::string> layers = style_layers_of(model).style;
+  const Tensor pictures[] = {formula_levels("one", 96, 96), formula_levels("two", 96, 112)};
+  const Model now =
+      with_normalised_weights(kQuiet, model, layers, pictures, reference_backend(), {.exact = true, .tune = false});
+  for (const std::string& layer : layers) {
+    std::vector<double> before(64), after(64);
+    double positions = 0, layer_mean = 0;
+    const auto add = [&](const Model& from, const Tensor& picture, std::vector<double>& to) {
+      const Captured c =
+          capture(kQuiet, from, picture, {{.layer = layer}}, reference_backend(), {.exact = true, .tune = false})[0];
+      for (size_t j = 0; j < to.size(); ++j) to[j] += c.sums.answers.at(static_cast<int64_t>(j));
+      return c.sums.positions;
+    };
+    for (const Tensor& picture : pictures) {
+      positions += add(model, picture, before);
+      add(now, picture, after);
+    }
+    for (const double sum : before) layer_mean += sum / 64;
+    for (size_t j = 0; j < after.size(); ++j)
+      EXPECT_NEAR(after[j] / positions, std::min(1.0, before[j] / (0.05 * layer_mean)), 1e-3) << layer << " " << j;
+  }
+}
+
+// conv → batch norm → ReLU, pool, conv without a bias → batch norm → ReLU.
+Model with_batch_norms() {
+  NetworkBuilder net({}, {3, 24, 24}, 1);
+  Value x = net.conv("one", net.input(), 8, {3}, {.pad = {1}});
+  x = net.max_pool("pool", net.relu("one relu", net.batch_norm("one norm", x)), {.kernel = {2}, .stride = {2}});
+  x = net.conv("two", x, 6, {3}, {.pad = {1}, .bias = false});
+  net.output("maps", net.relu("two relu", net.batch_norm("two norm", x, 1e-3)));
+  Model model;
+  for (const Value p : net.graph.parameters()) {
+    const std::string& name = net.graph.node(p).name;
+    const bool variance = name.ends_with("running_var");
+    model.weights[name] = formula_tensor(name, variance ? 4 : 1, variance ? -0.1 : 0.4, net.graph.shape(p));
+  }
+  model.graph = std::move(net.graph);
+  model.meaning.input = "input";
+  model.meaning.preprocess = preset("vgg", 24, 24);
+  return model;
+}
+
+TEST(FeatureNetwork, FoldedBatchNormsAnswerTheSame) {
+  const Model model = with_batch_norms();
+  const Tensor levels = formula_levels("levels", 20, 26);
+  const std::vector<std::string> kept = {"two relu"};
+  const Model folded = with_folded_batch_norms(model, kept);
+  verify(folded.graph);
+  for (const Node& node : folded.graph.nodes()) EXPECT_NE(node.op->name, "batch_norm") << node.name;
+  for (const char* layer : {"one relu", "two norm", "two relu"}) {
+    const Tensor before = maps_of(model, layer, levels), after = maps_of(folded, layer, levels);
+    for (int64_t i = 0; i < before.count(); ++i)
+      ASSERT_NEAR(after.at(i), before.at(i), 1e-4 * (1 + std::abs(before.at(i)))) << layer;
+  }
+  // A convolution that is looked at itself stays, and its norm with it.
+  const std::vector<std::string> both = {"one", "two relu"};
+  const Model partly = with_folded_batch_norms(model, both);
+  EXPECT_EQ(std::count_if(partly.graph.nodes().begin(), partly.graph.nodes().end(),
+                          [](const Node& node) { return node.op->name == "batch_norm"; }),
+            1);
+  // Now weights can be normalised, which batch norms would not let them.
+  const Tensor pictures[] = {levels};
+  EXPECT_THROW(with_normalised_weights(kQuiet, model, kept, pictures, reference_backend()), Error);
+  EXPECT_NO_THROW(with_normalised_weights(kQuiet, folded, kept, pictures, reference_backend()));
 }
 
 // A grey picture hardly excites units of colour: by itself it would make them so strong that they are all a loss sees.
@@ -98,8 +172,8 @@ TEST(FeatureNetwork, NormalisingByOnePictureMakesNoUnitWild) {
   const auto levels = grey.data<float>();
   for (size_t i = 0; i < levels.size(); ++i) levels[i] = levels[i % (levels.size() / 3)] * 0.01f;
   const Tensor pictures[] = {grey}, loud = formula_levels("two", 18, 20);
-  const Model now =
-      with_normalised_weights(kQuiet, small_vgg(), "d", pictures, reference_backend(), {.exact = true, .tune = false});
+  const Model now = with_normalised_weights(kQuiet, small_vgg(), kDeepest, pictures, reference_backend(),
+                                            {.exact = true, .tune = false});
   const auto strength = [&](const Model& model, const Tensor& levels_in, int64_t unit) {
     const Captured c =
         capture(kQuiet, model, levels_in, {{.layer = "a"}}, reference_backend(), {.exact = true, .tune = false})[0];

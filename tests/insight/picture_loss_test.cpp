@@ -9,7 +9,9 @@
 #include "fovea/base/error.h"
 #include "fovea/formats/open.h"
 #include "fovea/insight/layer_network.h"
+#include "fovea/insight/preimage.h"
 #include "fovea/model/conventions.h"
+#include "fovea/model/random_filters.h"
 #include "tests/data_folder.h"
 #include "tests/insight/small_loss_networks.h"
 #include "tests/thrown_message.h"
@@ -122,6 +124,12 @@ TEST_P(Tiled, CapturesTheWhole) {
 
 INSTANTIATE_TEST_SUITE_P(Networks, Tiled,
                          ::testing::Values(Subject{"vgg", small_vgg, {"a", "b", "c", "d"}, 71, 84, 36},
+                                           Subject{"random_filters",
+                                                   [] { return random_filters(3); },
+                                                   {"style1", "style2", "style3", "content"},
+                                                   170,
+                                                   163,
+                                                   112},
                                            Subject{"vgg_odd", small_vgg, {"d"}, 93, 75, 41},
                                            Subject{"inception", small_inception, {"a", "b", "c", "d"}, 203, 190, 120},
                                            Subject{"inception_odd", small_inception, {"c", "one"}, 170, 157, 97},
@@ -212,7 +220,7 @@ TEST(PictureLoss, TermsThatAreNotFiniteAreNamed) {
 }
 
 // Real VGG-19 convolutions, Winograd and all: tiles that see the same blocks compute the same numbers.
-TEST(PictureLoss, TilesOfVgg19AreTheWhole) {
+void tiles_of_vgg_are_the_whole(int64_t height, int64_t width, int64_t side, int64_t count) {
   const auto file = data_folder() / "weights/vgg19_conv/vgg19_conv_f16_u8.safetensors.xz";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is not there";
   Model model = open_model(file);
@@ -220,7 +228,6 @@ TEST(PictureLoss, TilesOfVgg19AreTheWhole) {
   const auto backend = cpu_backend();
   CompileOptions how;
   how.tune = false;
-  constexpr int64_t kHeight = 96, kWidth = 720;
   std::vector<CapturedLayer> layers;
   for (const char* layer : {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}) layers.push_back({.layer = layer});
   const auto style = capture(kQuiet, model, formula_levels("style", 128, 128), layers, *backend, how);
@@ -228,9 +235,9 @@ TEST(PictureLoss, TilesOfVgg19AreTheWhole) {
   for (size_t k = 0; k < layers.size(); ++k) terms.push_back(style_term(layers[k].layer, style[k].sums, "gatys", 1));
   LossValue values[2];
   for (const int tiled : {0, 1}) {
-    PictureLoss loss(model, terms, kHeight, kWidth, {.tile = tiled ? 544 : 0});
+    PictureLoss loss(model, terms, height, width, {.tile = tiled ? side : 0});
     const Tiling& tiling = loss.estimate().tiling;
-    EXPECT_EQ(tiling.count(), tiled ? 2 : 1);
+    EXPECT_EQ(tiling.count(), tiled ? count : 1);
     EXPECT_TRUE(tiling.aligned);
     if (tiled) EXPECT_EQ(tiling.halo, 80);  // of a field of 156 pixels, rounded up to the stride
     loss.prepare(*backend, how);
@@ -239,10 +246,19 @@ TEST(PictureLoss, TilesOfVgg19AreTheWhole) {
     double fixed = 0;
     for (const auto& [name, weight] : model.weights) fixed += static_cast<double>(weight.bytes());
     EXPECT_NEAR(static_cast<double>(loss.estimate().bytes) / (held + fixed), 1, 0.33);
-    values[tiled] = loss.evaluate(kQuiet, formula_levels("levels", kHeight, kWidth));
+    values[tiled] = loss.evaluate(kQuiet, formula_levels("levels", height, width));
   }
   for (size_t k = 0; k < terms.size(); ++k) EXPECT_NEAR(values[1].terms[k] / values[0].terms[k], 1, 1e-5);
   EXPECT_LT(relative(values[0].gradient, values[1].gradient), 1e-5);
+}
+
+TEST(PictureLoss, TilesOfVgg19AreTheWhole) { tiles_of_vgg_are_the_whole(96, 720, 544, 2); }
+
+TEST(PictureLoss, TilesOfVgg19AreTheWholeAt1024) {
+  constexpr size_t kNeed = size_t{5} << 30;
+  if (available_memory() < kNeed)
+    GTEST_SKIP() << "NOT TESTED: less than " << (kNeed >> 30) << " GiB of memory are free";
+  tiles_of_vgg_are_the_whole(1024, 1024, 640, 4);
 }
 
 }  // namespace
