@@ -74,6 +74,7 @@ void split_(OnnxEmission& e) {
 void pad_(OnnxEmission& e) {
   const auto& a = e.as<PadAttributes>();
   if (a.mode == "wrap") e.refuse("ONNX 17 has no wrapping padding");
+  if (a.mode == "symmetric") e.refuse("ONNX has no symmetric padding");
   std::string pads = e.in(1);
   if (e.has(3)) {
     const std::vector<int64_t> given = e.graph.known(e.node.inputs[1])->to_ints(),
