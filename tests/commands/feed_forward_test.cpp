@@ -164,7 +164,7 @@ double process_bytes(const std::string& what) {
 }
 
 TEST(FeedForward, TheMemoryThatIsToldIsTheMemoryThatIsTaken) {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const Painter& painter : {kPainters[0], kPainters[1]}) {
     StyleOptions o = options(folder, painter);
     o.size = 1000;

@@ -258,7 +258,7 @@ void line_says_all(Options o, const std::string& command) {
 }
 
 TEST(Resume, TheLineThatGoesOnSaysEveryOption) {
-  const Folder folder;
+  const PictureFolder folder;
   StyleOptions s = small_style(folder);
   s.save_every = 3;
   s.report = folder("out.html");
@@ -280,7 +280,7 @@ TEST(Resume, TheLineThatGoesOnSaysEveryOption) {
 }
 
 TEST(Resume, TheThreadsAreThoseItWasBegunWith) {
-  const Folder folder;
+  const PictureFolder folder;
   const auto with = [&](auto o) {
     const int before = thread_count();
     set_thread_count(1);
