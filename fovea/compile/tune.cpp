@@ -92,10 +92,19 @@ size_t choose_fastest(const Answer& answer, std::span<const Type> types, const s
   if (const std::string* known = cache().find(full))
     for (size_t i = 0; i < answer.choices.size(); ++i)
       if (answer.choices[i].implementation == *known) return i;
+  // What follows reads the result, padding and all: the larger one has to be faster by about what that costs.
+  constexpr double kBytesPerSecond = 20e9;
+  std::vector<double> bytes;
+  for (const Lowering& choice : answer.choices) {
+    bytes.push_back(0);
+    for (const Layout& layout : choice.outputs) bytes.back() += static_cast<double>(layout.bytes);
+  }
+  const double least = *std::min_element(bytes.begin(), bytes.end());
   // In turns, so that what disturbs the machine for a while does not fall upon one of them alone.
   std::vector<double> seconds(answer.choices.size(), 1e30);
   for (int turn = 0; turn < 2; ++turn)
     for (size_t i = 0; i < seconds.size(); ++i) seconds[i] = std::min(seconds[i], measure(answer.choices[i], types));
+  for (size_t i = 0; i < seconds.size(); ++i) seconds[i] += (bytes[i] - least) / kBytesPerSecond;
   const auto best = static_cast<size_t>(std::min_element(seconds.begin(), seconds.end()) - seconds.begin());
   cache().remember(full, answer.choices[best].implementation);
   return best;

@@ -221,12 +221,16 @@ bool unpool_pairs(const UnpoolShape& s, const float* d, const int32_t* switches,
     float* const upper = x + (plane * s.height + top) * s.width * s.lanes;
     float* const lower = upper + s.width * s.lanes;
     const int64_t row = index * s.out_width * s.lanes;
+    // Elements that fill no vector, one by one, into zeros.
+    if ((s.lanes == 1 ? s.out_width : s.lanes) % kLanes != 0) std::fill_n(upper, 2 * s.width * s.lanes, 0.0f);
+    float* const whole_plane = x + plane * s.height * s.width * s.lanes;
     const auto one = [&](int64_t column, int64_t lane) {
-      const int64_t from = row + column * s.lanes + lane, corner = top * s.width + column * 2, at = switches[from];
-      for (const int64_t tap : {corner, corner + 1, corner + s.width, corner + s.width + 1})
-        x[(plane * s.height * s.width + tap) * s.lanes + lane] = (tap == at ? d[from] : 0.0f) + 0.0f;
-      const int64_t beyond = at - corner;
-      all = all && (beyond == 0 || beyond == 1 || beyond == s.width || beyond == s.width + 1);
+      const int64_t from = row + column * s.lanes + lane, at = switches[from];
+      const auto beyond = static_cast<uint64_t>(at - top * s.width - column * 2);
+      // Which of the four it is cannot be foretold: no branch for each.
+      if (static_cast<int>(beyond < 2) | static_cast<int>(beyond - static_cast<uint64_t>(s.width) < 2))
+        whole_plane[at * s.lanes + lane] = d[from] + 0.0f;
+      else all = false;
     };
     auto strays = hn::FirstN(di, 0);
     const auto whole = [&](int64_t from, hn::Vec<Positions> corner, Vector* taps) HWY_ATTR {
@@ -318,7 +322,8 @@ void max_pool(const PoolShape& s, const float* x, float* y, int32_t* switches) {
 
 void unpool(const UnpoolShape& s, const float* d, const int32_t* switches, float* x) {
   const int64_t positions = s.out_height * s.out_width, size = s.height * s.width, lanes = s.lanes;
-  if (s.height / 2 == s.out_height && s.width / 2 == s.out_width && s.out_height > 0) {
+  const bool wide = lanes == 1 ? s.out_width >= 16 : lanes >= 8;  // there are vectors to fill
+  if (wide && s.height / 2 == s.out_height && s.width / 2 == s.out_width && s.out_height > 0) {
     std::atomic<bool> all = true;
     parallel_ranges(s.planes * s.out_height, grain(s.width * 2 * lanes), [&](int64_t begin, int64_t end) {
       if (!HWY_DYNAMIC_DISPATCH(unpool_pairs)(s, d, switches, x, begin, end)) all = false;
